@@ -1,0 +1,1 @@
+//! HTTP codecs: bytes to events and back. No socket, no clock, no async, no Python.

@@ -1,0 +1,1 @@
+//! Everything that moves bytes: listeners, filter chains, HTTP streams, routes, clusters.
