@@ -1,1 +1,5 @@
-//! Everything that moves bytes: listeners, filter chains, HTTP streams, routes, clusters.
+//! Everything that moves bytes. No Python: `crates/native` is the only caller.
+//!
+//! The modules stand in the order in which a request meets them.
+
+pub mod model;

@@ -1,0 +1,37 @@
+//! The only configuration the data plane knows: complete, without "absent means".
+//!
+//! Owns the shape of what crosses from Python; `ferryman/config/model.py` is its twin and says what each field
+//! means. The golden files in `tests/model/` are read by both. Durations are milliseconds, sizes are bytes, `None`
+//! is "off" or "no limit". Does not know protobuf; whoever uses a piece compiles it (regexes, formats, lookups).
+
+pub mod access_log;
+pub mod address;
+pub mod bootstrap;
+pub mod cluster;
+pub mod format;
+pub mod http_connection_manager;
+pub mod listener;
+pub mod matcher;
+pub mod route;
+
+/// msgpack byte strings as `Vec<u8>` without another dependency.
+mod bytes {
+    use serde::de::{Deserializer, Visitor};
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        struct Bytes;
+        impl Visitor<'_> for Bytes {
+            type Value = Vec<u8>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("bytes")
+            }
+            fn visit_bytes<E>(self, value: &[u8]) -> Result<Vec<u8>, E> {
+                Ok(value.to_vec())
+            }
+            fn visit_str<E>(self, value: &str) -> Result<Vec<u8>, E> {
+                Ok(value.as_bytes().to_vec())
+            }
+        }
+        deserializer.deserialize_bytes(Bytes)
+    }
+}

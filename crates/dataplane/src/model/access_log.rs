@@ -1,0 +1,58 @@
+//! Access logs and their filters (Envoy: `config.accesslog.v3.AccessLog`).
+#![allow(missing_docs)] // field by field in ferryman/config/model.py
+
+use serde::Deserialize;
+
+use super::format::{Format, JsonValue};
+use super::matcher::HeaderMatcher;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Sink {
+    File { path: String },
+    Stdout {},
+    Stderr {},
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum LogFormat {
+    Text { format: Format, omit_empty_values: bool },
+    Json { root: JsonValue, omit_empty_values: bool },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ComparisonOp {
+    Eq,
+    Ge,
+    Le,
+    Ne,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Comparison {
+    pub op: ComparisonOp,
+    pub value: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum LogFilter {
+    StatusCode { comparison: Comparison },
+    Duration { comparison: Comparison },
+    ResponseFlag { flags: Vec<String> },
+    Header { header: HeaderMatcher },
+    And { filters: Vec<LogFilter> },
+    Or { filters: Vec<LogFilter> },
+    NotHealthCheck {},
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccessLog {
+    pub sink: Sink,
+    pub format: LogFormat,
+    pub filter: Option<LogFilter>,
+}

@@ -1,0 +1,18 @@
+//! Addresses of listeners and endpoints (Envoy: `config.core.v3.Address`).
+#![allow(missing_docs)] // field by field in ferryman/config/model.py
+
+use serde::Deserialize;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Address {
+    Socket { ip: String, port: u16, ipv4_compat: bool },
+    Pipe { path: String, mode: u32 },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CidrRange {
+    pub address_prefix: String,
+    pub prefix_len: u8,
+}

@@ -1,0 +1,66 @@
+//! What concerns the whole process (Envoy: `config.bootstrap.v3.Bootstrap` and the command line).
+#![allow(missing_docs)] // field by field in ferryman/config/model.py
+
+use serde::Deserialize;
+
+use super::access_log::AccessLog;
+use super::address::Address;
+use super::matcher::StringMatcher;
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Admin {
+    pub address: Address,
+    pub access_log: Vec<AccessLog>,
+    pub allow_paths: Vec<StringMatcher>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HistogramBuckets {
+    #[serde(rename = "match")]
+    pub matching: StringMatcher,
+    pub buckets: Vec<f64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TagSpecifier {
+    pub tag_name: String,
+    pub regex: Option<String>,
+    pub fixed_value: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatsConfig {
+    pub tags: Vec<TagSpecifier>,
+    pub use_all_default_tags: bool,
+    pub histogram_buckets: Vec<HistogramBuckets>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DrainStrategy {
+    Gradual,
+    Immediate,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bootstrap {
+    pub admin: Option<Admin>,
+    pub node_id: String,
+    pub node_cluster: String,
+    pub node_region: String,
+    pub node_zone: String,
+    pub node_sub_zone: String,
+    pub concurrency: usize,
+    pub drain_time_ms: u64,
+    pub drain_strategy: DrainStrategy,
+    pub file_flush_interval_ms: u64,
+    pub file_flush_min_size_bytes: usize,
+    pub stats: StatsConfig,
+    pub stats_flush_interval_ms: u64,
+    pub header_prefix: String,
+}

@@ -1,0 +1,88 @@
+//! Clusters and endpoints (Envoy: `config.cluster.v3`, `config.endpoint.v3`).
+#![allow(missing_docs)] // field by field in ferryman/config/model.py
+
+use serde::Deserialize;
+
+use super::address::Address;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HealthStatus {
+    Unknown,
+    Healthy,
+    Unhealthy,
+    Draining,
+    Timeout,
+    Degraded,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Endpoint {
+    pub address: Address,
+    pub hostname: String,
+    pub weight: u32,
+    pub health_status: HealthStatus,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LocalityEndpoints {
+    pub region: String,
+    pub zone: String,
+    pub sub_zone: String,
+    pub priority: u32,
+    pub endpoints: Vec<Endpoint>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CircuitBreakerThresholds {
+    pub max_connections: u32,
+    pub max_pending_requests: u32,
+    pub max_requests: u32,
+    pub max_retries: u32,
+    pub max_connection_pools: Option<u32>,
+    pub track_remaining: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum LoadBalancingPolicy {
+    RoundRobin {},
+    Random {},
+    LeastRequest { choice_count: u32, active_request_bias: f64 },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TcpKeepalive {
+    pub probes: Option<u32>,
+    pub time_s: Option<u32>,
+    pub interval_s: Option<u32>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cluster {
+    pub name: String,
+    pub place: String,
+    pub stat_name: String,
+    pub connect_timeout_ms: u64,
+    pub per_connection_buffer_limit_bytes: u32,
+    pub localities: Vec<LocalityEndpoints>,
+    pub overprovisioning_factor: u32,
+    pub healthy_panic_threshold_percent: f64,
+    pub load_balancing_policy: LoadBalancingPolicy,
+    pub circuit_breakers_default: CircuitBreakerThresholds,
+    pub circuit_breakers_high: CircuitBreakerThresholds,
+    pub per_host_max_connections: Option<u32>,
+    pub max_requests_per_connection: Option<u64>,
+    pub idle_timeout_ms: Option<u64>,
+    pub max_connection_duration_ms: Option<u64>,
+    pub max_response_headers_bytes: usize,
+    pub max_response_headers_count: usize,
+    pub enable_trailers: bool,
+    pub tcp_keepalive: Option<TcpKeepalive>,
+    pub stat_tags: Vec<(String, String)>,
+}

@@ -1,0 +1,112 @@
+//! The HTTP connection manager and its filters (Envoy: `http_connection_manager.v3`).
+#![allow(missing_docs)] // field by field in ferryman/config/model.py
+
+use serde::Deserialize;
+
+use super::access_log::AccessLog;
+use super::address::CidrRange;
+use super::route::RouteConfiguration;
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Router {
+    pub dynamic_stats: bool,
+    pub suppress_envoy_headers: bool,
+    pub start_child_span: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum HttpFilterConfig {
+    Router(Router),
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpFilter {
+    pub name: String,
+    pub disabled: bool,
+    pub config: HttpFilterConfig,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CodecType {
+    Auto,
+    Http1,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServerHeaderTransformation {
+    Overwrite,
+    AppendIfAbsent,
+    PassThrough,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EscapedSlashesAction {
+    Keep,
+    Reject,
+    UnescapeAndRedirect,
+    UnescapeAndForward,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeadersWithUnderscoresAction {
+    Allow,
+    RejectRequest,
+    DropHeader,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(clippy::struct_excessive_bools)] // Envoy's own switches
+pub struct HttpConnectionManager {
+    pub stat_prefix: String,
+    pub codec_type: CodecType,
+    pub route_config: RouteConfiguration,
+    pub http_filters: Vec<HttpFilter>,
+    pub server_name: String,
+    pub server_header_transformation: ServerHeaderTransformation,
+    pub via: Option<String>,
+    pub use_remote_address: bool,
+    pub xff_num_trusted_hops: u32,
+    pub skip_xff_append: bool,
+    pub represent_ipv4_remote_address_as_ipv4_mapped_ipv6: bool,
+    pub internal_cidr_ranges: Vec<CidrRange>,
+    pub internal_unix_sockets: bool,
+    pub generate_request_id: bool,
+    pub preserve_external_request_id: bool,
+    pub always_set_request_id_in_response: bool,
+    pub proxy_100_continue: bool,
+    pub normalize_path: bool,
+    pub merge_slashes: bool,
+    pub path_with_escaped_slashes_action: EscapedSlashesAction,
+    pub strip_any_host_port: bool,
+    pub strip_matching_host_port: bool,
+    pub strip_trailing_host_dot: bool,
+    pub scheme_to_overwrite: Option<String>,
+    pub stream_error_on_invalid_http_message: bool,
+    pub max_request_headers_bytes: usize,
+    pub max_headers_count: usize,
+    pub headers_with_underscores_action: HeadersWithUnderscoresAction,
+    pub max_requests_per_connection: Option<u64>,
+    pub idle_timeout_ms: Option<u64>,
+    pub max_connection_duration_ms: Option<u64>,
+    pub max_stream_duration_ms: Option<u64>,
+    pub stream_idle_timeout_ms: Option<u64>,
+    pub request_timeout_ms: Option<u64>,
+    pub request_headers_timeout_ms: Option<u64>,
+    pub drain_timeout_ms: u64,
+    pub delayed_close_timeout_ms: Option<u64>,
+    pub accept_http_10: bool,
+    pub default_host_for_http_10: Option<String>,
+    pub enable_trailers: bool,
+    pub access_log: Vec<AccessLog>,
+    pub add_proxy_protocol_connection_state: bool,
+    pub append_x_forwarded_port: bool,
+    pub append_local_overload: bool,
+}

@@ -1,0 +1,95 @@
+//! Listeners, filter chains, network filters (Envoy: `config.listener.v3`).
+#![allow(missing_docs)] // field by field in ferryman/config/model.py
+
+use serde::Deserialize;
+
+use super::access_log::AccessLog;
+use super::address::{Address, CidrRange};
+use super::http_connection_manager::HttpConnectionManager;
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TcpCluster {
+    pub name: String,
+    pub weight: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TcpProxy {
+    pub stat_prefix: String,
+    pub clusters: Vec<TcpCluster>,
+    pub idle_timeout_ms: Option<u64>,
+    pub max_downstream_connection_duration_ms: Option<u64>,
+    pub max_connect_attempts: u32,
+    pub access_log: Vec<AccessLog>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum NetworkFilter {
+    TcpProxy(Box<TcpProxy>),
+    HttpConnectionManager(Box<HttpConnectionManager>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceType {
+    Any,
+    SameIpOrLoopback,
+    External,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FilterChainMatch {
+    pub destination_port: Option<u16>,
+    pub prefix_ranges: Vec<CidrRange>,
+    pub direct_source_prefix_ranges: Vec<CidrRange>,
+    pub source_type: SourceType,
+    pub source_prefix_ranges: Vec<CidrRange>,
+    pub source_ports: Vec<u16>,
+    pub transport_protocol: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FilterChain {
+    pub name: String,
+    #[serde(rename = "match")]
+    pub matching: FilterChainMatch,
+    pub filters: Vec<NetworkFilter>,
+    pub transport_socket_connect_timeout_ms: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrafficDirection {
+    Unspecified,
+    Inbound,
+    Outbound,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(clippy::struct_excessive_bools)] // Envoy's own switches
+pub struct Listener {
+    pub name: String,
+    pub place: String,
+    pub stat_prefix: String,
+    pub addresses: Vec<Address>,
+    pub bind_to_port: bool,
+    pub reuse_port: bool,
+    pub freebind: bool,
+    pub transparent: bool,
+    pub tcp_backlog_size: Option<u32>,
+    pub tcp_fast_open_queue_length: Option<u32>,
+    pub per_connection_buffer_limit_bytes: u32,
+    pub filter_chains: Vec<FilterChain>,
+    pub default_filter_chain: Option<FilterChain>,
+    pub access_log: Vec<AccessLog>,
+    pub traffic_direction: TrafficDirection,
+    pub ignore_global_conn_limit: bool,
+    pub max_connections_to_accept_per_socket_event: Option<u32>,
+    pub stat_tags: Vec<(String, String)>,
+}

@@ -1,0 +1,41 @@
+//! String, header and query parameter matchers (Envoy: `type.matcher.v3`, `config.route.v3.HeaderMatcher`).
+#![allow(missing_docs)] // field by field in ferryman/config/model.py
+
+use serde::Deserialize;
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum StringMatcher {
+    Exact { value: String, ignore_case: bool },
+    Prefix { value: String, ignore_case: bool },
+    Suffix { value: String, ignore_case: bool },
+    Contains { value: String, ignore_case: bool },
+    Regex { regex: String },
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum HeaderMatch {
+    Present { present: bool },
+    Range { start: i64, end: i64 },
+    String { matcher: StringMatcher },
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeaderMatcher {
+    pub name: String,
+    #[serde(rename = "match")]
+    pub matching: HeaderMatch,
+    pub invert_match: bool,
+    pub treat_missing_header_as_empty: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueryParameterMatcher {
+    pub name: String,
+    #[serde(rename = "match")]
+    pub matching: Option<StringMatcher>,
+    pub present: bool,
+}

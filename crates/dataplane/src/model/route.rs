@@ -1,0 +1,188 @@
+//! Route tables (Envoy: `config.route.v3.RouteConfiguration`).
+#![allow(missing_docs)] // field by field in ferryman/config/model.py
+
+use serde::Deserialize;
+
+use super::format::Format;
+use super::matcher::{HeaderMatcher, QueryParameterMatcher};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AppendAction {
+    AppendIfExistsOrAdd,
+    AddIfAbsent,
+    OverwriteIfExistsOrAdd,
+    OverwriteIfExists,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeaderValueOption {
+    pub name: String,
+    pub value: Format,
+    pub append_action: AppendAction,
+    pub keep_empty_value: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeaderMutations {
+    pub request_headers_to_add: Vec<HeaderValueOption>,
+    pub request_headers_to_remove: Vec<String>,
+    pub response_headers_to_add: Vec<HeaderValueOption>,
+    pub response_headers_to_remove: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum PathMatch {
+    Prefix { value: String, case_sensitive: bool },
+    Path { value: String, case_sensitive: bool },
+    SafeRegex { regex: String },
+    PathSeparatedPrefix { value: String, case_sensitive: bool },
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteMatch {
+    pub path: PathMatch,
+    pub headers: Vec<HeaderMatcher>,
+    pub query_parameters: Vec<QueryParameterMatcher>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegexRewrite {
+    pub regex: String,
+    pub substitution: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WeightedCluster {
+    pub name: String,
+    pub weight: u32,
+    pub headers: HeaderMutations,
+    pub host_rewrite_literal: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ClusterSpecifier {
+    Cluster { name: String },
+    ClusterHeader { name: String },
+    WeightedClusters { clusters: Vec<WeightedCluster>, header_name: Option<String> },
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum HostRewrite {
+    Literal { value: String },
+    Auto {},
+    Header { name: String },
+    PathRegex { rewrite: RegexRewrite },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RoutingPriority {
+    Default,
+    High,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteAction {
+    pub cluster: ClusterSpecifier,
+    pub cluster_not_found_response_code: u16,
+    pub prefix_rewrite: Option<String>,
+    pub regex_rewrite: Option<RegexRewrite>,
+    pub host_rewrite: Option<HostRewrite>,
+    pub append_x_forwarded_host: bool,
+    pub timeout_ms: Option<u64>,
+    pub idle_timeout_ms: Option<u64>,
+    pub idle_timeout_set: bool,
+    pub max_stream_duration_ms: Option<u64>,
+    pub priority: RoutingPriority,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedirectAction {
+    pub https_redirect: bool,
+    pub scheme_redirect: Option<String>,
+    pub host_redirect: Option<String>,
+    pub port_redirect: Option<u16>,
+    pub path_redirect: Option<String>,
+    pub prefix_rewrite: Option<String>,
+    pub regex_rewrite: Option<RegexRewrite>,
+    pub response_code: u16,
+    pub strip_query: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DirectResponseAction {
+    pub status: u16,
+    #[serde(with = "super::bytes")]
+    pub body: Vec<u8>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Action {
+    Route(Box<RouteAction>),
+    Redirect(Box<RedirectAction>),
+    DirectResponse(DirectResponseAction),
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteFilterConfig {
+    pub filter_name: String,
+    pub disabled: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    pub name: String,
+    pub place: String,
+    #[serde(rename = "match")]
+    pub matching: RouteMatch,
+    pub action: Action,
+    pub headers: HeaderMutations,
+    pub filter_config: Vec<RouteFilterConfig>,
+    pub request_body_buffer_limit_bytes: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RequireTls {
+    None,
+    ExternalOnly,
+    All,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VirtualHost {
+    pub name: String,
+    pub domains: Vec<String>,
+    pub routes: Vec<Route>,
+    pub headers: HeaderMutations,
+    pub require_tls: RequireTls,
+    pub filter_config: Vec<RouteFilterConfig>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteConfiguration {
+    pub name: String,
+    pub virtual_hosts: Vec<VirtualHost>,
+    pub headers: HeaderMutations,
+    pub internal_only_headers: Vec<String>,
+    pub most_specific_header_mutations_wins: bool,
+    pub ignore_port_in_host_matching: bool,
+    pub max_direct_response_body_size_bytes: u64,
+}

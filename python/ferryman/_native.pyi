@@ -1,0 +1,79 @@
+"""The data plane. Everything here is Rust; see `crates/native`."""
+
+from collections.abc import Sequence
+
+class NativeError(Exception):
+    """The data plane refused: `args[0]` is one clear line (what, where, why)."""
+
+class AdminRequest:
+    """An admin page that Python answers; `reply` must be called exactly once."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def query(self) -> str: ...
+    @property
+    def body(self) -> bytes: ...
+    def reply(self, status: int, content_type: str, body: bytes) -> None: ...
+
+class Proxy:
+    """One data plane: workers, listeners, clusters, admin. Create, `apply`, `start`, then `next_event` until it ends."""
+
+    def __init__(
+        self,
+        bootstrap: bytes,
+        *,
+        log_level: str,
+        component_log_levels: Sequence[tuple[str, str]],
+        log_path: str | None,
+        log_format: str,
+        log_format_escaped: bool,
+        server_info: bytes,
+        python_pages: Sequence[tuple[str, str, str]],
+    ) -> None:
+        """Makes the data plane; nothing is bound yet.
+
+        `bootstrap`: a `model.Bootstrap` in msgpack. `server_info`: the JSON that `/server_info` completes with state
+        and uptime. `python_pages`: path, method (GET or POST) and help text of the admin pages that Python answers.
+        Raises NativeError.
+        """
+
+    def apply(self, clusters: Sequence[bytes], listeners: Sequence[bytes]) -> None:
+        """Takes a whole configuration (each a model in msgpack): compiles all of it, binds, then swaps.
+
+        Raises NativeError, and then nothing was bound or changed.
+        """
+
+    def start(self) -> None:
+        """Starts workers, the control thread and admin; from here on traffic flows and signals are handled."""
+
+    def admin_address(self) -> str | None:
+        """The address that admin listens on, `IP:port` or a path."""
+
+    def listener_addresses(self) -> list[tuple[str, str]]:
+        """Name and bound address of each listener."""
+
+    def next_event(self, timeout_s: float | None) -> AdminRequest | str | None:
+        """Waits, with the GIL released, for work for Python.
+
+        An `AdminRequest`, or "stopped" once drained and ended; None when the time is over.
+        """
+
+    def shutdown(self, *, drain: bool) -> None:
+        """Asks it to end, as SIGTERM does; `next_event` then says "stopped"."""
+
+    def close(self) -> None:
+        """Joins all threads and closes all sockets. Idempotent."""
+
+def check_regex(pattern: str) -> str | None:
+    """None if the data plane's engine takes this RE2 pattern, else why not."""
+
+def check_operator(name: str, argument: str | None) -> str | None:
+    """None if the data plane can fill this command operator, else why not."""
+
+def log(level: str, component: str, message: str) -> None:
+    """Writes one line to the application log, in its format, if the component's level lets it through."""
+
+__version__: str
