@@ -3,3 +3,4 @@
 //! The modules stand in the order in which a request meets them.
 
 pub mod model;
+pub mod stream_info;

@@ -1,0 +1,401 @@
+//! What is known about a downstream connection and about each stream on it.
+//!
+//! Owns the facts that access logs, header formats and local replies read: `ConnectionInfo` (one a downstream
+//! connection) and `StreamInfo` (one an HTTP request or a TCP proxy session). Does not own how they are written
+//! (`format`), nor who sets them: every field is set by the part that knows it.
+//! Follows Envoy's page "Access logging", section "Command operators".
+//!
+//! A `StreamInfo` is a plain struct that is reset and reused: in the steady state a request allocates nothing here.
+//! It belongs to one worker, so what it shares with the worker's hosts and clusters is an `Rc`.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+pub mod address;
+pub mod response_flags;
+pub mod timing;
+
+pub use address::Address;
+pub use response_flags::{ResponseFlag, ResponseFlags};
+pub use timing::{TimePoint, Timing};
+
+/// The protocol of one side of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.0
+    Http10,
+    /// HTTP/1.1
+    Http11,
+    /// HTTP/2
+    Http2,
+    /// HTTP/3
+    Http3,
+}
+
+impl Protocol {
+    /// As `%PROTOCOL%` prints it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Protocol::Http10 => "HTTP/1.0",
+            Protocol::Http11 => "HTTP/1.1",
+            Protocol::Http2 => "HTTP/2",
+            Protocol::Http3 => "HTTP/3",
+        }
+    }
+}
+
+/// How a connection was seen to end by us (Envoy: `DetectedCloseType`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DetectedCloseType {
+    /// An ordinary end, or none yet.
+    #[default]
+    Normal,
+    /// We sent a reset.
+    LocalReset,
+    /// The peer sent a reset.
+    RemoteReset,
+}
+
+impl DetectedCloseType {
+    /// As `%DOWNSTREAM_DETECTED_CLOSE_TYPE%` prints it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DetectedCloseType::Normal => "Normal",
+            DetectedCloseType::LocalReset => "LocalReset",
+            DetectedCloseType::RemoteReset => "RemoteReset",
+        }
+    }
+}
+
+/// What is known about one downstream connection.
+#[derive(Debug, Clone)]
+pub struct ConnectionInfo {
+    /// Unique in the process, from 1 (Envoy starts at 0).
+    pub id: u64,
+    /// Where the client believes it is connected to (original destination, PROXY protocol).
+    pub local_address: Address,
+    /// Where the socket is bound.
+    pub direct_local_address: Address,
+    /// The client: the peer of the socket, or what PROXY protocol says.
+    pub remote_address: Address,
+    /// The peer of the socket.
+    pub direct_remote_address: Address,
+    /// When it was accepted.
+    pub start: Instant,
+    /// When it was accepted, by the wall clock.
+    pub start_time: SystemTime,
+    /// The listener's `name`.
+    pub listener_name: Arc<str>,
+    /// The matched filter chain's `name`; empty: none.
+    pub filter_chain_name: Arc<str>,
+    /// SNI, or what a listener filter found out; empty: none.
+    pub requested_server_name: String,
+    /// Why we ended the connection (`%CONNECTION_TERMINATION_DETAILS%`); empty: not said.
+    pub termination_details: Cow<'static, str>,
+    /// Why the transport socket gave up (`%DOWNSTREAM_TRANSPORT_FAILURE_REASON%`); empty: it did not.
+    pub transport_failure_reason: Cow<'static, str>,
+    /// Why we closed it (`%DOWNSTREAM_LOCAL_CLOSE_REASON%`); empty: we did not.
+    pub local_close_reason: Cow<'static, str>,
+    /// How its end was seen.
+    pub detected_close_type: DetectedCloseType,
+    /// The kernel's round trip time in milliseconds, when asked for.
+    pub round_trip_time_ms: Option<u64>,
+}
+
+impl ConnectionInfo {
+    /// A connection from `remote` to `local`, accepted at `start`; all else is unset.
+    #[must_use]
+    pub fn new(id: u64, local: Address, remote: Address, start: Instant, start_time: SystemTime) -> Self {
+        ConnectionInfo {
+            id,
+            direct_local_address: local.clone(),
+            local_address: local,
+            direct_remote_address: remote.clone(),
+            remote_address: remote,
+            start,
+            start_time,
+            listener_name: Arc::from(""),
+            filter_chain_name: Arc::from(""),
+            requested_server_name: String::new(),
+            termination_details: Cow::Borrowed(""),
+            transport_failure_reason: Cow::Borrowed(""),
+            local_close_reason: Cow::Borrowed(""),
+            detected_close_type: DetectedCloseType::Normal,
+            round_trip_time_ms: None,
+        }
+    }
+}
+
+/// An endpoint as a worker knows it: made once a host, shared with every stream that it serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamHost {
+    /// Where it listens.
+    pub address: Address,
+    /// The endpoint's `hostname`; empty: none.
+    pub hostname: Box<str>,
+}
+
+/// A cluster's names: made once a cluster and worker, shared with every stream that it serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamCluster {
+    /// The cluster's `name` (`%UPSTREAM_CLUSTER_RAW%`).
+    pub name: Box<str>,
+    /// Its `alt_stat_name`, or the name when there is none (`%UPSTREAM_CLUSTER%`).
+    pub observability_name: Box<str>,
+}
+
+/// One try at an upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamAttempt {
+    /// The host that was picked.
+    pub host: Rc<UpstreamHost>,
+    /// The connection that was used, if it came to one.
+    pub connection_id: Option<u64>,
+}
+
+/// Bytes of one side of a stream as they went over the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ByteMeter {
+    /// Everything received: heads, framing, bodies.
+    pub wire_bytes_received: u64,
+    /// Everything sent.
+    pub wire_bytes_sent: u64,
+    /// Heads received, as on the wire (compressed for HTTP/2 and HTTP/3).
+    pub header_bytes_received: u64,
+    /// Heads sent, as on the wire.
+    pub header_bytes_sent: u64,
+    /// Heads received, after decompression; equal to `header_bytes_received` on HTTP/1.
+    pub decompressed_header_bytes_received: u64,
+    /// Heads sent, before compression; equal to `header_bytes_sent` on HTTP/1.
+    pub decompressed_header_bytes_sent: u64,
+}
+
+impl ByteMeter {
+    /// Counts a head that came in on HTTP/1.
+    #[inline]
+    pub fn receive_head(&mut self, bytes: u64) {
+        self.wire_bytes_received += bytes;
+        self.header_bytes_received += bytes;
+        self.decompressed_header_bytes_received += bytes;
+    }
+
+    /// Counts a head that went out on HTTP/1.
+    #[inline]
+    pub fn send_head(&mut self, bytes: u64) {
+        self.wire_bytes_sent += bytes;
+        self.header_bytes_sent += bytes;
+        self.decompressed_header_bytes_sent += bytes;
+    }
+}
+
+/// The upstream side of a stream: of the last attempt, and the list of all.
+#[derive(Debug, Default)]
+pub struct UpstreamInfo {
+    /// The cluster that the route chose; kept also when no host was found.
+    pub cluster: Option<Rc<UpstreamCluster>>,
+    /// The host of the last attempt.
+    pub host: Option<Rc<UpstreamHost>>,
+    /// Our end of the upstream connection.
+    pub local_address: Option<Address>,
+    /// Its far end: the host's address, or the HTTP proxy's.
+    pub remote_address: Option<Address>,
+    /// The upstream connection's id.
+    pub connection_id: Option<u64>,
+    /// The upstream protocol.
+    pub protocol: Option<Protocol>,
+    /// Attempts made, the first included; 0: none.
+    pub attempt_count: u32,
+    /// Every attempt in order.
+    pub attempts: Vec<UpstreamAttempt>,
+    /// Bytes on the upstream connection for this stream.
+    pub bytes: ByteMeter,
+    /// Why the upstream transport failed (connect error, TLS error); empty: it did not.
+    pub transport_failure_reason: Cow<'static, str>,
+    /// Why we closed the upstream connection; empty: we did not.
+    pub local_close_reason: Cow<'static, str>,
+    /// How the end of the upstream connection was seen.
+    pub detected_close_type: DetectedCloseType,
+}
+
+impl UpstreamInfo {
+    fn reset(&mut self) {
+        let mut attempts = std::mem::take(&mut self.attempts);
+        attempts.clear();
+        *self = UpstreamInfo { attempts, ..UpstreamInfo::default() };
+    }
+}
+
+/// What is known about one HTTP stream or TCP proxy session.
+#[derive(Debug)]
+pub struct StreamInfo {
+    /// When the first byte of the request (TCP: the connection) came.
+    pub start: Instant,
+    /// The same by the wall clock.
+    pub start_time: SystemTime,
+    /// When what happened, counted from `start`.
+    pub timing: Timing,
+    /// The downstream protocol; `None` on TCP.
+    pub protocol: Option<Protocol>,
+    /// The status sent downstream; `None`: none was sent (`%RESPONSE_CODE%` is then 0).
+    pub response_code: Option<u16>,
+    /// Why the response is what it is; empty: unset.
+    pub response_code_details: Cow<'static, str>,
+    /// Envoy's response flags.
+    pub response_flags: ResponseFlags,
+    /// Body bytes received from downstream.
+    pub bytes_received: u64,
+    /// Body bytes sent downstream.
+    pub bytes_sent: u64,
+    /// Wire and header bytes of the downstream side.
+    pub downstream: ByteMeter,
+    /// The client as this stream's `x-forwarded-for` tells it; `None`: the connection's.
+    pub remote_address: Option<Address>,
+    /// The route's `name`; empty: none.
+    pub route_name: String,
+    /// The virtual host's `name`; empty: none.
+    pub virtual_host_name: String,
+    /// The virtual cluster's `name`; empty: none.
+    pub virtual_cluster_name: String,
+    /// Times that a route was looked up.
+    pub route_resolution_count: u32,
+    /// Id of a TCP session (`%STREAM_ID%`); an HTTP stream's is its `x-request-id`.
+    pub stream_id: String,
+    /// Whether it is a health check that the proxy answered.
+    pub health_check: bool,
+    /// Why we ended the downstream connection on account of this stream; empty: the connection's own.
+    pub connection_termination_details: Cow<'static, str>,
+    /// The upstream side.
+    pub upstream: UpstreamInfo,
+}
+
+impl StreamInfo {
+    /// A stream that begins now.
+    #[must_use]
+    pub fn new(start: Instant, start_time: SystemTime) -> Self {
+        StreamInfo {
+            start,
+            start_time,
+            timing: Timing::default(),
+            protocol: None,
+            response_code: None,
+            response_code_details: Cow::Borrowed(""),
+            response_flags: ResponseFlags::default(),
+            bytes_received: 0,
+            bytes_sent: 0,
+            downstream: ByteMeter::default(),
+            remote_address: None,
+            route_name: String::new(),
+            virtual_host_name: String::new(),
+            virtual_cluster_name: String::new(),
+            route_resolution_count: 0,
+            stream_id: String::new(),
+            health_check: false,
+            connection_termination_details: Cow::Borrowed(""),
+            upstream: UpstreamInfo::default(),
+        }
+    }
+
+    /// Makes it a new stream that begins at `start`; buffers are kept.
+    pub fn reset(&mut self, start: Instant, start_time: SystemTime) {
+        self.start = start;
+        self.start_time = start_time;
+        self.timing = Timing::default();
+        self.protocol = None;
+        self.response_code = None;
+        self.response_code_details = Cow::Borrowed("");
+        self.response_flags = ResponseFlags::default();
+        self.bytes_received = 0;
+        self.bytes_sent = 0;
+        self.downstream = ByteMeter::default();
+        self.remote_address = None;
+        self.route_name.clear();
+        self.virtual_host_name.clear();
+        self.virtual_cluster_name.clear();
+        self.route_resolution_count = 0;
+        self.stream_id.clear();
+        self.health_check = false;
+        self.connection_termination_details = Cow::Borrowed("");
+        self.upstream.reset();
+    }
+
+    /// Notes that `point` was reached at `now`; the first or the last time counts, as the point's name says.
+    #[inline]
+    pub fn mark(&mut self, point: TimePoint, now: Instant) {
+        self.timing.mark(point, self.start, now);
+    }
+
+    /// Sets a response flag.
+    #[inline]
+    pub fn set_flag(&mut self, flag: ResponseFlag) {
+        self.response_flags.insert(flag);
+    }
+
+    /// Names the route that was taken.
+    #[inline]
+    pub fn set_route(&mut self, route_name: &str, virtual_host_name: &str) {
+        self.route_name.clear();
+        self.route_name.push_str(route_name);
+        self.virtual_host_name.clear();
+        self.virtual_host_name.push_str(virtual_host_name);
+    }
+
+    /// Notes that an attempt at `host` begins.
+    pub fn begin_attempt(&mut self, host: &Rc<UpstreamHost>) {
+        let upstream = &mut self.upstream;
+        upstream.host = Some(Rc::clone(host));
+        upstream.remote_address = Some(host.address.clone());
+        upstream.local_address = None;
+        upstream.connection_id = None;
+        upstream.attempt_count += 1;
+        upstream.attempts.push(UpstreamAttempt { host: Rc::clone(host), connection_id: None });
+    }
+
+    /// Notes the connection that the attempt got.
+    pub fn attempt_connected(
+        &mut self,
+        connection_id: u64,
+        local_address: Address,
+        protocol: Option<Protocol>,
+    ) {
+        let upstream = &mut self.upstream;
+        upstream.connection_id = Some(connection_id);
+        upstream.local_address = Some(local_address);
+        upstream.protocol = protocol;
+        if let Some(attempt) = upstream.attempts.last_mut() {
+            attempt.connection_id = Some(connection_id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reset_forgets_everything_but_buffers() {
+        let mut stream = StreamInfo::new(Instant::now(), SystemTime::now());
+        let host = Rc::new(UpstreamHost {
+            address: Address::Ip("127.0.0.1:80".parse().expect("address")),
+            hostname: "".into(),
+        });
+        stream.set_route("a route", "a host");
+        stream.begin_attempt(&host);
+        stream.attempt_connected(7, host.address.clone(), Some(Protocol::Http11));
+        stream.set_flag(ResponseFlag::NoRouteFound);
+        stream.mark(TimePoint::RequestComplete, Instant::now());
+        assert_eq!(stream.upstream.attempts[0].connection_id, Some(7));
+        let capacity = stream.upstream.attempts.capacity();
+        stream.reset(Instant::now(), SystemTime::now());
+        assert_eq!(stream.route_name, "");
+        assert!(stream.response_flags.is_empty());
+        assert_eq!(stream.timing.get(TimePoint::RequestComplete), None);
+        assert!(stream.upstream.attempts.is_empty());
+        assert!(stream.upstream.host.is_none());
+        assert_eq!(stream.upstream.attempts.capacity(), capacity);
+        assert_eq!(Rc::strong_count(&host), 1);
+    }
+}

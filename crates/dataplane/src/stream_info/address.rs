@@ -1,0 +1,134 @@
+//! The address of one end of a connection, as logs and stats print it.
+//!
+//! Owns the value and its text. Does not own binding, connecting or resolving (`listener`, `cluster`).
+//! Follows Envoy: `IP:port`, `[IPv6]:port`, a Unix socket's path; an abstract one begins with `@`.
+
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+/// An IP address with its port, or the path of a Unix domain socket.
+///
+/// Cloning copies an IP address; a path, which is rare, is shared.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Address {
+    /// TCP.
+    Ip(SocketAddr),
+    /// Unix domain socket; empty: a client that has bound no path.
+    Pipe(Arc<str>),
+}
+
+impl Address {
+    /// The port; `None` for a Unix domain socket.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Address::Ip(address) => Some(address.port()),
+            Address::Pipe(_) => None,
+        }
+    }
+
+    /// Appends `IP:port` or the path.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Address::Ip(address) => {
+                write_ip(address.ip(), address.is_ipv6(), out);
+                out.push(b':');
+                write_decimal(u64::from(address.port()), out);
+            }
+            Address::Pipe(path) => out.extend_from_slice(path.as_bytes()),
+        }
+    }
+
+    /// Appends the IP address without brackets, or the path.
+    pub fn write_without_port(&self, out: &mut Vec<u8>) {
+        match self {
+            Address::Ip(address) => write_ip(address.ip(), false, out),
+            Address::Pipe(path) => out.extend_from_slice(path.as_bytes()),
+        }
+    }
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Address::Ip(address) => address.fmt(f),
+            Address::Pipe(path) => f.write_str(path),
+        }
+    }
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        Address::Ip(address)
+    }
+}
+
+fn write_ip(ip: IpAddr, brackets: bool, out: &mut Vec<u8>) {
+    match ip {
+        IpAddr::V4(v4) => {
+            let [a, b, c, d] = v4.octets();
+            write_decimal(u64::from(a), out);
+            for octet in [b, c, d] {
+                out.push(b'.');
+                write_decimal(u64::from(octet), out);
+            }
+        }
+        // Writing to a Vec cannot fail.
+        IpAddr::V6(v6) if brackets => drop(write!(out, "[{v6}]")),
+        IpAddr::V6(v6) => drop(write!(out, "{v6}")),
+    }
+}
+
+/// Appends a number in decimal.
+#[inline]
+pub fn write_decimal(mut value: u64, out: &mut Vec<u8>) {
+    let mut digits = [0u8; 20];
+    let mut length = 0;
+    for digit in digits.iter_mut().rev() {
+        // A remainder by ten fits in a byte.
+        *digit = b'0' + u8::try_from(value % 10).unwrap_or_default();
+        length += 1;
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(digits.len() - length..).unwrap_or_default());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts() {
+        for (address, with_port, without) in [
+            ("127.0.0.1:80", "127.0.0.1:80", "127.0.0.1"),
+            ("255.10.0.9:65535", "255.10.0.9:65535", "255.10.0.9"),
+            ("[::1]:0", "[::1]:0", "::1"),
+            ("[2001:db8::7]:443", "[2001:db8::7]:443", "2001:db8::7"),
+            ("[::ffff:1.2.3.4]:1", "[::ffff:1.2.3.4]:1", "::ffff:1.2.3.4"),
+        ] {
+            let address = Address::Ip(address.parse().expect("address"));
+            let (mut long, mut short) = (Vec::new(), Vec::new());
+            address.write(&mut long);
+            address.write_without_port(&mut short);
+            assert_eq!(String::from_utf8(long).expect("text"), with_port);
+            assert_eq!(String::from_utf8(short).expect("text"), without);
+            assert_eq!(address.to_string(), with_port);
+        }
+        let mut out = Vec::new();
+        Address::Pipe("@abstract".into()).write(&mut out);
+        assert_eq!(out, b"@abstract");
+    }
+
+    #[test]
+    fn decimals() {
+        for value in [0, 9, 10, 99, 100, 12_345, u64::MAX] {
+            let mut out = Vec::new();
+            write_decimal(value, &mut out);
+            assert_eq!(String::from_utf8(out).expect("text"), value.to_string());
+        }
+    }
+}
