@@ -1,0 +1,152 @@
+"""One case: a piece of configuration, the traffic sent through it and what the upstreams say.
+
+Owns: the format of case files, for oracle cases and scenarios alike. A file holds the cases of one
+area; they share one proxy. A case without a listener of its own gets a virtual host of its own on the
+shared listener `main`, or the shared virtual host `*` when it has no routes either.
+
+File:  bootstrap (merged over the default one), flags (more command line), hcm (merged into every
+       http_connection_manager), cases (a list) or the keys of a single case beside these.
+Case, configuration: routes | virtual_host | virtual_hosts | route_config | hcm | listener | filters |
+       filter_chains | address | clusters | log_format.
+Case, traffic: get (a path) with headers (lines) | send (a text or steps) | connections (several lists
+       of steps at once) | admin (a path, GET) ; responses (how many to read, 1) ; source (address to
+       connect from) ; to (HOST:PORT to connect to, when it is not the listener's own) ; upstream (a
+       reply, or a map of server name to reply) ; limit (seconds).
+Case, comparing: stats (more prefixes to compare) ; ignore_stats, mask (regular expressions) ; shape
+       (`json_keys`, `prometheus`: compare the admin body's form only) ; problems (steps that fail are
+       part of the case) ; differs, ours (oracle) ; expect (scenarios).
+Texts may hold $(host), the case's own host name; $(NAME), the port of upstream server NAME;
+$(port:NAME), a free port; $(dir), the directory of this run; $(log), the access log's path.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.script import Step, steps_of
+
+LISTENER_KEYS = ("hcm", "listener", "filters", "filter_chains", "virtual_hosts", "route_config", "address",
+                 "log_format")  # fmt: skip
+
+
+@dataclass
+class Case:
+    """One case as written; see the module for the keys."""
+
+    name: str
+    routes: list[Any] | None = None
+    virtual_host: dict[str, Any] | None = None
+    virtual_hosts: list[Any] | None = None
+    route_config: dict[str, Any] | None = None
+    hcm: dict[str, Any] | None = None
+    listener: dict[str, Any] | None = None
+    filters: list[Any] | None = None
+    filter_chains: list[Any] | None = None
+    address: dict[str, Any] | None = None
+    clusters: list[Any] = field(default_factory=list)
+    log_format: Any = None
+    get: str | None = None
+    headers: list[str] = field(default_factory=list)
+    send: Any = None
+    connections: list[Any] | None = None
+    admin: str | None = None
+    responses: int = 1
+    source: str | None = None
+    to: str | None = None
+    upstream: Any = None
+    limit: float = 5.0
+    stats: list[str] = field(default_factory=list)
+    ignore_stats: list[str] = field(default_factory=list)
+    mask: list[str] = field(default_factory=list)
+    shape: str | None = None
+    differs: str | None = None
+    problems: bool = False
+    ours: dict[str, Any] = field(default_factory=dict)
+    expect: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def slug(self) -> str:
+        """The name as used for listeners, virtual hosts and stat prefixes."""
+        return re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")
+
+    @property
+    def host(self) -> str:
+        """Host name that selects the case's own virtual host."""
+        return f"{self.slug}.test"
+
+    @property
+    def has_own_listener(self) -> bool:
+        """Whether something about the case cannot share the listener `main`."""
+        return any(getattr(self, key) is not None for key in LISTENER_KEYS)
+
+    @property
+    def listener_name(self) -> str:
+        """Name of the listener that the traffic goes to."""
+        return self.slug if self.has_own_listener else "main"
+
+    def scripts(self) -> list[list[Step]]:
+        """The client side: one script a connection."""
+        if self.connections is not None:
+            return [steps_of(script) for script in self.connections]
+        if isinstance(self.send, list):
+            return [steps_of(self.send)]
+        path = self.get if self.get is not None else self.admin
+        text = self.send if self.send is not None else self._get_text(path)
+        return [[{"send": text}, {"responses": self.responses}]]
+
+    def _get_text(self, path: str | None) -> str:
+        lines = [f"GET {path or '/'} HTTP/1.1"]
+        if not any(line.lower().startswith("host:") for line in self.headers):
+            lines.append("Host: $(host)")
+        return "\r\n".join([*lines, *self.headers, "", ""])
+
+
+@dataclass
+class Area:
+    """The cases of one file (or of one folder of scenarios) and what they share."""
+
+    name: str
+    cases: list[Case]
+    bootstrap: dict[str, Any] = field(default_factory=dict)
+    flags: list[str] = field(default_factory=list)
+    hcm: dict[str, Any] = field(default_factory=dict)
+
+    def alone(self, case: Case) -> Area:
+        """The same area with a single case."""
+        return Area(self.name, [case], self.bootstrap, self.flags, self.hcm)
+
+
+class CaseError(Exception):
+    """A case file that does not keep the format."""
+
+
+CASE_KEYS = {f.name for f in fields(Case)}
+
+
+def load_case(raw: dict[str, Any], where: str) -> Case:
+    """A case from its YAML mapping."""
+    unknown = set(raw) - CASE_KEYS
+    if unknown or "name" not in raw:
+        raise CaseError(f"{where}: unknown keys {sorted(unknown)} or no name; keys: {sorted(CASE_KEYS)}")
+    case = Case(**raw)
+    case.scripts()
+    return case
+
+
+def load_area(path: Path) -> Area:
+    """All cases of a file."""
+    raw = yaml.safe_load(path.read_text())
+    unknown = set(raw) - {"bootstrap", "flags", "hcm", "cases"}
+    if unknown:
+        raise CaseError(f"{path}: unknown keys {sorted(unknown)}")
+    cases = [load_case(entry, f"{path.name}[{number}]") for number, entry in enumerate(raw["cases"])]
+    slugs = [case.slug for case in cases]
+    twice = {slug for slug in slugs if slugs.count(slug) > 1}
+    if twice:
+        raise CaseError(f"{path}: case names used twice: {sorted(twice)}")
+    return Area(path.stem, cases, raw.get("bootstrap", {}), raw.get("flags", []), raw.get("hcm", {}))

@@ -1,0 +1,58 @@
+"""Same configuration and same traffic to Envoy and to Ferryman: everything observed must be equal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from harness.case import Area, Case, load_area
+from harness.expectation import unmet
+from harness.observation import Observation, differences
+
+from oracle.conftest import Pairs
+from oracle.known_differences import known_differences
+
+pytestmark = pytest.mark.oracle
+AREAS = [load_area(path) for path in sorted((Path(__file__).parent / "cases").glob("*.yaml"))]
+ALL = [pytest.param(area, case, id=f"{area.name}-{case.slug}") for area in AREAS for case in area.cases]
+KNOWN = known_differences()
+
+
+@pytest.mark.parametrize(("area", "case"), ALL)
+def test_same_as_envoy(area: Area, case: Case, pairs: Pairs, request: pytest.FixtureRequest) -> None:
+    envoy, ours = pairs.run(area, case)
+    if envoy.problems and not case.problems:
+        pytest.fail(
+            f"the case does not work with Envoy: {envoy.problems}\n{_report(envoy, ours)}", pytrace=False
+        )
+    found = differences(envoy.comparable(), ours.comparable())
+    if case.differs is None:
+        if found:
+            pytest.fail("\n".join([*found, "", _report(envoy, ours)]), pytrace=False)
+        return
+    if request.config.getoption("--ours") == "envoy":
+        return
+    assert found, f"no difference any more: take {case.differs!r} out of the case"
+    missed = unmet(case.ours, ours)
+    if missed:
+        pytest.fail("\n".join([*missed, "", _report(envoy, ours)]), pytrace=False)
+
+
+def test_every_difference_that_a_case_names_is_documented() -> None:
+    named = {case.differs for area in AREAS for case in area.cases if case.differs}
+    assert named <= set(KNOWN), f"not in the document: {sorted(named - set(KNOWN))}"
+    assert set(KNOWN) <= named, f"no case shows it any more: {sorted(set(KNOWN) - named)}"
+    assert len(KNOWN) == len(set(KNOWN)), "an id is used twice in the document"
+
+
+def test_every_differing_case_says_what_ferryman_does() -> None:
+    silent = [case.name for area in AREAS for case in area.cases if bool(case.differs) != bool(case.ours)]
+    assert not silent, f"`differs` and `ours` go together: {silent}"
+
+
+def _report(envoy: Observation, ours: Observation) -> str:
+    parts = []
+    for name, seen in (("Envoy", envoy), ("ours", ours)):
+        parts.append(f"--- {name}: downstream {seen.downstream_bytes}\n    upstream {seen.upstream_bytes}")
+        parts.append(f"    log {seen.log}\n    problems {seen.problems}")
+    return "\n".join(parts)
