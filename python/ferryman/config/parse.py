@@ -1,0 +1,122 @@
+"""Text or wire bytes to an Envoy message, with a cursor on it.
+
+Owns the entry points of the front half: one source or several, merged as protobuf merges (a later
+singular value wins, messages are merged field by field, lists are appended). The rules of the schema are
+checked by `check_rules`, apart, so that a caller can merge first.
+
+Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/operations/cli (--config-path, --config-yaml).
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from google.protobuf import text_format
+from google.protobuf.message import DecodeError
+
+from ferryman.api import schema
+from ferryman.config.cursor import Cursor
+from ferryman.config.decode import Decoding, fill_message
+from ferryman.config.problems import NamedOrigin, Origin, Place, Problems
+from ferryman.config.rules import check_rules
+from ferryman.config.source import MergedSources, Source
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+__all__ = ["check_rules", "parse_bootstrap", "parse_bytes", "parse_message"]
+
+
+def parse_bootstrap(sources: Sequence[Source], *, allow_unknown: bool = False) -> tuple[Cursor, Problems]:
+    """The bootstrap that the sources make together, later ones merged over earlier ones.
+
+    Unknown fields are errors unless `allow_unknown`. What cannot be read is left out of the message and
+    reported; the caller looks at `problems.has_errors`.
+    """
+    problems = Problems(allow_unknown=allow_unknown)
+    merged: Message | None = None
+    for source in sources:
+        message = _read(source, schema.BOOTSTRAP, problems)
+        if merged is None:
+            merged = message
+        else:
+            merged.MergeFrom(message)
+    if merged is None:
+        merged = schema.new_message(schema.BOOTSTRAP)
+    origin: Origin = sources[0] if len(sources) == 1 else MergedSources(sources)
+    return Cursor(merged, problems, origin), problems
+
+
+def parse_message(
+    source: Source, type_name: str, *, problems: Problems | None = None, allow_unknown: bool = False
+) -> tuple[Cursor, Problems]:
+    """One message of the given full type name from a source."""
+    kept = problems if problems is not None else Problems(allow_unknown=allow_unknown)
+    return Cursor(_read(source, type_name, kept), kept, source), kept
+
+
+def parse_bytes(
+    data: bytes, type_name: str, name: str, *, problems: Problems | None = None
+) -> tuple[Cursor, Problems]:
+    """One message from wire bytes; problems carry `name` (`cluster "web"`) in place of a file."""
+    kept = problems if problems is not None else Problems(allow_unknown=True)
+    message = schema.new_message(type_name)
+    try:
+        message.MergeFromString(data)
+    except DecodeError:
+        kept.add_at("broken-bytes", Place(name), f"the bytes are no {type_name}")
+        kept.doubt(())
+    return Cursor(message, kept, NamedOrigin(name)), kept
+
+
+def _read(source: Source, type_name: str, problems: Problems) -> Message:
+    message = schema.new_message(type_name)
+    if source.format == "pb":
+        _read_bytes(source, message, problems)
+    elif source.format == "pb_text":
+        _read_text_format(source, message, problems)
+    else:
+        with _collector_paused():
+            tree, readable = source.tree(problems)
+            if readable:
+                work = Decoding(problems, source)
+                fill_message(message, tree, work)
+            else:
+                problems.doubt(())
+    return message
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Keep the cycle collector from walking the growing tree again and again: it has no cycles."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _read_bytes(source: Source, message: Message, problems: Problems) -> None:
+    try:
+        message.MergeFromString(source.data)
+    except DecodeError:
+        text = f"the bytes are no {message.DESCRIPTOR.full_name}"
+        problems.add_at("broken-bytes", Place(source.name), text)
+        problems.doubt(())
+
+
+def _read_text_format(source: Source, message: Message, problems: Problems) -> None:
+    try:
+        text_format.Parse(source.text, message, descriptor_pool=schema.pool())
+    except text_format.ParseError as error:
+        line, column = error.GetLine() or 1, error.GetColumn() or 1
+        lines = source.text.split("\n")
+        excerpt = lines[line - 1] if line <= len(lines) else ""
+        text = str(error).partition(" : ")[2] or str(error)
+        problems.add_at("syntax", Place(source.name, line, column, excerpt), text.strip())
+        problems.doubt(())

@@ -1,0 +1,96 @@
+"""How problems are shown: to a person, to a program (JSON), to a code host (SARIF).
+
+Owns the three forms. Collecting problems and finding their places is `problems.py`'s business.
+
+Follows https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html for SARIF.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ferryman.config.problems import Place, Problem, Problems, Severity
+
+_WIDTH = 110
+
+
+def text(problems: Problems, *, limit: int = 100, excerpts: bool = True) -> str:
+    """One block a problem: `file:line:col: error: path: problem; hint`, the line, and a caret under it.
+
+    Errors come before warnings. After `limit` blocks only their number is told.
+    """
+    chosen = problems.errors + problems.warnings
+    blocks = [_block(problem, excerpts) for problem in chosen[:limit]]
+    left = len(problems) - len(blocks)
+    if left > 0:
+        blocks.append(f"… and {left} more")
+    return "\n".join(blocks)
+
+
+def _block(problem: Problem, excerpts: bool) -> str:
+    place = str(problem.place)
+    head = f"{place}: " if place else ""
+    path = f"{problem.path_text}: " if problem.path else ""
+    hint = f"; {problem.hint}" if problem.hint else ""
+    line = f"{head}{problem.severity.value}: {path}{problem.text}{hint}"
+    return line + (_excerpt(problem.place) if excerpts else "")
+
+
+def _excerpt(place: Place) -> str:
+    if not place.excerpt:
+        return ""
+    # A line of a megabyte (JSON without line ends) is cut to a window around the column.
+    start = max(0, place.column - 1 - _WIDTH // 2) if len(place.excerpt) > _WIDTH else 0
+    shown = place.excerpt[start : start + _WIDTH]
+    blank = "".join("\t" if char == "\t" else " " for char in shown[: max(0, place.column - 1 - start)])
+    margin = " " * len(str(place.line))
+    return f"\n  {place.line} | {shown}\n  {margin} | {blank}^"
+
+
+def as_json(problems: Problems) -> str:
+    """A JSON list, one object a problem, by place."""
+    rows = [
+        {
+            "file": problem.place.file,
+            "line": problem.place.line,
+            "column": problem.place.column,
+            "severity": problem.severity.value,
+            "code": problem.code,
+            "path": problem.path_text,
+            "text": problem.text,
+            "hint": problem.hint,
+        }
+        for problem in problems
+    ]
+    return json.dumps(rows, indent=2, ensure_ascii=False)
+
+
+def as_sarif(problems: Problems, version: str) -> str:
+    """A SARIF 2.1.0 log with one run; `version` is Ferryman's."""
+    results = [_sarif_result(problem) for problem in problems]
+    rules = [{"id": code} for code in sorted({problem.code for problem in problems})]
+    driver = {"name": "ferryman", "version": version, "rules": rules}
+    log = {
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}],
+    }
+    return json.dumps(log, indent=2, ensure_ascii=False)
+
+
+def _sarif_result(problem: Problem) -> dict[str, Any]:
+    place = problem.place
+    message = f"{problem.text}; {problem.hint}" if problem.hint else problem.text
+    if problem.path:
+        message = f"{problem.path_text}: {message}"
+    physical: dict[str, Any] = {"artifactLocation": {"uri": place.file}}
+    if place.line:
+        physical["region"] = {"startLine": place.line, "startColumn": max(1, place.column)}
+    level = "error" if problem.severity is Severity.ERROR else "warning"
+    return {
+        "ruleId": problem.code,
+        "level": level,
+        "message": {"text": message},
+        "locations": [{"physicalLocation": physical}] if place.file else [],
+    }
