@@ -4,3 +4,4 @@
 
 pub mod model;
 pub mod stream_info;
+pub mod stats;

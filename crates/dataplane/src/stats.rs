@@ -1,0 +1,39 @@
+//! Counters, gauges and histograms under Envoy's names.
+//!
+//! Owns the numbers of the whole proxy, how workers write them (`Scope::local`, then `inc`, `add`, `record`: a load, an
+//! add and a store in the worker's own memory) and how they are printed. Nothing here is done per request but writing.
+//! Does not decide when to count: whoever owns an event does. Names follow Envoy's statistics pages.
+//!
+//! ```
+//! use ferryman_dataplane::stats::{ClusterHistogram, ClusterStat, Registry, ResponseClass};
+//! # use ferryman_dataplane::model::bootstrap::StatsConfig;
+//! # let config = StatsConfig { tags: vec![], use_all_default_tags: true, histogram_buckets: vec![] };
+//! let registry = Registry::new(&config, 2);
+//! let cluster = registry.cluster("web");
+//! let local = cluster.local(0);
+//! local.inc(ClusterStat::UpstreamRqTotal);
+//! local.record(ClusterHistogram::UpstreamRqTime, 3);
+//! local.response_code(ResponseClass::All, 200);
+//! assert_eq!(cluster.value(ClusterStat::UpstreamRqTotal), 1);
+//! ```
+
+mod cluster;
+mod declare;
+mod distribution;
+mod histogram;
+mod http;
+mod listener;
+mod registry;
+mod response_codes;
+mod scope;
+mod server;
+mod tags;
+
+pub use cluster::*;
+pub use declare::{Group, Kind, NoHistogram, Presence, Stat, Table};
+pub use http::*;
+pub use listener::*;
+pub use registry::Registry;
+pub use response_codes::ResponseClass;
+pub use scope::{LocalScope, Reading, Scope, ScopeData};
+pub use server::*;

@@ -1,0 +1,285 @@
+//! All scopes of the process, by name.
+//!
+//! Owns the list of scopes and the names of their prefixes. Two who ask for the same name get the same scope; a scope
+//! goes away when nobody has it any more. Used when configuration changes and by the pages, never on traffic.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::cluster::{ClusterManagerStats, ClusterStats, ThreadLocalClusterStats, ZoneStats};
+use super::declare::Group;
+use super::http::{Http1Stats, HttpStats, ListenerHttpStats, RouterStats, TracingStats, VirtualHostStats};
+use super::listener::{
+    ListenerExtensionStats, ListenerManagerStats, ListenerStats, ListenerWorkerStats, TcpStats,
+};
+use super::scope::{Scope, ScopeData};
+use super::server::{FilesystemStats, RuntimeStats, ServerStats, WatchdogStats};
+use crate::model::bootstrap::StatsConfig;
+
+type Scopes = BTreeMap<(Arc<str>, &'static str), Arc<ScopeData>>;
+
+/// The scopes of the process.
+#[derive(Debug)]
+pub struct Registry {
+    /// Tags and buckets, as configured.
+    pub config: StatsConfig,
+    workers: usize,
+    scopes: Mutex<Scopes>,
+}
+
+/// Envoy's form of a name within a statistic: no colon.
+fn sanitize(name: &str) -> String {
+    name.replace("://", "_").replace(":/", "_").replace([':', '\0'], "_")
+}
+
+impl Registry {
+    /// For this many workers, which write under the indexes from 0; the control thread's index is `workers`.
+    pub fn new(config: &StatsConfig, workers: usize) -> Arc<Self> {
+        Arc::new(Self { config: config.clone(), workers, scopes: Mutex::default() })
+    }
+
+    /// How many workers there are, which is also the control thread's index for `Scope::local`.
+    pub fn workers(&self) -> usize {
+        self.workers
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Scopes> {
+        let mut scopes = self.scopes.lock().unwrap_or_else(PoisonError::into_inner);
+        scopes.retain(|_, data| Arc::strong_count(data) > 1);
+        scopes
+    }
+
+    fn scope<G: Group>(&self, prefix: &str) -> Scope<G> {
+        let mut scopes = self.scopes.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (Arc::from(prefix), G::TABLE.group);
+        let kept = scopes.get(&key).filter(|data| Arc::strong_count(data) > 1);
+        if let Some(data) = kept {
+            return Scope::new(Arc::clone(data));
+        }
+        let data = Arc::new(ScopeData::new(G::TABLE, Arc::clone(&key.0), self.workers + 1));
+        scopes.insert(key, Arc::clone(&data));
+        Scope::new(data)
+    }
+
+    /// All scopes that somebody has, sorted by prefix.
+    pub fn scopes(&self) -> Vec<Arc<ScopeData>> {
+        self.lock().values().cloned().collect()
+    }
+
+    /// Makes what was recorded in histograms since the last call readable; to be called at each
+    /// `stats_flush_interval`.
+    pub fn merge_histograms(&self) {
+        for scope in self.scopes() {
+            scope.merge_histograms();
+        }
+    }
+
+    /// Sets all counters to 0.
+    pub fn reset_counters(&self) {
+        for scope in self.scopes() {
+            scope.reset_counters();
+        }
+    }
+
+    /// `cluster.<stat name>.`; the stat name is `alt_stat_name`, or the cluster's name.
+    pub fn cluster(&self, stat_name: &str) -> Scope<ClusterStats> {
+        self.scope(&format!("cluster.{}.", sanitize(stat_name)))
+    }
+
+    /// `cluster.<stat name>.zone.<from>.<to>.`: wanted only when the node and the endpoint both have a zone.
+    pub fn zone(&self, stat_name: &str, from: &str, to: &str) -> Scope<ZoneStats> {
+        self.scope(&format!("cluster.{}.zone.{}.{}.", sanitize(stat_name), sanitize(from), sanitize(to)))
+    }
+
+    /// `cluster_manager.`
+    pub fn cluster_manager(&self) -> Scope<ClusterManagerStats> {
+        self.scope("cluster_manager.")
+    }
+
+    /// `thread_local_cluster_manager.<thread>.`; the thread is `main_thread` or `worker_<n>`.
+    pub fn thread_local_cluster_manager(&self, thread: &str) -> Scope<ThreadLocalClusterStats> {
+        self.scope(&format!("thread_local_cluster_manager.{thread}."))
+    }
+
+    /// `http.<stat prefix>.`
+    pub fn http(&self, stat_prefix: &str) -> Scope<HttpStats> {
+        self.scope(&format!("http.{}.", sanitize(stat_prefix)))
+    }
+
+    /// `http.<stat prefix>.`, of the router filter.
+    pub fn router(&self, stat_prefix: &str) -> Scope<RouterStats> {
+        self.scope(&format!("http.{}.", sanitize(stat_prefix)))
+    }
+
+    /// `http.<stat prefix>.tracing.`
+    pub fn tracing(&self, stat_prefix: &str) -> Scope<TracingStats> {
+        self.scope(&format!("http.{}.", sanitize(stat_prefix)))
+    }
+
+    /// `listener.<listener>.http.<stat prefix>.`; the listener as in `listener`.
+    pub fn listener_http(&self, listener: &str, stat_prefix: &str) -> Scope<ListenerHttpStats> {
+        self.scope(&format!("listener.{}.http.{}.", sanitize(listener), sanitize(stat_prefix)))
+    }
+
+    /// `http1.`: all HTTP/1 codecs downstream.
+    pub fn http1(&self) -> Scope<Http1Stats> {
+        self.scope("http1.")
+    }
+
+    /// `vhost.<virtual host>.vcluster.<virtual cluster>.`
+    pub fn virtual_cluster(&self, virtual_host: &str, virtual_cluster: &str) -> Scope<VirtualHostStats> {
+        self.scope(&format!("vhost.{}.vcluster.{}.", sanitize(virtual_host), sanitize(virtual_cluster)))
+    }
+
+    /// `vhost.<virtual host>.route.<stat prefix>.`
+    pub fn route(&self, virtual_host: &str, stat_prefix: &str) -> Scope<VirtualHostStats> {
+        self.scope(&format!("vhost.{}.route.{}.", sanitize(virtual_host), sanitize(stat_prefix)))
+    }
+
+    /// `listener.<listener>.`: the `stat_prefix`, or the address as configured, or `admin`.
+    pub fn listener(&self, listener: &str) -> Scope<ListenerStats> {
+        self.scope(&format!("listener.{}.", sanitize(listener)))
+    }
+
+    /// `listener.<listener>.`, what only listeners of the configuration have.
+    pub fn listener_extension(&self, listener: &str) -> Scope<ListenerExtensionStats> {
+        self.scope(&format!("listener.{}.", sanitize(listener)))
+    }
+
+    /// `listener.<listener>.<thread>.`; the thread is `worker_<n>`, or `main_thread` for admin.
+    pub fn listener_worker(&self, listener: &str, thread: &str) -> Scope<ListenerWorkerStats> {
+        self.scope(&format!("listener.{}.{thread}.", sanitize(listener)))
+    }
+
+    /// `listener_manager.`
+    pub fn listener_manager(&self) -> Scope<ListenerManagerStats> {
+        self.scope("listener_manager.")
+    }
+
+    /// `tcp.<stat prefix>.`
+    pub fn tcp(&self, stat_prefix: &str) -> Scope<TcpStats> {
+        self.scope(&format!("tcp.{}.", sanitize(stat_prefix)))
+    }
+
+    /// `server.`
+    pub fn server(&self) -> Scope<ServerStats> {
+        self.scope("server.")
+    }
+
+    /// `<watched>.`: `main_thread`, `workers`, `server.main_thread` or `server.worker_<n>`.
+    pub fn watchdog(&self, watched: &str) -> Scope<WatchdogStats> {
+        self.scope(&format!("{watched}."))
+    }
+
+    /// `filesystem.`
+    pub fn filesystem(&self) -> Scope<FilesystemStats> {
+        self.scope("filesystem.")
+    }
+
+    /// `runtime.`
+    pub fn runtime(&self) -> Scope<RuntimeStats> {
+        self.scope("runtime.")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ClusterHistogram, ClusterStat, HttpStat, ListenerStat, ResponseClass};
+    use super::*;
+
+    fn registry() -> Arc<Registry> {
+        let config =
+            StatsConfig { tags: Vec::new(), use_all_default_tags: true, histogram_buckets: Vec::new() };
+        Registry::new(&config, 2)
+    }
+
+    #[test]
+    fn workers_write_apart_and_are_read_together() {
+        let registry = registry();
+        let cluster = registry.cluster("web");
+        let handles: Vec<_> = (0..3)
+            .map(|worker| {
+                let cluster = cluster.clone();
+                std::thread::spawn(move || {
+                    let local = cluster.local(worker);
+                    (0..1000).for_each(|_| local.inc(ClusterStat::UpstreamRqTotal));
+                    local.add(ClusterStat::UpstreamCxRxBytesTotal, 1 << 40);
+                    local.inc(ClusterStat::UpstreamRqActive);
+                })
+            })
+            .collect();
+        handles.into_iter().for_each(|handle| handle.join().unwrap());
+        assert_eq!(cluster.value(ClusterStat::UpstreamRqTotal), 3000);
+        assert_eq!(cluster.value(ClusterStat::UpstreamCxRxBytesTotal), 3 << 40);
+        assert_eq!(cluster.value(ClusterStat::UpstreamRqActive), 3);
+        assert_eq!(cluster.value(ClusterStat::UpstreamCxTotal), 0);
+    }
+
+    #[test]
+    fn a_gauge_may_go_up_on_one_worker_and_down_on_another() {
+        let http = registry().http("ingress");
+        http.local(0).inc(HttpStat::DownstreamCxActive);
+        http.local(1).dec(HttpStat::DownstreamCxActive);
+        assert_eq!(http.data().read_number(0), super::super::Reading { value: 0, used: true });
+        http.local(1).dec(HttpStat::DownstreamCxActive);
+        assert_eq!(http.value(HttpStat::DownstreamCxActive), 0);
+        http.local(0).add(HttpStat::DownstreamCxActive, 5);
+        assert_eq!(http.value(HttpStat::DownstreamCxActive), 4);
+    }
+
+    #[test]
+    fn the_same_name_is_the_same_scope_until_dropped() {
+        let registry = registry();
+        let first = registry.listener("127.0.0.1:80");
+        first.local(0).inc(ListenerStat::DownstreamCxTotal);
+        assert_eq!(first.prefix(), "listener.127.0.0.1_80.");
+        assert_eq!(registry.listener("127.0.0.1:80").value(ListenerStat::DownstreamCxTotal), 1);
+        drop(first);
+        assert!(registry.scopes().is_empty());
+        assert_eq!(registry.listener("127.0.0.1:80").value(ListenerStat::DownstreamCxTotal), 0);
+    }
+
+    #[test]
+    fn reset_clears_counters_and_codes_only() {
+        let registry = registry();
+        let cluster = registry.cluster("web");
+        let local = cluster.local(1);
+        local.inc(ClusterStat::UpstreamRqTotal);
+        local.inc(ClusterStat::UpstreamRqActive);
+        local.response_code(ResponseClass::All, 200);
+        cluster.set(ClusterStat::MembershipChange, 3);
+        registry.reset_counters();
+        assert_eq!(cluster.value(ClusterStat::UpstreamRqTotal), 0);
+        assert_eq!(cluster.value(ClusterStat::MembershipChange), 0);
+        assert_eq!(cluster.value(ClusterStat::UpstreamRqActive), 1);
+        assert_eq!(cluster.data().read_codes(0), [(200, 0)]);
+        local.inc(ClusterStat::UpstreamRqTotal);
+        local.response_code(ResponseClass::All, 200);
+        assert_eq!(cluster.value(ClusterStat::UpstreamRqTotal), 1);
+        assert_eq!(cluster.data().read_codes(0), [(200, 1)]);
+    }
+
+    #[test]
+    fn an_idle_cluster_has_no_blocks_and_reading_makes_none() {
+        let registry = registry();
+        let cluster = registry.cluster("idle");
+        let _local = cluster.local(0);
+        assert_eq!(cluster.value(ClusterStat::UpstreamRqTotal), 0);
+        registry.merge_histograms();
+        assert!(!cluster.data().touched());
+    }
+
+    #[test]
+    fn histograms_are_readable_after_a_merge() {
+        let registry = registry();
+        let cluster = registry.cluster("web");
+        cluster.local(0).record(ClusterHistogram::UpstreamRqTime, 5);
+        let time = ClusterHistogram::UpstreamRqTime as usize;
+        assert!(cluster.data().read_histogram(time).cumulative.is_empty());
+        registry.merge_histograms();
+        assert!(!cluster.data().read_histogram(time).interval.is_empty());
+        registry.merge_histograms();
+        assert!(cluster.data().read_histogram(time).interval.is_empty());
+        assert!(!cluster.data().read_histogram(time).cumulative.is_empty());
+    }
+}
