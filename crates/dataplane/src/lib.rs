@@ -2,6 +2,7 @@
 //!
 //! The modules stand in the order in which a request meets them.
 
+pub mod admin;
 pub mod model;
-pub mod stream_info;
 pub mod stats;
+pub mod stream_info;

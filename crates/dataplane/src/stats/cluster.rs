@@ -14,11 +14,21 @@ stats_group! {
         BindErrors counter "bind_errors",
         CircuitBreakersDefaultCxOpen gauge "circuit_breakers.default.cx_open",
         CircuitBreakersDefaultCxPoolOpen gauge "circuit_breakers.default.cx_pool_open",
+        CircuitBreakersDefaultRemainingCx gauge "circuit_breakers.default.remaining_cx" [used],
+        CircuitBreakersDefaultRemainingCxPools gauge "circuit_breakers.default.remaining_cx_pools" [used],
+        CircuitBreakersDefaultRemainingPending gauge "circuit_breakers.default.remaining_pending" [used],
+        CircuitBreakersDefaultRemainingRetries gauge "circuit_breakers.default.remaining_retries" [used],
+        CircuitBreakersDefaultRemainingRq gauge "circuit_breakers.default.remaining_rq" [used],
         CircuitBreakersDefaultRqOpen gauge "circuit_breakers.default.rq_open",
         CircuitBreakersDefaultRqPendingOpen gauge "circuit_breakers.default.rq_pending_open",
         CircuitBreakersDefaultRqRetryOpen gauge "circuit_breakers.default.rq_retry_open",
         CircuitBreakersHighCxOpen gauge "circuit_breakers.high.cx_open",
         CircuitBreakersHighCxPoolOpen gauge "circuit_breakers.high.cx_pool_open",
+        CircuitBreakersHighRemainingCx gauge "circuit_breakers.high.remaining_cx" [used],
+        CircuitBreakersHighRemainingCxPools gauge "circuit_breakers.high.remaining_cx_pools" [used],
+        CircuitBreakersHighRemainingPending gauge "circuit_breakers.high.remaining_pending" [used],
+        CircuitBreakersHighRemainingRetries gauge "circuit_breakers.high.remaining_retries" [used],
+        CircuitBreakersHighRemainingRq gauge "circuit_breakers.high.remaining_rq" [used],
         CircuitBreakersHighRqOpen gauge "circuit_breakers.high.rq_open",
         CircuitBreakersHighRqPendingOpen gauge "circuit_breakers.high.rq_pending_open",
         CircuitBreakersHighRqRetryOpen gauge "circuit_breakers.high.rq_retry_open",
@@ -158,5 +168,21 @@ stats_group! {
     ThreadLocalClusterStats (Worker)
     ThreadLocalClusterStat {
         ClustersInflated gauge "clusters_inflated",
+    }
+}
+
+stats_group! {
+    /// Of one endpoint. Not listed among the statistics, but by `/clusters`, in this order.
+    EndpointStats (Plain)
+    EndpointStat {
+        CxActive gauge "cx_active",
+        CxConnectFail counter "cx_connect_fail",
+        CxTotal counter "cx_total",
+        RqActive gauge "rq_active",
+        RqError counter "rq_error",
+        RqPendingActive gauge "rq_pending_active",
+        RqSuccess counter "rq_success",
+        RqTimeout counter "rq_timeout",
+        RqTotal counter "rq_total",
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::cluster::{ClusterManagerStats, ClusterStats, ThreadLocalClusterStats, ZoneStats};
+use super::cluster::{ClusterManagerStats, ClusterStats, EndpointStats, ThreadLocalClusterStats, ZoneStats};
 use super::declare::Group;
 use super::http::{Http1Stats, HttpStats, ListenerHttpStats, RouterStats, TracingStats, VirtualHostStats};
 use super::listener::{
@@ -89,6 +89,11 @@ impl Registry {
     /// `cluster.<stat name>.zone.<from>.<to>.`: wanted only when the node and the endpoint both have a zone.
     pub fn zone(&self, stat_name: &str, from: &str, to: &str) -> Scope<ZoneStats> {
         self.scope(&format!("cluster.{}.zone.{}.{}.", sanitize(stat_name), sanitize(from), sanitize(to)))
+    }
+
+    /// Of one endpoint; it has no name, so each call makes a new one, and whoever has it shares it by cloning.
+    pub fn endpoint(&self) -> Scope<EndpointStats> {
+        Scope::new(Arc::new(ScopeData::new(EndpointStats::TABLE, Arc::from(""), self.workers + 1)))
     }
 
     /// `cluster_manager.`

@@ -1,0 +1,14 @@
+//! The admin listener: a small HTTP/1.1 server on the control thread, and its pages.
+//!
+//! Owns the pages that Envoy's page "Administration interface" lists, as far as they mean something here. Answers what
+//! it can from Rust, so that `/ready`, `/stats` and `/clusters` work while Python is busy; sends the rest there.
+//! Does not own what it shows: statistics are in `stats`, everything else comes through `ProxyState`.
+
+mod proxy_state;
+mod python_pages;
+
+pub use proxy_state::{
+    AdminAccess, ClusterStatus, DrainRequest, EdsHealthStatus, EndpointStatus, HealthFlag, LOG_LEVELS,
+    ListenerStatus, ProxyState, ServerState,
+};
+pub use python_pages::{NoReply, PythonPage, PythonPages, PythonReply, PythonRequest};
