@@ -77,7 +77,7 @@ error_kinds! {
     InvalidHost 400 "http.invalid_authority" "the host is not a host with an optional port",
     TooManyEmptyLines 400 "http1.codec_error" "too many empty lines stand before the message",
     InvalidStatusLine 400 "http1.codec_error" "the status line is not: version, space, three digits, space, reason",
-    InvalidStatus 400 "http1.codec_error" "the status is not a number from 100 to 599",
+    InvalidStatus 400 "http1.codec_error" "the status is not three digits from 100 on",
     BareLf 400 "http1.codec_error" "a line ends with LF alone",
     BareCr 400 "http1.codec_error" "a CR stands without its LF",
     ObsoleteFolding 400 "http1.codec_error" "a field goes on in the next line",
@@ -95,6 +95,7 @@ error_kinds! {
         "there are both content-length and transfer-encoding",
     InvalidTransferEncoding 501 "http1.invalid_transfer_encoding" "transfer-encoding is not exactly: chunked",
     TransferEncodingInHttp10 400 "http1.invalid_transfer_encoding" "an HTTP/1.0 message has transfer-encoding",
+    UnexpectedSwitch 400 "http1.codec_error" "a 101 answers a request that asked for no other protocol",
     BodyNotAllowed 400 "http1.body_disallowed" "a CONNECT request has a body",
     ContentLengthNotAllowed 400 "http1.content_length_not_allowed" "a response that has no body has content-length",
     TransferEncodingNotAllowed 400 "http1.transfer_encoding_not_allowed"

@@ -35,6 +35,8 @@ pub(crate) struct FramingFields {
     connection_keep_alive: bool,
     connection_upgrade: bool,
     upgrade: bool,
+    /// Whether the other protocol is cleartext HTTP/2, which is not switched to.
+    upgrade_is_h2c: bool,
     pub(crate) expect_continue: bool,
 }
 
@@ -46,7 +48,11 @@ impl FramingFields {
             KnownName::ContentLength => return self.add_content_length(value),
             KnownName::TransferEncoding => return self.add_transfer_encoding(value),
             KnownName::Connection => self.add_connection(value),
-            KnownName::Upgrade => self.upgrade |= !value.is_empty(),
+            KnownName::ProxyConnection => self.connection_close |= value.eq_ignore_ascii_case(b"close"),
+            KnownName::Upgrade => {
+                self.upgrade |= !value.is_empty();
+                self.upgrade_is_h2c |= value.eq_ignore_ascii_case(b"h2c");
+            }
             KnownName::Expect => self.expect_continue |= value.eq_ignore_ascii_case(b"100-continue"),
             _ => {}
         }
@@ -83,9 +89,17 @@ impl FramingFields {
         !self.connection_close && (version == Version::Http11 || self.connection_keep_alive)
     }
 
-    /// Whether the message asks for, or agrees to, another protocol.
-    pub(crate) fn wants_upgrade(&self) -> bool {
-        self.upgrade && self.connection_upgrade
+    /// Whether the message asks for another protocol. Not so in HTTP/1.0 (RFC 9110 section 7.8). A wish
+    /// for cleartext HTTP/2 is taken out of the block.
+    pub(crate) fn take_upgrade(&self, version: Version, block: &mut HeaderBlock) -> bool {
+        if !self.upgrade || !self.connection_upgrade || version == Version::Http10 {
+            return false;
+        }
+        if self.upgrade_is_h2c {
+            block.remove(KnownName::Upgrade);
+            block.remove(KnownName::Http2Settings);
+        }
+        !self.upgrade_is_h2c
     }
 
     /// Gives content-length its one spelling, without leading zeros.
@@ -105,27 +119,50 @@ impl FramingFields {
         }
     }
 
-    /// The framing of a request (RFC 9112 section 6.3, rules 3 to 7).
-    pub(crate) fn of_request(&self, version: Version, kind: RequestKind) -> Result<BodyFraming, ErrorKind> {
-        match (self.of_fields(version)?, kind) {
-            (None | Some(BodyFraming::Length(0)), RequestKind::Connect) => Ok(BodyFraming::None),
-            (Some(_), RequestKind::Connect) => Err(ErrorKind::BodyNotAllowed),
-            (framing, _) => Ok(framing.unwrap_or(BodyFraming::None)),
+    /// The framing of a request (RFC 9112 section 6.3, rules 3 to 7). CONNECT has no body.
+    pub(crate) fn of_request(
+        &self,
+        version: Version,
+        kind: RequestKind,
+        block: &mut HeaderBlock,
+    ) -> Result<BodyFraming, ErrorKind> {
+        let of_fields = self.of_fields(version)?;
+        if kind != RequestKind::Connect {
+            return Ok(of_fields.unwrap_or(BodyFraming::None));
+        }
+        match of_fields {
+            None => Ok(BodyFraming::None),
+            Some(BodyFraming::Length(0)) => {
+                block.remove(KnownName::ContentLength);
+                Ok(BodyFraming::None)
+            }
+            Some(BodyFraming::Chunked) => Err(ErrorKind::InvalidTransferEncoding),
+            Some(_) => Err(ErrorKind::BodyNotAllowed),
         }
     }
 
-    /// The framing of a response (RFC 9112 section 6.3, rules 1 to 8).
+    /// The framing of a response (RFC 9112 section 6.3, rules 1 to 8). Fields that the status makes
+    /// void are taken out of the block.
     pub(crate) fn of_response(
         &self,
         version: Version,
         status: u16,
         kind: RequestKind,
+        block: &mut HeaderBlock,
     ) -> Result<BodyFraming, ErrorKind> {
         let of_fields = self.of_fields(version)?;
-        let is_tunnel = kind == RequestKind::Connect && (200..300).contains(&status);
-        if status < 200 || status == 204 || is_tunnel {
+        if kind == RequestKind::Connect && (200..300).contains(&status) {
+            block.remove(KnownName::ContentLength);
+            block.remove(KnownName::TransferEncoding);
+            return Ok(BodyFraming::None);
+        }
+        if status < 200 || status == 204 {
             return match of_fields {
                 None => Ok(BodyFraming::None),
+                Some(BodyFraming::Length(0)) => {
+                    block.remove(KnownName::ContentLength);
+                    Ok(BodyFraming::None)
+                }
                 Some(BodyFraming::Chunked) => Err(ErrorKind::TransferEncodingNotAllowed),
                 Some(_) => Err(ErrorKind::ContentLengthNotAllowed),
             };

@@ -9,6 +9,7 @@
 //! were not touched and lie side by side are written with one copy. An edit appends its line and
 //! points the table at it. A pseudo-header stores its value alone.
 
+mod connection_options;
 mod edit;
 mod header_name;
 mod known_name;

@@ -30,13 +30,15 @@ pub enum RequestKind {
     Head,
     /// CONNECT: a response 2xx begins a tunnel.
     Connect,
-    /// Any other method.
+    /// A request that asked for another protocol: 101 is an answer to it.
+    Upgrade,
+    /// Any other request.
     #[default]
     Other,
 }
 
 impl RequestKind {
-    /// The kind of a method.
+    /// The kind of a method; never `Upgrade`, which is not the method's to say.
     #[must_use]
     pub fn of(method: &[u8]) -> RequestKind {
         match method {

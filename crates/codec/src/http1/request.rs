@@ -30,7 +30,7 @@ pub struct RequestHead {
     pub upgrade: bool,
     /// Whether the target was a whole URL: `:authority` and `:scheme` are from it.
     pub absolute_form: bool,
-    /// What the method means for the response.
+    /// What the request means for the response, to be passed to `ResponseDecoder::decode`.
     pub kind: RequestKind,
 }
 
@@ -55,44 +55,19 @@ struct RequestLine {
 /// How many empty lines before a request line are passed over.
 const MAX_EMPTY_LINES: usize = 16;
 
-/// The methods that Envoy takes, the frequent ones first.
-const METHODS: &[&[u8]] = &[
-    b"GET",
-    b"POST",
-    b"PUT",
-    b"HEAD",
-    b"DELETE",
-    b"OPTIONS",
-    b"PATCH",
-    b"CONNECT",
-    b"TRACE",
-    b"ACL",
-    b"BIND",
-    b"CHECKOUT",
-    b"COPY",
-    b"LINK",
-    b"LOCK",
-    b"M-SEARCH",
-    b"MERGE",
-    b"MKACTIVITY",
-    b"MKCALENDAR",
-    b"MKCOL",
-    b"MOVE",
-    b"NOTIFY",
-    b"PROPFIND",
-    b"PROPPATCH",
-    b"PURGE",
-    b"QUERY",
-    b"REBIND",
-    b"REPORT",
-    b"SEARCH",
-    b"SOURCE",
-    b"SUBSCRIBE",
-    b"UNBIND",
-    b"UNLINK",
-    b"UNLOCK",
-    b"UNSUBSCRIBE",
-];
+/// Whether the method is one that Envoy takes; the frequent ones come first.
+fn is_method(method: &[u8]) -> bool {
+    #[rustfmt::skip]
+    let known = matches!(
+        method,
+        b"GET" | b"POST" | b"PUT" | b"HEAD" | b"DELETE" | b"OPTIONS" | b"PATCH" | b"CONNECT" | b"TRACE"
+            | b"ACL" | b"BIND" | b"CHECKOUT" | b"COPY" | b"LINK" | b"LOCK" | b"MERGE" | b"MKACTIVITY"
+            | b"MKCALENDAR" | b"MKCOL" | b"MOVE" | b"MSEARCH" | b"NOTIFY" | b"PROPFIND" | b"PROPPATCH"
+            | b"PURGE" | b"QUERY" | b"REBIND" | b"REPORT" | b"SEARCH" | b"SOURCE" | b"SUBSCRIBE"
+            | b"UNBIND" | b"UNLINK" | b"UNLOCK" | b"UNSUBSCRIBE"
+    );
+    known
+}
 
 impl RequestDecoder {
     /// A decoder for a connection on which nothing has been received.
@@ -211,20 +186,24 @@ impl RequestDecoder {
         settings: &Http1Settings,
         block: &mut HeaderBlock,
     ) -> Result<RequestHead, ErrorKind> {
-        let framing = self.fields.of_request(line.version, line.kind)?;
+        let framing = self.fields.of_request(line.version, line.kind, block)?;
         if line.version == Version::Http11 && !block.contains(KnownName::Authority) {
             return Err(ErrorKind::MissingHost);
         }
         self.fields.respell_content_length(block);
+        let upgrade = self.fields.take_upgrade(line.version, block);
+        if !upgrade && block.contains(KnownName::Connection) {
+            block.remove_connection_options()?;
+        }
         Ok(RequestHead {
             consumed: self.lines.consumed(),
             version: line.version,
             framing,
             keep_alive: self.fields.keep_alive(line.version),
             expect_continue: self.fields.expect_continue && line.version == Version::Http11,
-            upgrade: self.fields.wants_upgrade() && line.version == Version::Http11,
+            upgrade,
             absolute_form: line.form == TargetForm::Absolute && settings.allow_absolute_url,
-            kind: line.kind,
+            kind: if upgrade && line.kind == RequestKind::Other { RequestKind::Upgrade } else { line.kind },
         })
     }
 }
@@ -238,7 +217,7 @@ fn parse_request_line(
     let line = line.strip_suffix(b"\r\n").ok_or(ErrorKind::BareLf)?;
     let after_method = memchr::memchr(b' ', line).ok_or(ErrorKind::InvalidRequestLine)?;
     let (method, rest) = line.split_at_checked(after_method).ok_or(ErrorKind::InvalidRequestLine)?;
-    if !METHODS.contains(&method) {
+    if !is_method(method) {
         return Err(ErrorKind::InvalidMethod);
     }
     let rest = rest.get(1..).unwrap_or_default();
@@ -263,6 +242,8 @@ fn parse_version(version: &[u8], accept_http_10: bool) -> Result<Version, ErrorK
         b"HTTP/1.1" => Ok(Version::Http11),
         b"HTTP/1.0" if accept_http_10 => Ok(Version::Http10),
         [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => Err(ErrorKind::LowVersion),
+        [] => Err(ErrorKind::LowVersion),
+        _ if version.contains(&b'\r') => Err(ErrorKind::BareCr),
         _ => Err(ErrorKind::InvalidVersion),
     }
 }

@@ -20,7 +20,7 @@ pub struct ResponseHead {
     pub consumed: usize,
     /// The version of the status line.
     pub version: Version,
-    /// 100 to 599.
+    /// 100 to 999.
     pub status: u16,
     /// How the body is delimited.
     pub framing: BodyFraming,
@@ -107,7 +107,10 @@ impl ResponseDecoder {
         request_was: RequestKind,
         block: &mut HeaderBlock,
     ) -> Result<ResponseHead, ErrorKind> {
-        let framing = self.fields.of_response(version, status, request_was)?;
+        if status == 101 && request_was != RequestKind::Upgrade {
+            return Err(ErrorKind::UnexpectedSwitch);
+        }
+        let framing = self.fields.of_response(version, status, request_was, block)?;
         self.fields.respell_content_length(block);
         let tunnel = request_was == RequestKind::Connect && (200..300).contains(&status);
         Ok(ResponseHead {
@@ -134,7 +137,7 @@ fn parse_status_line(line: &[u8], block: &mut HeaderBlock) -> Result<(Version, u
     let rest = rest.strip_prefix(b" ").ok_or(ErrorKind::InvalidStatusLine)?;
     let (digits, reason) = rest.split_at_checked(3).ok_or(ErrorKind::InvalidStatus)?;
     let status = chars::parse_decimal(digits).and_then(|status| u16::try_from(status).ok());
-    let status = status.filter(|status| (100..600).contains(status)).ok_or(ErrorKind::InvalidStatus)?;
+    let status = status.filter(|&status| status >= 100).ok_or(ErrorKind::InvalidStatus)?;
     match reason {
         [] | [b' ', ..] if chars::is_field_value(reason) => {}
         [b'0'..=b'9', ..] => return Err(ErrorKind::InvalidStatus),

@@ -82,6 +82,6 @@ fn responses() {
     let head = response(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n", RequestKind::Head);
     assert_eq!((head.body.as_str(), head.ended, head.left), ("", true, 0));
 
-    let no_content = response(b"HTTP/1.1 204 No\r\ncontent-length: 0\r\n\r\n", RequestKind::Other);
+    let no_content = response(b"HTTP/1.1 204 No\r\ncontent-length: 1\r\n\r\n", RequestKind::Other);
     assert_eq!(no_content.error, Some(ErrorKind::ContentLengthNotAllowed));
 }
