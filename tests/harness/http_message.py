@@ -7,6 +7,7 @@ was sent, `tests/smuggling` judges strictness with a parser of its own. Follows 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from harness.wire_text import from_wire
@@ -31,13 +32,13 @@ class Message:
         parts = self.start_line.split(" ", 2)
         return parts[1] if len(parts) > 1 and parts[0].startswith("HTTP/") else ""
 
-    def describe(self) -> dict[str, object]:
+    def describe(self, body: Callable[[bytes], object] = from_wire) -> dict[str, object]:
         """Comparable form: headers sorted by name, the order among equal names kept."""
         described: dict[str, object] = {
             "start_line": self.start_line,
             "headers": sorted(([n.lower(), v] for n, v in self.headers), key=lambda pair: pair[0]),
             "framing": self.framing,
-            "body": from_wire(self.body),
+            "body": body(self.body),
         }
         if self.trailers:
             described["trailers"] = sorted(([n.lower(), v] for n, v in self.trailers), key=lambda p: p[0])
@@ -50,12 +51,10 @@ def read_message(data: bytes, start: int, method: str | None, ended: bool) -> Me
     `method` is the request's method when a response is read and None when a request is; `ended` says
     that the peer sends nothing more, which completes a body that runs until the close.
     """
-    head_end = data.find(b"\r\n\r\n", start)
-    if head_end < 0:
+    message = _read_head(data, start)
+    if message is None:
         return None
-    lines = data[start:head_end].decode("latin-1").split("\r\n")
-    headers = [_header(line) for line in lines[1:]]
-    message = Message(lines[0], headers, "none", end=head_end + 4)
+    headers = message.headers
     named = {name.lower(): value for name, value in headers}
     if method is not None and _has_no_body(message, method):
         return message
@@ -95,6 +94,23 @@ def read_messages(data: bytes, methods: list[str] | None, ended: bool) -> tuple[
         if message.status == "101":
             break
     return messages, data[offset:]
+
+
+def read_head(data: bytes) -> Message | None:
+    """A message that was cut short, with what came of its body as it came; None without a whole head."""
+    message = _read_head(data, 0)
+    if message is not None:
+        message.framing = "cut short"
+        message.body = data[message.end :]
+    return message
+
+
+def _read_head(data: bytes, start: int) -> Message | None:
+    head_end = data.find(b"\r\n\r\n", start)
+    if head_end < 0:
+        return None
+    lines = data[start:head_end].decode("latin-1").split("\r\n")
+    return Message(lines[0], [_header(line) for line in lines[1:]], "none", end=head_end + 4)
 
 
 def _has_no_body(message: Message, method: str) -> bool:

@@ -13,7 +13,8 @@ from typing import Any
 
 import yaml
 
-from harness.http_message import Message, read_messages
+from harness.http_message import Message, read_head, read_messages
+from harness.shapes import shape_of
 from harness.wire_text import from_wire
 
 RULES = yaml.safe_load((Path(__file__).parent / "normalise.yaml").read_text())
@@ -47,17 +48,19 @@ class Observation:
 class Normaliser:
     """Replaces what belongs to one run: ports, directories, times and random ids."""
 
-    def __init__(self, ports: dict[int, str], directory: str, masks: list[str]) -> None:
+    def __init__(self, ports: dict[int, str], directory: str, masks: list[str], shape: str | None) -> None:
         self._ports = ports
+        self._shape = shape
         self._directory = directory
         self._masks = [re.compile(mask) for mask in masks]
 
     def text(self, text: str) -> str:
         """A text with known ports and the run's directory replaced by their names."""
         text = text.replace(self._directory, "<dir>")
+        text = re.sub(r'(?<=[:=_" ])\d{4,5}\b', lambda m: self._ports.get(int(m[0]), m[0]), text)
         for mask in self._masks:
             text = mask.sub("<masked>", text)
-        return re.sub(r'(?<=[:=_" ])\d{4,5}\b', lambda m: self._ports.get(int(m[0]), m[0]), text)
+        return text
 
     def exact(self, data: bytes) -> str:
         """Exact bytes, except for the values that `normalise.yaml` lists."""
@@ -68,13 +71,17 @@ class Normaliser:
 
     def message(self, message: Message) -> dict[str, Any]:
         """A message in comparable form."""
-        described = message.describe()
+        described = message.describe(self._body)
         for kind in ("headers", "trailers"):
             for header in described.get(kind, []):  # type: ignore[attr-defined]
                 header[1] = self._header_value(header[0], header[1])
         described["start_line"] = self.text(message.start_line)
-        described["body"] = self.text(str(described["body"]))
         return described
+
+    def _body(self, body: bytes) -> Any:
+        if self._shape:
+            return shape_of(self._shape, body.decode("latin-1"), self.text)
+        return self.text(from_wire(body))
 
     def _header_value(self, name: str, value: str) -> str:
         for known, pattern, replacement in RULES["headers"]:
@@ -86,14 +93,20 @@ class Normaliser:
         """One side of a connection: complete messages, then what is left over."""
         messages, rest = read_messages(data, methods, ended)
         key = "requests" if methods is None else "responses"
-        return {key: [self.message(m) for m in messages], "rest": self.text(from_wire(rest))}
+        side: dict[str, Any] = {key: [self.message(m) for m in messages], "rest": ""}
+        cut_short = read_head(rest)
+        if cut_short:
+            side["cut_short"] = self.message(cut_short)
+        else:
+            side["rest"] = self.exact(rest)
+        return side
 
     def log_line(self, line: str, split: bool) -> Any:
         """An access log line; the default format splits into its fields."""
         line = self.text(line)
         if not split:
             return line
-        fields = [entry.partition("=") for entry in line.split("|")]
+        fields = [entry.partition("=") for entry in line.split("\t")]
         return {name: value for name, _, value in fields}
 
 

@@ -20,7 +20,6 @@ from harness.case import Area, Case
 from harness.observation import Normaliser, Observation, stat_deltas
 from harness.proxy_process import ProxyProcess
 from harness.script import Conversation, ScriptError, Signals, Step
-from harness.shapes import shape_of
 from harness.upstream import Refusing, Replies, Silent, Upstream
 
 ACTIVE = re.compile(r"(_cx_active|_rq_active|_rq_pending_active)$")
@@ -73,7 +72,7 @@ class Rig:
         self._settle(observation)
         after = self.proxy.stats()
         lines = self._log_lines(log_start)
-        normaliser = Normaliser(ports, str(self.directory), case.mask)
+        normaliser = Normaliser(ports, str(self.directory), case.mask, case.shape)
         self._record(case, observation, clients, normaliser)
         observation.log = [normaliser.log_line(line, split=case.log_format is None) for line in lines]
         deltas = stat_deltas(before, after, case.stats, case.ignore_stats)
@@ -186,9 +185,6 @@ class Rig:
     ) -> None:
         for client in clients:
             side = normaliser.side(bytes(client.received), client.methods, bool(client.ended))
-            if case.shape:
-                for response in side["responses"]:
-                    response["body"] = shape_of(case.shape, response["body"])
             observation.connections.append({**side, "closed": bool(client.ended)})
             observation.downstream_bytes.append(normaliser.exact(bytes(client.received)))
         for name, server in self._servers.items():

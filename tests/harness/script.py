@@ -3,7 +3,9 @@
 A script is a list of steps; a text is short for `send`. Steps:
 
   send: TEXT | {text: TEXT, times: N}   write (see `wire_text` for line ends)
+  raw: TEXT                             write exactly these characters
   receive: N | TEXT                     read until N bytes, or TEXT, came since the last `receive`
+  until: TEXT                           the same, but the script ends here if the peer does
   request: head | whole                 read one request (upstream side)
   responses: N                          read N final responses (client side)
   eof: true                             read until the peer has ended its side
@@ -77,6 +79,10 @@ class Conversation:
         """Play the steps in order."""
         for step in steps:
             (kind, argument), *_ = step.items()
+            if kind == "until":
+                if not self._receive(argument):
+                    return
+                continue
             getattr(self, f"_do_{kind}")(argument)
 
     def read_some(self, deadline: float | None = None) -> bool:
@@ -124,9 +130,14 @@ class Conversation:
 
     def _do_send(self, argument: str | Step) -> None:
         if isinstance(argument, str):
-            data = to_wire(argument)
+            self._write(to_wire(argument))
         else:
-            data = to_wire(argument["text"]) * int(argument["times"])
+            self._write(to_wire(argument["text"]) * int(argument["times"]))
+
+    def _do_raw(self, text: str) -> None:
+        self._write(text.encode("latin-1"))
+
+    def _write(self, data: bytes) -> None:
         self.methods += [m.decode().upper() for m in REQUEST_LINE.findall(data[:65536])]
         self.sock.settimeout(self._limit)
         try:
@@ -138,6 +149,10 @@ class Conversation:
             return
 
     def _do_receive(self, argument: int | str) -> None:
+        if not self._receive(argument):
+            raise ScriptError(f"the peer ended before {argument!r} came")
+
+    def _receive(self, argument: int | str) -> bool:
         deadline = time.monotonic() + self._limit
         wanted = to_wire(argument) if isinstance(argument, str) else None
         while True:
@@ -145,12 +160,12 @@ class Conversation:
                 at = self.received.find(wanted, self._taken)
                 if at >= 0:
                     self._taken = at + len(wanted)
-                    return
+                    return True
             elif len(self.received) - self._taken >= int(argument):
                 self._taken += int(argument)
-                return
+                return True
             if not self.read_some(deadline):
-                raise ScriptError(f"the peer ended before {argument!r} came")
+                return False
 
     def _do_request(self, argument: str) -> None:
         if not self.read_request(whole=argument == "whole"):
@@ -221,8 +236,8 @@ class Conversation:
 
 
 STEPS = {
-    "send", "receive", "request", "responses", "eof", "shutdown", "close", "reset", "slow", "signal",
-    "await", "pause",
+    "send", "raw", "receive", "until", "request", "responses", "eof", "shutdown", "close", "reset", "slow",
+    "signal", "await", "pause",
 }  # fmt: skip
 
 

@@ -7,15 +7,24 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 
-def shape_of(kind: str, body: str) -> Any:
-    """`json_keys`: every key path and value type; `prometheus`: every name with labels, and the types."""
+def shape_of(kind: str, body: str, normalise: Callable[[str], str]) -> Any:
+    """What is compared of a body.
+
+    `json`: the value; `json_keys`: key paths with types; `prometheus`: names with labels; `lines`: sorted.
+    """
+    if kind == "json":
+        return json.loads(body)
     if kind == "json_keys":
         return sorted(_paths(json.loads(body), ""))
     if kind == "prometheus":
-        return sorted({re.sub(r" [-+0-9.eInfNa]+$", "", line) for line in body.splitlines() if line})
+        lines = normalise(body).splitlines()
+        return sorted({re.sub(r" [-+0-9.eInfNa]+$", "", line) for line in lines if line})
+    if kind == "lines":
+        return sorted(normalise(body).splitlines())
     raise ValueError(f"unknown shape {kind!r}")
 
 

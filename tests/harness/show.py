@@ -20,6 +20,7 @@ def brief(name: str, seen: Observation) -> str:
     """A case in a line or two: what came back, what the upstreams saw, how it was logged."""
     back = [
         f"{[r['start_line'] for r in c.get('responses', [])]}{'+' + c['rest'][:60] if c['rest'] else ''}"
+        f"{' cut short ' + c['cut_short']['start_line'] if 'cut_short' in c else ''}"
         f"{' closed' if c['closed'] else ''}"
         for c in seen.connections
     ]

@@ -7,10 +7,12 @@ sent exactly as written. Characters are Latin-1: "\\xff" in YAML is the byte 255
 
 from __future__ import annotations
 
+SHOWN = 65536
+
 
 def to_wire(text: str) -> bytes:
     """Bytes to send for a text of a case file."""
-    if "\r" in text or "\n" not in text:
+    if "\r" in text or "\n" not in text or not text.strip():
         return text.encode("latin-1")
     if "\n\n" not in text:
         text = text.rstrip("\n") + "\n\n"
@@ -21,6 +23,6 @@ def to_wire(text: str) -> bytes:
 def from_wire(data: bytes) -> str:
     """Text for a report; long data is shown by its length and both ends."""
     text = data.decode("latin-1")
-    if len(text) <= 4096:
+    if len(text) <= SHOWN:
         return text
     return f"{text[:64]}…[{len(text)} bytes, checksum {sum(data) & 0xFFFFFFFF}]…{text[-64:]}"
