@@ -9,10 +9,11 @@ Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/config/core/v3/exten
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from pathlib import Path
+
+from ferryman.api.suggestions import nearest
 
 EXTENSIONS_FILE = "envoy-v3-1.40.extensions.tsv"
 
@@ -68,7 +69,7 @@ class Extension:
 @cache
 def all_extensions() -> tuple[Extension, ...]:
     """Every extension, ordered by category and name."""
-    text = resources.files("ferryman.api").joinpath(EXTENSIONS_FILE).read_text(encoding="utf-8")
+    text = Path(__file__).with_name(EXTENSIONS_FILE).read_text(encoding="utf-8")
     rows = (line.split("\t") for line in text.splitlines() if not line.startswith("#"))
     return tuple(Extension(row[0], row[1], tuple(filter(None, row[2].split(",")))) for row in rows)
 
@@ -96,9 +97,9 @@ def is_contrib(full_name: str) -> bool:
 
 def nearest_type(full_name: str) -> str | None:
     """The known extension type whose name is most like this one, or None when none is near."""
-    near = difflib.get_close_matches(full_name, by_type(), n=1, cutoff=0.75)
-    if near:
-        return near[0]
+    near = nearest(full_name, by_type(), cutoff=0.75)
+    if near is not None:
+        return near
     last = full_name.rpartition(".")[2]
     same_end = [known for known in by_type() if known.rpartition(".")[2] == last]
     return same_end[0] if len(same_end) == 1 else None

@@ -10,7 +10,7 @@ Follows https://protobuf.dev/reference/protobuf/google.protobuf/ (Any: type URLs
 from __future__ import annotations
 
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -27,7 +27,7 @@ BOOTSTRAP = "envoy.config.bootstrap.v3.Bootstrap"
 @cache
 def pool() -> descriptor_pool.DescriptorPool:
     """The pool with every file of the API."""
-    data = resources.files("ferryman.api").joinpath(SCHEMA_FILE).read_bytes()
+    data = Path(__file__).with_name(SCHEMA_FILE).read_bytes()
     filled = descriptor_pool.DescriptorPool()
     for file in descriptor_pb2.FileDescriptorSet.FromString(data).file:
         filled.AddSerializedFile(file.SerializeToString())

@@ -9,12 +9,12 @@ Follows https://protobuf.dev/programming-guides/json/ and what Envoy 1.40 accept
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ferryman.api import schema
+from ferryman.api.suggestions import did_you_mean
 from ferryman.config import scalars
 from ferryman.config.problems import Origin, Path, Problem, Problems, Severity
 from ferryman.config.scalars import Refused, kind_of
@@ -95,7 +95,7 @@ def fill_message(message: Message, tree: Any, work: Decoding) -> None:
 def _filler(full_name: str) -> Setter:
     from ferryman.config import well_known
 
-    own_form = well_known.FILLERS.get(full_name)
+    own_form = well_known.filler_of(full_name)
     return own_form if own_form is not None else plan_of(full_name).fill
 
 
@@ -104,17 +104,22 @@ def unknown_field(plan: Plan, key: str, work: Decoding) -> None:
     if work.problems.allow_unknown:
         work.problems.unknown_fields += 1
         return
-    near = difflib.get_close_matches(key, plan.names, n=1, cutoff=0.6)
-    if key == "<<":
-        hint: str | None = "YAML merge keys are not read, neither by Envoy"
-    elif near:
-        hint = f"did you mean {near[0]}?"
-    elif len(plan.names) <= 8:
-        hint = f"it has {', '.join(plan.names)}" if plan.names else "it has no fields"
-    else:
-        hint = None
     text = f'{plan.descriptor.full_name} has no field "{key}"'
-    work.refuse("unknown-field", text, hint, key, at_key=True)
+    work.refuse("unknown-field", text, _unknown_hint(plan, key), key, at_key=True)
+
+
+def _unknown_hint(plan: Plan, key: str) -> str | None:
+    if key == "<<":
+        return "YAML merge keys are not read, neither by Envoy"
+    if key == "@type":
+        return "only a typed_config has a type to name"
+    for field in plan.descriptor.fields:
+        if field.message_type is not None and key in field.message_type.fields_by_name:
+            return f"it belongs under {field.name}: check the indentation"
+    meant = did_you_mean(key, plan.names)
+    if meant is not None or len(plan.names) > 8:
+        return meant
+    return f"it has {', '.join(plan.names)}" if plan.names else "it has no fields"
 
 
 def _mapping_hint(tree: Any) -> str | None:
@@ -195,8 +200,15 @@ def _message_setter(field: FieldDescriptor) -> Setter:
     return _oneof_setter(field, set_message) if oneof is not None and len(oneof.fields) > 1 else set_message
 
 
-def _not_a_list(name: str, value: Any, work: Decoding) -> None:
-    work.refuse("wrong-type", f"must be a list, not {kind_of(value)}", 'put a "- " before it', name)
+def _as_list(name: str, value: Any, work: Decoding) -> list[Any]:
+    """The items of a repeated field. One item without the list around it passes, as with Envoy."""
+    if type(value) is list:
+        return value
+    path = (*work.path, name)
+    text = f"should be a list, not {kind_of(value)}; it is read as the only item"
+    hint = 'put a "- " before it'
+    work.problems.add(Problem("not-a-list", Severity.WARNING, text, path, hint, work.origin))
+    return [value]
 
 
 def _scalar_list_setter(field: FieldDescriptor) -> Setter:
@@ -206,11 +218,8 @@ def _scalar_list_setter(field: FieldDescriptor) -> Setter:
     def set_list(message: Message, value: Any, work: Decoding) -> None:
         if value is None:
             return
-        if type(value) is not list:
-            _not_a_list(name, value, work)
-            return
         container = getattr(message, name)
-        for index, item in enumerate(value):
+        for index, item in enumerate(_as_list(name, value, work)):
             try:
                 container.append(convert(item))
             except Refused as refused:
@@ -231,11 +240,9 @@ def _message_list_setter(field: FieldDescriptor) -> Setter:
         nonlocal fill
         if value is None:
             return
-        if type(value) is not list:
-            _not_a_list(name, value, work)
-            return
         if fill is None:
             fill = _filler(type_name)
+        items = _as_list(name, value, work)
         add = getattr(message, name).add
         path = work.path
         if len(path) > MAX_DEPTH:
@@ -243,7 +250,7 @@ def _message_list_setter(field: FieldDescriptor) -> Setter:
             return
         path.append(name)
         path.append(0)
-        for index, item in enumerate(value):
+        for index, item in enumerate(items):
             path[-1] = index
             fill(add(), item, work)
         del path[-2:]

@@ -1,8 +1,8 @@
 """JSON text to a tree, as lax as Envoy's own reader.
 
 Owns the reader that keeps offsets. It is used when the quick way (`json.loads`) fails or when a problem
-needs a place. Like Envoy it lets pass single quotes, keys without quotes and a comma before a closing
-bracket.
+needs a place. Like Envoy it lets pass single quotes, keys without quotes, control characters in
+strings and a comma before a closing bracket; unlike Envoy it wants a string to end on its line.
 
 Follows RFC 8259.
 """
@@ -20,14 +20,15 @@ MAX_DEPTH = 200
 _TOKEN = re.compile(
     r"""[ \t\r\n]*(?:
       (?P<mark>[{}\[\],:])
-    | (?P<string>"(?:[^"\\\x00-\x1f]|\\.)*")
-    | (?P<single>'(?:[^'\\\x00-\x1f]|\\.)*')
+    | (?P<string>"(?:[^"\\\n]|\\.)*")
+    | (?P<single>'(?:[^'\\\n]|\\.)*')
     | (?P<number>-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?(?![A-Za-z0-9_.]))
     | (?P<word>[A-Za-z_][A-Za-z0-9_]*)
     )""",
     re.VERBOSE,
 )
 _WORDS = {"true": True, "false": False, "null": None}
+_ESCAPE_OR_QUOTE = re.compile(r"""\\.|\"""")
 _END = re.compile(r"[ \t\r\n]*")
 
 
@@ -82,12 +83,10 @@ class Reader:
         raise TextError(offset, f"is not JSON: expected a value, not {self._token}", _value_hint(self._token))
 
     def _string(self) -> str:
-        token = self._token
-        if self._kind == "single":
-            inner = token[1:-1].replace("\\'", "'")
-            token = '"' + re.sub(r'(?<!\\)"', r"\"", inner) + '"'
+        # Only the quotes differ from what json reads: \' means ' in both kinds of string.
+        inner = _ESCAPE_OR_QUOTE.sub(_as_double_quoted, self._token[1:-1])
         try:
-            return str(json.loads(token))
+            return str(json.loads(f'"{inner}"', strict=False))
         except json.JSONDecodeError as error:
             raise TextError(self._offset + error.pos, f"is not JSON: {error.msg}") from None
 
@@ -134,9 +133,13 @@ class Reader:
             raise TextError(self._offset, text, "a comma is missing before it")
 
 
+def _as_double_quoted(found: re.Match[str]) -> str:
+    return {"\\'": "'", '"': '\\"'}.get(found[0], found[0])
+
+
 def _unreadable(char: str) -> tuple[str, str | None]:
     if char in "\"'":
-        return "is not JSON: a string is not closed, or has a line end or tab in it", None
+        return "is not JSON: a string is not closed, or has a line end in it", None
     if char in "/#":
         return "is not JSON: it has no comments", "remove the comment, or name the file .yaml"
     return f"is not JSON: unexpected {char!r}", None

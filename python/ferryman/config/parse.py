@@ -14,15 +14,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from google.protobuf import text_format
-from google.protobuf.message import DecodeError
-
 from ferryman.api import schema
 from ferryman.config.cursor import Cursor
 from ferryman.config.decode import Decoding, fill_message
 from ferryman.config.problems import NamedOrigin, Origin, Place, Problems
 from ferryman.config.rules import check_rules
 from ferryman.config.source import MergedSources, Source
+from ferryman.config.wire import read_bytes
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -64,18 +62,15 @@ def parse_bytes(
     """One message from wire bytes; problems carry `name` (`cluster "web"`) in place of a file."""
     kept = problems if problems is not None else Problems(allow_unknown=True)
     message = schema.new_message(type_name)
-    try:
-        message.MergeFromString(data)
-    except DecodeError:
-        kept.add_at("broken-bytes", Place(name), f"the bytes are no {type_name}")
-        kept.doubt(())
-    return Cursor(message, kept, NamedOrigin(name)), kept
+    origin = NamedOrigin(name)
+    read_bytes(data, message, Decoding(kept, origin))
+    return Cursor(message, kept, origin), kept
 
 
 def _read(source: Source, type_name: str, problems: Problems) -> Message:
     message = schema.new_message(type_name)
     if source.format == "pb":
-        _read_bytes(source, message, problems)
+        read_bytes(source.data, message, Decoding(problems, source))
     elif source.format == "pb_text":
         _read_text_format(source, message, problems)
     else:
@@ -101,16 +96,9 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _read_bytes(source: Source, message: Message, problems: Problems) -> None:
-    try:
-        message.MergeFromString(source.data)
-    except DecodeError:
-        text = f"the bytes are no {message.DESCRIPTOR.full_name}"
-        problems.add_at("broken-bytes", Place(source.name), text)
-        problems.doubt(())
-
-
 def _read_text_format(source: Source, message: Message, problems: Problems) -> None:
+    from google.protobuf import text_format
+
     try:
         text_format.Parse(source.text, message, descriptor_pool=schema.pool())
     except text_format.ParseError as error:

@@ -33,10 +33,8 @@ if TYPE_CHECKING:
     from ferryman.config.cursor import Cursor
 
 ANY = "google.protobuf.Any"
-_WRAPPERS = frozenset(
-    f"google.protobuf.{name}Value"
-    for name in ("Double", "Float", "Int64", "UInt64", "Int32", "UInt32", "Bool", "String", "Bytes")
-)
+UNCHECKED = "envoy.config.core.v3.Metadata.typed_filter_metadata"
+"""Data for filters, which Envoy carries around without looking into it."""
 _NUMBERS = frozenset(
     ("float", "double", "int32", "int64", "uint32", "uint64", "sint32", "sint64", "fixed32", "fixed64")
 ) | {"sfixed32", "sfixed64"}
@@ -45,18 +43,21 @@ _NUMBERS = frozenset(
 def check_rules(cursor: Cursor) -> None:
     """Check the message under the cursor and all that it holds, the messages inside Anys too."""
     walk = Walk(cursor.problems, cursor.origin, cursor.path)
+    # Envoy has no runtime yet while it reads the bootstrap, so there it only warns.
+    walk.refuses_deprecated = cursor.type_name != schema.BOOTSTRAP
     walk.message(cursor.message)
 
 
 class Walk:
     """One run of the checks: where it is, and where violations go."""
 
-    __slots__ = ("origin", "path", "problems")
+    __slots__ = ("origin", "path", "problems", "refuses_deprecated")
 
     def __init__(self, problems: Problems, origin: Origin | None, path: Path) -> None:
         self.problems = problems
         self.origin = origin
         self.path: list[str | int] = list(path)
+        self.refuses_deprecated = True
 
     def message(self, message: Message) -> None:
         """Check one message and all below it."""
@@ -70,12 +71,16 @@ class Walk:
         work = Decoding(self.problems, self.origin, tuple(self.path))
         inner = well_known.unpack(message, work)
         if inner is not None:
+            outside = self.refuses_deprecated
+            self.refuses_deprecated = True
             self.message(inner)
+            self.refuses_deprecated = outside
 
     def violation(self, name: str, text: str, code: str = "rule") -> None:
-        """Report that a field of the message here has a bad value."""
+        """Report that a field of the message here has a bad value, unless it could not be read at all."""
         path = (*self.path, name)
-        self.problems.add(Problem(code, Severity.ERROR, text, path, None, self.origin))
+        if not self.problems.is_doubtful(path):
+            self.problems.add(Problem(code, Severity.ERROR, text, path, None, self.origin))
 
     def absence(self, name: str, text: str, hint: str | None = None) -> None:
         """Report that the message here lacks something, unless it could not be read in full."""
@@ -86,9 +91,9 @@ class Walk:
 
     def deprecated(self, name: str, since: str, what: str, refused: bool) -> None:
         """Report that a deprecated field or value is in use."""
-        text = f"{what} is deprecated" + (f" since Envoy 1.{since.split('.')[-1]}" if since else "")
+        text = f"{what} is deprecated" + (f" since API version {since}" if since else "")
         severity = Severity.WARNING
-        if refused:
+        if refused and self.refuses_deprecated:
             text, severity = f"{text} and refused by default", Severity.ERROR
         self.problems.add(Problem("deprecated", severity, text, (*self.path, name), None, self.origin, True))
 
@@ -113,9 +118,8 @@ class Checks:
                 self.absent.append(_required_oneof(oneof.name, [field.name for field in oneof.fields]))
 
     def _add(self, field: FieldDescriptor, rules: Any) -> None:
-        absent = _absent_check(field, rules)
-        if absent is not None:
-            self.absent.append(absent)
+        absences = (_absent_check(field, rules), _default_deprecation(field))
+        self.absent += [check for check in absences if check is not None]
         found = [check for check in (_present_check(field, rules), _deprecation_check(field)) if check]
         if len(found) == 1:
             self.present[field.name] = found[0]
@@ -237,7 +241,7 @@ def _present_check(field: FieldDescriptor, rules: Any) -> Present | None:
     if field.message_type is None:
         return _scalar_check(field.name, checks)
     type_name = field.message_type.full_name
-    if type_name in _WRAPPERS:
+    if type_name in well_known.WRAPPERS:
         inner = _scalar_check(field.name, checks)
         return (lambda value, walk: inner(value.value, walk)) if inner is not None else None
     if checks:
@@ -330,7 +334,7 @@ def _map_check(field: FieldDescriptor, rules: Any) -> Present | None:
     whole = _scalar_check(name, rule_kinds.map_checks(rules)) if rules is not None else None
     keys = _item_check(key_field, rules.keys if rules is not None and rules.HasField("keys") else None, False)
     values_rules = rules.values if rules is not None and rules.HasField("values") else None
-    values = _item_check(value_field, values_rules, False)
+    values = _item_check(value_field, values_rules, field.full_name == UNCHECKED)
     if keys is None and values is None:
         return whole
 
@@ -356,6 +360,20 @@ def _deprecation_check(field: FieldDescriptor) -> Present | None:
         name, refused = field.name, disallowed_by_default(field)
         return lambda value, walk: walk.deprecated(name, since, "the field", refused)
     return _enum_deprecation(field, field.enum_type) if field.enum_type is not None else None
+
+
+def _default_deprecation(field: FieldDescriptor) -> Absent | None:
+    """What to say when an enum field is left at a default that is deprecated."""
+    if field.enum_type is None or field.is_repeated or field.has_presence:
+        return None
+    present = _enum_deprecation(field, field.enum_type)
+    name = field.name
+
+    def check(message: Any, walk: Walk) -> None:
+        if present is not None and not getattr(message, name):
+            present(0, walk)
+
+    return check if present is not None else None
 
 
 def _enum_deprecation(field: FieldDescriptor, enum_type: EnumDescriptor) -> Present | None:

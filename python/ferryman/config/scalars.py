@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import difflib
 import math
 import re
 from collections.abc import Callable
@@ -19,11 +18,12 @@ from typing import Any
 
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
+from ferryman.api.suggestions import did_you_mean
+
 Convert = Callable[[Any], Any]
 _ToInt = Callable[[Any], int]
 
 _DECIMAL = re.compile(r"[+-]?[0-9]+")
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?)")
 _HEXADECIMAL = re.compile(r"[+-]?0[xX][0-9a-fA-F]+(?:\.[0-9a-fA-F]*)?(?:[pP][+-]?[0-9]+)?")
 _DURATION_LIKE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(ms|us|ns|s|sec|secs|m|min|h|d)?")
 
@@ -80,16 +80,15 @@ def _bool(value: Any) -> bool:
 
 
 def number_in(text: str) -> float:
-    """A number written as text, hexadecimal too. Raises Refused."""
-    if _NUMBER.fullmatch(text):
-        number = float(text)
-    elif _HEXADECIMAL.fullmatch(text):
-        number = float.fromhex(text)
-    else:
-        raise Refused(f"must be a number, not {kind_of(text)}", _number_hint(text))
-    if math.isinf(number):
-        raise Refused(f"must be a number, not {kind_of(text)}", "it is out of range")
-    return number
+    """A number written as text, hexadecimal too; out of range is infinite. Raises Refused."""
+    try:
+        if _HEXADECIMAL.fullmatch(text):
+            return float.fromhex(text)
+        if "_" not in text:
+            return float(text)
+    except (ValueError, OverflowError):
+        pass
+    raise Refused(f"must be a number, not {kind_of(text)}", _number_hint(text))
 
 
 def _number_hint(text: str) -> str | None:
@@ -114,6 +113,8 @@ def _whole(value: Any) -> int:
     if isinstance(value, str):
         if _DECIMAL.fullmatch(value):
             return int(value)
+        if value != value.strip():
+            raise Refused(f"must be a number, not {kind_of(value)}", _number_hint(value))
         value = number_in(value)
     if isinstance(value, float):
         if value.is_integer():
@@ -125,14 +126,13 @@ def _whole(value: Any) -> int:
 def _real(limit: float) -> Convert:
     def convert(value: Any) -> float:
         if type(value) is str:
-            named = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}.get(value)
-            if named is not None:
-                return named
             value = number_in(value)
+            if math.isinf(value):
+                return float(value)
         if type(value) not in (float, int):
             raise Refused(f"must be a number, not {kind_of(value)}")
-        if abs(value) > limit:
-            raise Refused(f"must be a number of 32 bits, not {value}", "it is out of range")
+        if math.isinf(value) or abs(value) > limit:
+            raise Refused(f"is out of range: {value}")
         return float(value)
 
     return convert
@@ -142,9 +142,10 @@ def bytes_of(value: Any) -> bytes:
     """Base64, of the usual or the URL-safe alphabet, with or without padding. Raises Refused."""
     if not isinstance(value, str):
         raise Refused(f"must be base64 text, not {kind_of(value)}")
-    plain = value.rstrip("=").replace("-", "+").replace("_", "/")
+    plain = value.replace("-", "+").replace("_", "/")
+    padding = "" if plain.endswith("=") else "=" * (-len(plain) % 4)
     try:
-        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+        return base64.b64decode(plain + padding, validate=True)
     except (binascii.Error, ValueError):
         raise Refused("must be base64 text", "for text as it is, use inline_string") from None
 
@@ -157,7 +158,7 @@ def _enum(enum_type: EnumDescriptor) -> Convert:
         if type(value) is str:
             number = names.get(value)
             if number is None:
-                number = names.get(value.upper().replace("-", "_"))
+                number = names.get(value.upper())
             if number is not None:
                 return number
             if _DECIMAL.fullmatch(value):
@@ -175,9 +176,9 @@ def _enum(enum_type: EnumDescriptor) -> Convert:
 
 
 def _enum_hint(value: str, names: dict[str, int]) -> str:
-    near = difflib.get_close_matches(value.upper(), names, n=1)
-    if near:
-        return f"did you mean {near[0]}?"
+    meant = did_you_mean(value.upper(), names)
+    if meant is not None:
+        return meant
     shown = list(names)
     return "one of " + ", ".join(shown[:12]) + (", ..." if len(shown) > 12 else "")
 

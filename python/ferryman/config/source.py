@@ -80,13 +80,20 @@ class Source:
             except (ValueError, RecursionError):
                 pass  # the slow way finds the place, or reads what Envoy reads and JSON forbids
         try:
-            root, duplicates = self._read_root()
+            root, duplicates, further = self._read_root()
         except TextError as error:
             problems.add_at("syntax", self.place_at(error.offset), error.text, error.hint)
             return None, False
         for duplicate in duplicates:
             self._report_duplicate(duplicate, problems)
-        return (plain(root) if root is not None else None), True
+        if further is not None:
+            text = "a second document begins here; only the first is read"
+            place = self.place_at(further)
+            problems.add(Problem("second-document", Severity.WARNING, text, _place=place))
+        if root is None or root.value is None:
+            problems.add_at("empty", self.place_at(0), "has nothing in it", "an empty configuration is {}")
+            return None, False
+        return plain(root), True
 
     def _check_encoding(self, problems: Problems) -> bool:
         try:
@@ -97,14 +104,15 @@ class Source:
             return False
         return True
 
-    def _read_root(self) -> tuple[Node | None, list[Duplicate]]:
+    def _read_root(self) -> tuple[Node | None, list[Duplicate], int | None]:
+        """The tree, the keys that stand twice and where a second document begins."""
         if self.format == "json":
             reader = json_text.Reader(self.text)
-            return reader.read(), reader.duplicates
+            return reader.read(), reader.duplicates, None
         from ferryman.config import yaml_text
 
         composer = yaml_text.Composer(self.text)
-        return composer.compose(), composer.duplicates
+        return composer.compose(), composer.duplicates, composer.further_document
 
     def _report_duplicate(self, duplicate: Duplicate, problems: Problems) -> None:
         text = f'"{duplicate.key}" stands twice in one mapping; the later one counts'

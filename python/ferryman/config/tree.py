@@ -125,11 +125,13 @@ def find(roots: Sequence[Node], path: Path) -> tuple[Spot, bool]:
 
 def _index(spots: list[Spot], index: int) -> list[Spot]:
     for spot in spots:
-        items = spot.node.value
-        if type(items) is not list:
+        if spot.node.value is None:
             continue
+        # One item may stand without the list around it.
+        is_list = type(spot.node.value) is list
+        items = spot.node.value if is_list else [spot.node]
         if index < len(items):
-            return [Spot(spot.tree, items[index], None)]
+            return [Spot(spot.tree, items[index], None if is_list else spot.key_offset)]
         index -= len(items)
     return []
 

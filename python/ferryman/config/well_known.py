@@ -8,16 +8,16 @@ Follows https://protobuf.dev/programming-guides/json/ ; TypedStruct as in `xds/t
 from __future__ import annotations
 
 import datetime
+import math
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
-
-from google.protobuf.message import DecodeError
 
 from ferryman.api import extensions, schema
 from ferryman.config import scalars
 from ferryman.config.decode import Decoding, Setter, fill_message, plan_of, unknown_field
-from ferryman.config.problems import Problems
 from ferryman.config.scalars import Refused, kind_of
+from ferryman.config.wire import read_bytes
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -35,6 +35,8 @@ _TIMESTAMP = re.compile(
 def _fill_duration(message: Any, value: Any, work: Decoding) -> None:
     if type(value) is dict:
         plan_of("google.protobuf.Duration").fill(message, value, work)
+        return
+    if value is None:
         return
     found = _DURATION.fullmatch(value) if type(value) is str else None
     if found is None:
@@ -66,6 +68,8 @@ def _duration_hint(value: Any) -> str | None:
 def _fill_timestamp(message: Any, value: Any, work: Decoding) -> None:
     if type(value) is dict:
         plan_of("google.protobuf.Timestamp").fill(message, value, work)
+        return
+    if value is None:
         return
     found = _TIMESTAMP.fullmatch(value) if type(value) is str else None
     try:
@@ -120,7 +124,9 @@ def _fill_value(message: Any, value: Any, work: Decoding) -> None:
         try:
             message.number_value = float(value)
         except OverflowError:
-            work.refuse("wrong-value", "must be a number of 64 bits", "it is out of range")
+            message.number_value = math.inf
+        if math.isinf(message.number_value):
+            work.refuse("wrong-value", "is out of range", None)
     elif isinstance(value, str):
         try:
             message.string_value = value
@@ -180,9 +186,10 @@ def _fill_any(message: Any, value: Any, work: Decoding) -> None:
         return
     rest = {key: item for key, item in value.items() if key != "@type"}
     name = inner.DESCRIPTOR.full_name
-    if name in FILLERS:
+    own_form = filler_of(name)
+    if own_form is not None:
         work.path.append("value")
-        FILLERS[name](inner, rest.pop("value", None), work)
+        own_form(inner, rest.pop("value", None), work)
         work.path.pop()
         for key in rest:
             unknown_field(plan_of("google.protobuf.Any"), key, work)
@@ -197,7 +204,7 @@ def _fill_any(message: Any, value: Any, work: Decoding) -> None:
 def _message_for_url(type_url: str, work: Decoding, key: str = "@type") -> Message | None:
     """An empty message of the type that a type URL names; None, with a problem, if there is none."""
     full_name = schema.type_of_url(type_url)
-    if not full_name:
+    if not full_name or type_url.startswith("/"):
         text = f'"{type_url}" is not a type URL'
         guess = type_url if schema.find_descriptor(type_url) else extensions.nearest_type(type_url)
         known = guess and f"did you mean {schema.url_of_type(guess)}?"
@@ -229,19 +236,11 @@ def unpack(message: Any, work: Decoding) -> Message | None:
     inner = _message_for_url(message.type_url, work)
     if inner is None:
         return None
-    try:
-        inner.MergeFromString(message.value)
-    except DecodeError:
-        work.refuse("broken-bytes", f"the bytes are no {inner.DESCRIPTOR.full_name}", None)
+    if not read_bytes(message.value, inner, work):
         return None
     if inner.DESCRIPTOR.full_name in TYPED_STRUCTS:
         return _typed_struct_message(inner, work)
     return inner
-
-
-def unpack_quietly(message: Any) -> Message | None:
-    """Like `unpack`, without telling anyone what is wrong."""
-    return unpack(message, Decoding(Problems(), None))
 
 
 def _typed_struct_message(typed: Any, work: Decoding) -> Message | None:
@@ -270,9 +269,12 @@ def _value_tree(value: Any) -> Any:
     return None if kind in (None, "null_value") else getattr(value, kind)
 
 
-_WRAPPERS = ("Double", "Float", "Int64", "UInt64", "Int32", "UInt32", "Bool", "String", "Bytes")
+WRAPPERS = frozenset(
+    f"google.protobuf.{name}Value"
+    for name in ("Double", "Float", "Int64", "UInt64", "Int32", "UInt32", "Bool", "String", "Bytes")
+)
 
-FILLERS: dict[str, Setter] = {
+_FILLERS: dict[str, Setter] = {
     "google.protobuf.Any": _fill_any,
     "google.protobuf.Duration": _fill_duration,
     "google.protobuf.FieldMask": _fill_field_mask,
@@ -280,5 +282,10 @@ FILLERS: dict[str, Setter] = {
     "google.protobuf.Struct": _fill_struct,
     "google.protobuf.Timestamp": _fill_timestamp,
     "google.protobuf.Value": _fill_value,
-} | {f"google.protobuf.{name}Value": _wrapper(f"google.protobuf.{name}Value") for name in _WRAPPERS}
-"""Message types with a JSON form of their own, and how each is read."""
+}
+
+
+@cache
+def filler_of(full_name: str) -> Setter | None:
+    """How a message type with a JSON form of its own is read; None for all others."""
+    return _wrapper(full_name) if full_name in WRAPPERS else _FILLERS.get(full_name)

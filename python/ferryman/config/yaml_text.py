@@ -17,7 +17,6 @@ import yaml
 from yaml._yaml import CParser
 from yaml.events import (
     AliasEvent,
-    DocumentEndEvent,
     DocumentStartEvent,
     MappingEndEvent,
     MappingStartEvent,
@@ -89,14 +88,16 @@ class Composer:
         return root
 
     def _look_further(self) -> None:
+        """Find out whether the text goes on after the first document, and whether it may."""
+        ended = self._get()
         try:
-            event = self._get()
-            while isinstance(event, DocumentEndEvent):
-                event = self._get()
-            if isinstance(event, DocumentStartEvent):
-                self.further_document = event.start_mark.index
+            event: Any = self._get()
         except yaml.MarkedYAMLError as error:
+            if ended.explicit:
+                return  # what follows "..." is another document, which nobody reads
             raise _syntax_error(error) from None
+        if isinstance(event, DocumentStartEvent):
+            self.further_document = event.start_mark.index if event.start_mark is not None else 0
 
     def _node(self, event: Any, depth: int) -> Node:
         kind = type(event)
