@@ -3,6 +3,7 @@
 //! The modules stand in the order in which a request meets them.
 
 pub mod admin;
+pub mod format;
 pub mod model;
 pub mod stats;
 pub mod stream_info;

@@ -139,6 +139,29 @@ pub struct UpstreamHost {
     pub hostname: Box<str>,
 }
 
+impl UpstreamHost {
+    /// Appends the host name, or the address when there is none.
+    pub fn write_name(&self, out: &mut Vec<u8>) {
+        if self.hostname.is_empty() {
+            self.address.write(out);
+        } else {
+            out.extend_from_slice(self.hostname.as_bytes());
+        }
+    }
+
+    /// As `write_name`, without what follows the last colon outside of brackets.
+    pub fn write_name_without_port(&self, out: &mut Vec<u8>) {
+        if self.hostname.is_empty() {
+            return self.address.write_without_port(out);
+        }
+        let name = match self.hostname.rsplit_once(':') {
+            Some((name, port)) if !port.contains(']') => name,
+            _ => &*self.hostname,
+        };
+        out.extend_from_slice(name.as_bytes());
+    }
+}
+
 /// A cluster's names: made once a cluster and worker, shared with every stream that it serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamCluster {
@@ -175,20 +198,22 @@ pub struct ByteMeter {
 }
 
 impl ByteMeter {
-    /// Counts a head that came in on HTTP/1.
+    /// Counts a head that came in on HTTP/1: `wire` bytes, of which `headers` count as header bytes (Envoy: names
+    /// and values, and three bytes for each field).
     #[inline]
-    pub fn receive_head(&mut self, bytes: u64) {
-        self.wire_bytes_received += bytes;
-        self.header_bytes_received += bytes;
-        self.decompressed_header_bytes_received += bytes;
+    pub fn receive_head(&mut self, wire: u64, headers: u64) {
+        self.wire_bytes_received += wire;
+        self.header_bytes_received += headers;
+        self.decompressed_header_bytes_received += headers;
     }
 
-    /// Counts a head that went out on HTTP/1.
+    /// Counts a head that went out on HTTP/1: `wire` bytes, of which `headers` are field lines (without the first
+    /// line and the empty one).
     #[inline]
-    pub fn send_head(&mut self, bytes: u64) {
-        self.wire_bytes_sent += bytes;
-        self.header_bytes_sent += bytes;
-        self.decompressed_header_bytes_sent += bytes;
+    pub fn send_head(&mut self, wire: u64, headers: u64) {
+        self.wire_bytes_sent += wire;
+        self.header_bytes_sent += headers;
+        self.decompressed_header_bytes_sent += headers;
     }
 }
 
@@ -209,7 +234,7 @@ pub struct UpstreamInfo {
     pub protocol: Option<Protocol>,
     /// Attempts made, the first included; 0: none.
     pub attempt_count: u32,
-    /// Every attempt in order.
+    /// The attempts that `%UPSTREAM_HOSTS_ATTEMPTED%` lists, in order.
     pub attempts: Vec<UpstreamAttempt>,
     /// Bytes on the upstream connection for this stream.
     pub bytes: ByteMeter,
@@ -343,15 +368,27 @@ impl StreamInfo {
         self.virtual_host_name.push_str(virtual_host_name);
     }
 
-    /// Notes that an attempt at `host` begins.
-    pub fn begin_attempt(&mut self, host: &Rc<UpstreamHost>) {
+    /// Notes that an HTTP request's attempt at `host` begins. As in Envoy, the list of attempts then holds this one
+    /// alone, and that only once it has a connection.
+    pub fn begin_request_attempt(&mut self, host: &Rc<UpstreamHost>) {
+        self.upstream.attempts.clear();
+        self.pick(host);
+    }
+
+    /// Notes that a TCP session's attempt to connect to `host` begins. As in Envoy, the list keeps all of them.
+    pub fn begin_connect_attempt(&mut self, host: &Rc<UpstreamHost>) {
+        self.upstream.attempts.push(UpstreamAttempt { host: Rc::clone(host), connection_id: None });
+        self.pick(host);
+    }
+
+    fn pick(&mut self, host: &Rc<UpstreamHost>) {
         let upstream = &mut self.upstream;
         upstream.host = Some(Rc::clone(host));
-        upstream.remote_address = Some(host.address.clone());
         upstream.local_address = None;
+        upstream.remote_address = None;
         upstream.connection_id = None;
+        upstream.protocol = None;
         upstream.attempt_count += 1;
-        upstream.attempts.push(UpstreamAttempt { host: Rc::clone(host), connection_id: None });
     }
 
     /// Notes the connection that the attempt got.
@@ -362,11 +399,17 @@ impl StreamInfo {
         protocol: Option<Protocol>,
     ) {
         let upstream = &mut self.upstream;
+        let Some(host) = &upstream.host else { return };
         upstream.connection_id = Some(connection_id);
         upstream.local_address = Some(local_address);
+        upstream.remote_address = Some(host.address.clone());
         upstream.protocol = protocol;
-        if let Some(attempt) = upstream.attempts.last_mut() {
-            attempt.connection_id = Some(connection_id);
+        match upstream.attempts.last_mut() {
+            Some(attempt) if attempt.connection_id.is_none() => attempt.connection_id = Some(connection_id),
+            _ => {
+                let host = Rc::clone(host);
+                upstream.attempts.push(UpstreamAttempt { host, connection_id: Some(connection_id) });
+            }
         }
     }
 }
@@ -376,6 +419,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn host_names_without_port() {
+        for (name, without_port) in [
+            ("plain", "plain"),
+            ("n.example:99", "n.example"),
+            ("[::1]:80", "[::1]"),
+            ("[::1]", "[::1]"),
+            ("::1", ":"),
+            (":80", ""),
+            ("", "10.0.0.1"),
+        ] {
+            let address = Address::Ip("10.0.0.1:80".parse().expect("address"));
+            let mut out = Vec::new();
+            UpstreamHost { address, hostname: name.into() }.write_name_without_port(&mut out);
+            assert_eq!(String::from_utf8(out).expect("text"), without_port);
+        }
+    }
+
+    #[test]
     fn reset_forgets_everything_but_buffers() {
         let mut stream = StreamInfo::new(Instant::now(), SystemTime::now());
         let host = Rc::new(UpstreamHost {
@@ -383,7 +444,8 @@ mod tests {
             hostname: "".into(),
         });
         stream.set_route("a route", "a host");
-        stream.begin_attempt(&host);
+        stream.begin_request_attempt(&host);
+        assert!(stream.upstream.attempts.is_empty());
         stream.attempt_connected(7, host.address.clone(), Some(Protocol::Http11));
         stream.set_flag(ResponseFlag::NoRouteFound);
         stream.mark(TimePoint::RequestComplete, Instant::now());

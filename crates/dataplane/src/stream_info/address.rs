@@ -64,7 +64,8 @@ impl From<SocketAddr> for Address {
     }
 }
 
-fn write_ip(ip: IpAddr, brackets: bool, out: &mut Vec<u8>) {
+/// Appends an IP address.
+pub fn write_ip(ip: IpAddr, brackets: bool, out: &mut Vec<u8>) {
     match ip {
         IpAddr::V4(v4) => {
             let [a, b, c, d] = v4.octets();

@@ -1,7 +1,8 @@
 //! Response flags: what went out of the ordinary on a stream.
 //!
 //! Owns the list, the short and long names and the set. Does not own who sets which (`local_reply`, router, filters).
-//! Follows Envoy's page "Access logging", `%RESPONSE_FLAGS%`; the order is the order in which Envoy prints them.
+//! Follows Envoy's page "Access logging", `%RESPONSE_FLAGS%`; they print in the
+//! order in which they were set.
 
 macro_rules! response_flags {
     ($($flag:ident $short:literal $long:literal,)*) => {
@@ -12,7 +13,7 @@ macro_rules! response_flags {
         pub enum ResponseFlag { $($flag,)* }
 
         impl ResponseFlag {
-            /// Every flag in the order in which it is printed.
+            /// Every flag, in the order of Envoy's list.
             pub const ALL: &'static [ResponseFlag] = &[$(ResponseFlag::$flag,)*];
 
             /// As `%RESPONSE_FLAGS%` prints it.
@@ -70,52 +71,66 @@ impl ResponseFlag {
         ResponseFlag::ALL.iter().copied().find(|flag| flag.short() == name)
     }
 
-    const fn bit(self) -> u64 {
+    const fn bit(self) -> u32 {
         1 << (self as u8)
     }
 }
 
-/// A set of response flags.
+/// Flags beyond this number on one stream are kept but printed after the others, in the list's order.
+const ORDERED: usize = 11;
+
+/// A set of response flags that remembers in which order they were set, as Envoy prints them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
-pub struct ResponseFlags(u64);
+pub struct ResponseFlags {
+    bits: u32,
+    /// How many of `order` are used.
+    count: u8,
+    order: [u8; ORDERED],
+}
 
 impl ResponseFlags {
-    /// Adds a flag.
-    #[inline]
+    /// Adds a flag; one that is already set keeps its place.
     pub fn insert(&mut self, flag: ResponseFlag) {
-        self.0 |= flag.bit();
-    }
-
-    /// Takes a flag away.
-    #[inline]
-    pub fn remove(&mut self, flag: ResponseFlag) {
-        self.0 &= !flag.bit();
+        if self.contains(flag) {
+            return;
+        }
+        self.bits |= flag.bit();
+        if let Some(place) = self.order.get_mut(usize::from(self.count)) {
+            *place = flag as u8;
+            self.count += 1;
+        }
     }
 
     /// Whether the flag is set.
     #[inline]
     #[must_use]
     pub fn contains(self, flag: ResponseFlag) -> bool {
-        self.0 & flag.bit() != 0
+        self.bits & flag.bit() != 0
     }
 
     /// Whether one of `others` is set.
     #[inline]
     #[must_use]
     pub fn intersects(self, others: ResponseFlags) -> bool {
-        self.0 & others.0 != 0
+        self.bits & others.bits != 0
     }
 
     /// Whether none is set.
     #[inline]
     #[must_use]
     pub fn is_empty(self) -> bool {
-        self.0 == 0
+        self.bits == 0
     }
 
-    /// The flags that are set, in the order in which they are printed.
+    /// The flags in the order in which they were set.
     pub fn iter(self) -> impl Iterator<Item = ResponseFlag> {
-        ResponseFlag::ALL.iter().copied().filter(move |flag| self.contains(*flag))
+        let count = usize::from(self.count);
+        let ordered = self.order.into_iter().take(count);
+        let ordered = ordered.filter_map(|index| ResponseFlag::ALL.get(usize::from(index)).copied());
+        let beyond = ResponseFlag::ALL.iter().copied().filter(move |flag| {
+            self.contains(*flag) && !self.order.iter().take(count).any(|index| *index == *flag as u8)
+        });
+        ordered.chain(beyond)
     }
 }
 
@@ -145,16 +160,17 @@ mod tests {
     }
 
     #[test]
-    fn a_set_is_printed_in_envoys_order() {
+    fn a_set_remembers_the_order() {
+        use ResponseFlag::{NoRouteFound, UpstreamConnectionFailure, UpstreamRetryLimitExceeded};
         let mut set: ResponseFlags =
-            [ResponseFlag::UpstreamRetryLimitExceeded, ResponseFlag::UpstreamConnectionFailure]
-                .into_iter()
-                .collect();
-        assert_eq!(set.iter().map(ResponseFlag::short).collect::<Vec<_>>(), ["UF", "URX"]);
-        assert!(set.contains(ResponseFlag::UpstreamConnectionFailure));
-        set.remove(ResponseFlag::UpstreamConnectionFailure);
-        assert!(!set.contains(ResponseFlag::UpstreamConnectionFailure));
-        assert!(!set.intersects(ResponseFlags::from_iter([ResponseFlag::NoRouteFound])));
-        assert!(set.intersects(ResponseFlags::from_iter([ResponseFlag::UpstreamRetryLimitExceeded])));
+            [UpstreamRetryLimitExceeded, UpstreamConnectionFailure].into_iter().collect();
+        set.insert(UpstreamRetryLimitExceeded);
+        assert_eq!(set.iter().map(ResponseFlag::short).collect::<Vec<_>>(), ["URX", "UF"]);
+        assert!(set.contains(UpstreamConnectionFailure));
+        assert!(!set.intersects(ResponseFlags::from_iter([NoRouteFound])));
+        assert!(set.intersects(ResponseFlags::from_iter([UpstreamRetryLimitExceeded])));
+        let all: ResponseFlags = ResponseFlag::ALL.iter().rev().copied().collect();
+        assert_eq!(all.iter().count(), 30);
+        assert_eq!(all.iter().next(), Some(ResponseFlag::UnconditionalDropOverload));
     }
 }

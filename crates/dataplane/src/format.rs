@@ -1,0 +1,184 @@
+//! Format strings: text and JSON made of literals and command operators.
+//!
+//! Owns: compiling `model::format` and filling it from a stream, for access logs, header values and local replies.
+//! Does not own: the facts (`stream_info`), who logs where (`access_loggers`), nor splitting a format string into
+//! operators (Python's `config`).
+//! Follows: Envoy's page "Access logging", sections "Format rules" and "Command operators".
+//!
+//! A compiled format writes into a buffer that the caller keeps: filling one allocates nothing.
+
+use std::time::{Instant, SystemTime};
+
+use ferryman_codec::HeaderBlock;
+
+use crate::model::format::FormatPart;
+use crate::stream_info::{ConnectionInfo, StreamInfo};
+
+mod address_field;
+mod calendar;
+mod coalesce;
+mod duration;
+mod grpc_status;
+mod header_field;
+mod json;
+mod json_text;
+mod operator;
+mod path_field;
+mod stream_field;
+mod time_format;
+
+pub use json::JsonFormatter;
+use operator::{Operator, Written};
+
+/// On what occasion an access log line is written (Envoy: `AccessLogType`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(missing_docs)] // Envoy's own names
+pub enum AccessLogType {
+    #[default]
+    NotSet,
+    TcpUpstreamConnected,
+    TcpPeriodic,
+    TcpConnectionEnd,
+    DownstreamStart,
+    DownstreamPeriodic,
+    DownstreamEnd,
+}
+
+impl AccessLogType {
+    /// As `%ACCESS_LOG_TYPE%` prints it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            AccessLogType::NotSet => "NotSet",
+            AccessLogType::TcpUpstreamConnected => "TcpUpstreamConnected",
+            AccessLogType::TcpPeriodic => "TcpPeriodic",
+            AccessLogType::TcpConnectionEnd => "TcpConnectionEnd",
+            AccessLogType::DownstreamStart => "DownstreamStart",
+            AccessLogType::DownstreamPeriodic => "DownstreamPeriodic",
+            AccessLogType::DownstreamEnd => "DownstreamEnd",
+        }
+    }
+}
+
+/// Everything that operators read. Heads are `None` on TCP and where none came.
+#[derive(Clone, Copy)]
+pub struct FormatContext<'a> {
+    /// The request as the filters left it.
+    pub request_headers: Option<&'a HeaderBlock>,
+    /// The response as it went downstream.
+    pub response_headers: Option<&'a HeaderBlock>,
+    /// The response's trailers.
+    pub response_trailers: Option<&'a HeaderBlock>,
+    /// The stream.
+    pub stream: &'a StreamInfo,
+    /// Its connection.
+    pub connection: &'a ConnectionInfo,
+    /// The body of a local reply while that is made; empty in access logs, as in Envoy.
+    pub local_reply_body: &'a [u8],
+    /// The occasion.
+    pub access_log_type: AccessLogType,
+    /// The worker's clock.
+    pub now: Instant,
+    /// The worker's source of random numbers (`%UNIQUE_ID%`).
+    pub random: fn() -> u64,
+}
+
+impl<'a> FormatContext<'a> {
+    /// A context without heads, for TCP; the other fields can be set afterwards.
+    #[must_use]
+    pub fn new(
+        stream: &'a StreamInfo,
+        connection: &'a ConnectionInfo,
+        access_log_type: AccessLogType,
+        now: Instant,
+        random: fn() -> u64,
+    ) -> Self {
+        FormatContext {
+            request_headers: None,
+            response_headers: None,
+            response_trailers: None,
+            stream,
+            connection,
+            local_reply_body: b"",
+            access_log_type,
+            now,
+            random,
+        }
+    }
+
+    /// The wall clock: the stream's start and what has passed since.
+    fn wall_clock(&self) -> SystemTime {
+        self.stream.start_time + self.now.saturating_duration_since(self.stream.start)
+    }
+}
+
+/// What stands for an operator that has no value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unset {
+    /// `-`, as access logs print it.
+    Dash,
+    /// Nothing: header values, and access logs with `omit_empty_values`.
+    Empty,
+}
+
+enum Part {
+    Literal(Box<[u8]>),
+    Operator(Operator),
+}
+
+/// A compiled text format.
+pub struct Formatter {
+    parts: Box<[Part]>,
+    unset: Unset,
+}
+
+impl Formatter {
+    /// Compiles a format.
+    ///
+    /// # Errors
+    /// One line that names the operator and says why it cannot be filled.
+    pub fn compile(format: &[FormatPart], unset: Unset) -> Result<Self, String> {
+        let parts = format
+            .iter()
+            .map(|part| match part {
+                FormatPart::Literal { text } => Ok(Part::Literal(text.as_bytes().into())),
+                FormatPart::Operator { name, argument, max_length } => {
+                    Operator::compile(name, argument.as_deref(), *max_length).map(Part::Operator)
+                }
+            })
+            .collect::<Result<_, String>>()?;
+        Ok(Formatter { parts, unset })
+    }
+
+    /// The value, if it is the same for every stream.
+    #[must_use]
+    pub fn constant(&self) -> Option<&[u8]> {
+        match &*self.parts {
+            [] => Some(b""),
+            [Part::Literal(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Appends the filled format.
+    pub fn write(&self, context: &FormatContext<'_>, out: &mut Vec<u8>) {
+        for part in &self.parts {
+            match part {
+                Part::Literal(text) => out.extend_from_slice(text),
+                Part::Operator(operator) => {
+                    if operator.write(context, out) == Written::Unset && self.unset == Unset::Dash {
+                        out.push(b'-');
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Says whether the command operator `%name(argument):max_length%` can be filled.
+///
+/// # Errors
+/// One line that names the operator and says why not.
+pub fn check_operator(name: &str, argument: Option<&str>, max_length: Option<usize>) -> Result<(), String> {
+    Operator::compile(name, argument, max_length).map(drop)
+}

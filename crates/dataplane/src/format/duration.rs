@@ -1,0 +1,112 @@
+//! Operators that print the time between two points of a stream.
+//!
+//! Owns: which points each names and the unit. Does not own: the points (`stream_info::timing`).
+//! Follows: Envoy's page "Access logging", `%DURATION%`, `%COMMON_DURATION(START:END:PRECISION)%`.
+
+use std::time::Duration;
+
+use super::FormatContext;
+use crate::stream_info::TimePoint;
+
+/// The time from one point to another; milliseconds unless `%COMMON_DURATION%` says otherwise.
+pub(super) struct DurationField {
+    from: Point,
+    to: Point,
+    unit: Unit,
+}
+
+#[derive(Clone, Copy)]
+enum Point {
+    Start,
+    /// The end of the stream, or now while it lasts.
+    EndOrNow,
+    At(TimePoint),
+    /// A name that only a filter could give a time, and none does.
+    Never,
+}
+
+#[derive(Clone, Copy)]
+enum Unit {
+    Milliseconds,
+    Microseconds,
+    Nanoseconds,
+}
+
+impl DurationField {
+    /// The operators that have names of their own.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        let (from, to) = match name {
+            "DURATION" => (Point::Start, Point::EndOrNow),
+            "REQUEST_DURATION" => (Point::Start, Point::At(TimePoint::LastDownstreamRxByte)),
+            "REQUEST_TX_DURATION" => (Point::Start, Point::At(TimePoint::LastUpstreamTxByte)),
+            "RESPONSE_DURATION" => (Point::Start, Point::At(TimePoint::FirstUpstreamRxByte)),
+            "RESPONSE_TX_DURATION" => {
+                (Point::At(TimePoint::FirstUpstreamRxByte), Point::At(TimePoint::LastDownstreamTxByte))
+            }
+            "UPSTREAM_CONNECTION_POOL_READY_DURATION" => {
+                (Point::Start, Point::At(TimePoint::UpstreamPoolReady))
+            }
+            _ => return None,
+        };
+        Some(DurationField { from, to, unit: Unit::Milliseconds })
+    }
+
+    /// `START:END` or `START:END:ms|us|ns`.
+    pub(super) fn common(argument: &str) -> Result<Self, String> {
+        let mut parts = argument.split(':');
+        let (Some(from), Some(to), unit, None) = (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(format!("invalid common duration configuration: {argument}"));
+        };
+        let unit = match unit {
+            None | Some("ms") => Unit::Milliseconds,
+            Some("us") => Unit::Microseconds,
+            Some("ns") => Unit::Nanoseconds,
+            Some(other) => return Err(format!("invalid common duration precision: {other}")),
+        };
+        Ok(DurationField { from: Point::named(from), to: Point::named(to), unit })
+    }
+
+    pub(super) fn value(&self, context: &FormatContext<'_>) -> Option<u64> {
+        let duration = self.to.offset(context)?.checked_sub(self.from.offset(context)?)?;
+        let value = match self.unit {
+            Unit::Milliseconds => duration.as_millis(),
+            Unit::Microseconds => duration.as_micros(),
+            Unit::Nanoseconds => duration.as_nanos(),
+        };
+        u64::try_from(value).ok()
+    }
+}
+
+impl Point {
+    fn named(name: &str) -> Point {
+        match name {
+            "DS_RX_BEG" => Point::Start,
+            "DS_RX_END" => Point::At(TimePoint::LastDownstreamRxByte),
+            "US_CX_BEG" => Point::At(TimePoint::UpstreamConnectStart),
+            "US_CX_END" => Point::At(TimePoint::UpstreamConnectEnd),
+            "US_HS_END" => Point::At(TimePoint::UpstreamHandshakeEnd),
+            "US_TX_BEG" => Point::At(TimePoint::FirstUpstreamTxByte),
+            "US_TX_END" => Point::At(TimePoint::LastUpstreamTxByte),
+            "US_RX_BEG" => Point::At(TimePoint::FirstUpstreamRxByte),
+            "US_RX_BODY_BEG" => Point::At(TimePoint::FirstUpstreamRxBodyByte),
+            "US_RX_END" => Point::At(TimePoint::LastUpstreamRxByte),
+            "DS_TX_BEG" => Point::At(TimePoint::FirstDownstreamTxByte),
+            "DS_TX_END" => Point::At(TimePoint::LastDownstreamTxByte),
+            _ => Point::Never,
+        }
+    }
+
+    fn offset(self, context: &FormatContext<'_>) -> Option<Duration> {
+        let stream = context.stream;
+        match self {
+            Point::Start => Some(Duration::ZERO),
+            Point::EndOrNow => stream
+                .timing
+                .get(TimePoint::RequestComplete)
+                .or_else(|| Some(context.now.saturating_duration_since(stream.start))),
+            Point::At(point) => stream.timing.get(point),
+            Point::Never => None,
+        }
+    }
+}
