@@ -22,7 +22,7 @@ class Tagged(Struct, frozen=True, kw_only=True, tag_field="kind"):
 # ---------------------------------------------------------------- addresses
 
 
-class SocketAddress(Tagged, tag="socket"):
+class SocketAddress(Tagged, tag="socket", frozen=True):
     """An IP address and a port; port 0 asks the kernel for one."""
 
     ip: str
@@ -30,7 +30,7 @@ class SocketAddress(Tagged, tag="socket"):
     ipv4_compat: bool
 
 
-class Pipe(Tagged, tag="pipe"):
+class Pipe(Tagged, tag="pipe", frozen=True):
     """A Unix domain socket; a path that starts with `@` is in the abstract namespace. `mode` 0: leave."""
 
     path: str
@@ -40,7 +40,7 @@ class Pipe(Tagged, tag="pipe"):
 Address = SocketAddress | Pipe
 
 
-class CidrRange(Model):
+class CidrRange(Model, frozen=True):
     """`address_prefix`/`prefix_len`, already masked."""
 
     address_prefix: str
@@ -50,13 +50,13 @@ class CidrRange(Model):
 # ---------------------------------------------------------------- formats and matchers
 
 
-class Literal(Tagged, tag="literal"):
+class Literal(Tagged, tag="literal", frozen=True):
     """Text that stands as it is."""
 
     text: str
 
 
-class Operator(Tagged, tag="operator"):
+class Operator(Tagged, tag="operator", frozen=True):
     """A command operator, `%NAME(argument):max_length%`, of Envoy's access log page."""
 
     name: str
@@ -67,85 +67,85 @@ class Operator(Tagged, tag="operator"):
 Format = list[Literal | Operator]
 
 
-class JsonFormat(Tagged, tag="format"):
+class JsonFormat(Tagged, tag="format", frozen=True):
     """A value made of operators. One operator alone keeps its type (number, null, object)."""
 
     format: Format
 
 
-class JsonObject(Tagged, tag="object"):
+class JsonObject(Tagged, tag="object", frozen=True):
     """Fields in the order in which they are written."""
 
     fields: list[tuple[str, JsonValue]]
 
 
-class JsonArray(Tagged, tag="array"):
+class JsonArray(Tagged, tag="array", frozen=True):
     """Elements in order."""
 
     elements: list[JsonValue]
 
 
-class JsonNumber(Tagged, tag="number"):
+class JsonNumber(Tagged, tag="number", frozen=True):
     """A literal number."""
 
     value: float
 
 
-class JsonBool(Tagged, tag="bool"):
+class JsonBool(Tagged, tag="bool", frozen=True):
     """A literal boolean."""
 
     value: bool
 
 
-class JsonNull(Tagged, tag="null"):
+class JsonNull(Tagged, tag="null", frozen=True):
     """A literal null."""
 
 
 JsonValue = JsonFormat | JsonObject | JsonArray | JsonNumber | JsonBool | JsonNull
 
 
-class TextLog(Tagged, tag="text"):
+class TextLog(Tagged, tag="text", frozen=True):
     """A text line; the format carries its own newline."""
 
     format: Format
     omit_empty_values: bool
 
 
-class JsonLog(Tagged, tag="json"):
+class JsonLog(Tagged, tag="json", frozen=True):
     """One JSON object a line."""
 
     root: JsonObject
     omit_empty_values: bool
 
 
-class RegexMatch(Tagged, tag="regex"):
+class RegexMatch(Tagged, tag="regex", frozen=True):
     """The whole value matches; RE2 syntax, checked with the data plane's own engine."""
 
     regex: str
 
 
-class ExactMatch(Tagged, tag="exact"):
+class ExactMatch(Tagged, tag="exact", frozen=True):
     """The whole value is equal."""
 
     value: str
     ignore_case: bool
 
 
-class PrefixMatch(Tagged, tag="prefix"):
+class PrefixMatch(Tagged, tag="prefix", frozen=True):
     """The value starts so."""
 
     value: str
     ignore_case: bool
 
 
-class SuffixMatch(Tagged, tag="suffix"):
+class SuffixMatch(Tagged, tag="suffix", frozen=True):
     """The value ends so."""
 
     value: str
     ignore_case: bool
 
 
-class ContainsMatch(Tagged, tag="contains"):
+class ContainsMatch(Tagged, tag="contains", frozen=True):
     """The value has it inside."""
 
     value: str
@@ -155,26 +155,26 @@ class ContainsMatch(Tagged, tag="contains"):
 StringMatcher = ExactMatch | PrefixMatch | SuffixMatch | ContainsMatch | RegexMatch
 
 
-class HeaderPresent(Tagged, tag="present"):
+class HeaderPresent(Tagged, tag="present", frozen=True):
     """Whether the header is there at all (`present`: true, wanted; false, unwanted)."""
 
     present: bool
 
 
-class HeaderRange(Tagged, tag="range"):
+class HeaderRange(Tagged, tag="range", frozen=True):
     """A decimal integer with start <= value < end."""
 
     start: int
     end: int
 
 
-class HeaderString(Tagged, tag="string"):
+class HeaderString(Tagged, tag="string", frozen=True):
     """A string match on the value."""
 
     matcher: StringMatcher
 
 
-class HeaderMatcher(Model):
+class HeaderMatcher(Model, frozen=True):
     """One header condition of a route. `name` is lower case."""
 
     name: str
@@ -183,7 +183,7 @@ class HeaderMatcher(Model):
     treat_missing_header_as_empty: bool
 
 
-class QueryParameterMatcher(Model):
+class QueryParameterMatcher(Model, frozen=True):
     """One query parameter condition; `match` None asks for presence only (`present`)."""
 
     name: str
@@ -191,16 +191,16 @@ class QueryParameterMatcher(Model):
     present: bool
 
 
-class HeaderValueOption(Model):
-    """One header to add. `append_action` is Envoy's word in lower case."""
+class HeaderValueOption(Model, frozen=True):
+    """One header to add; `name` is lower case. `append_action` is Envoy's word in lower case."""
 
     name: str
     value: Format
-    append_action: str  # append_if_exists_or_add | add_if_absent | overwrite_if_exists_or_add | overwrite_if_exists
+    append_action: str  # append_if_exists_or_add | add_if_absent | overwrite_if_exists[_or_add]
     keep_empty_value: bool
 
 
-class HeaderMutations(Model):
+class HeaderMutations(Model, frozen=True):
     """What one level (route table, virtual host, route, weighted cluster) does to the headers."""
 
     request_headers_to_add: list[HeaderValueOption]
@@ -212,34 +212,34 @@ class HeaderMutations(Model):
 # ---------------------------------------------------------------- routes
 
 
-class PathPrefix(Tagged, tag="prefix"):
+class PathPrefix(Tagged, tag="prefix", frozen=True):
     """`:path` without query starts so."""
 
     value: str
     case_sensitive: bool
 
 
-class PathExact(Tagged, tag="path"):
+class PathExact(Tagged, tag="path", frozen=True):
     """`:path` without query is equal."""
 
     value: str
     case_sensitive: bool
 
 
-class PathRegex(Tagged, tag="safe_regex"):
+class PathRegex(Tagged, tag="safe_regex", frozen=True):
     """`:path` without query matches as a whole."""
 
     regex: str
 
 
-class PathSeparatedPrefix(Tagged, tag="path_separated_prefix"):
+class PathSeparatedPrefix(Tagged, tag="path_separated_prefix", frozen=True):
     """`:path` is equal or goes on with `/` after it."""
 
     value: str
     case_sensitive: bool
 
 
-class RouteMatch(Model):
+class RouteMatch(Model, frozen=True):
     """All conditions of a route; every one must hold."""
 
     path: PathPrefix | PathExact | PathRegex | PathSeparatedPrefix
@@ -247,26 +247,26 @@ class RouteMatch(Model):
     query_parameters: list[QueryParameterMatcher]
 
 
-class RegexRewrite(Model):
-    """`\\N` in `substitution` is the Nth group."""
+class RegexRewrite(Model, frozen=True):
+    r"""`\N` in `substitution` is the Nth group."""
 
     regex: str
     substitution: str
 
 
-class ClusterName(Tagged, tag="cluster"):
+class ClusterName(Tagged, tag="cluster", frozen=True):
     """One fixed cluster."""
 
     name: str
 
 
-class ClusterHeader(Tagged, tag="cluster_header"):
+class ClusterHeader(Tagged, tag="cluster_header", frozen=True):
     """The request header (lower case) that names the cluster."""
 
     name: str
 
 
-class WeightedCluster(Model):
+class WeightedCluster(Model, frozen=True):
     """One choice of several, taken `weight` times in the sum of all weights."""
 
     name: str
@@ -275,8 +275,8 @@ class WeightedCluster(Model):
     host_rewrite_literal: str | None
 
 
-class WeightedClusters(Tagged, tag="weighted_clusters"):
-    """Several clusters; weights are > 0 in sum. `header_name`: a request header that holds the random value."""
+class WeightedClusters(Tagged, tag="weighted_clusters", frozen=True):
+    """Several clusters, weights > 0 in sum. `header_name`: a request header that holds the random value."""
 
     clusters: list[WeightedCluster]
     header_name: str | None
@@ -285,23 +285,23 @@ class WeightedClusters(Tagged, tag="weighted_clusters"):
 ClusterSpecifier = ClusterName | ClusterHeader | WeightedClusters
 
 
-class HostRewriteLiteral(Tagged, tag="literal"):
+class HostRewriteLiteral(Tagged, tag="literal", frozen=True):
     """Host becomes this."""
 
     value: str
 
 
-class HostRewriteAuto(Tagged, tag="auto"):
+class HostRewriteAuto(Tagged, tag="auto", frozen=True):
     """Host becomes the chosen endpoint's hostname, if it has one."""
 
 
-class HostRewriteHeader(Tagged, tag="header"):
+class HostRewriteHeader(Tagged, tag="header", frozen=True):
     """Host becomes this request header's value, if it is there."""
 
     name: str
 
 
-class HostRewritePathRegex(Tagged, tag="path_regex"):
+class HostRewritePathRegex(Tagged, tag="path_regex", frozen=True):
     """Host is made from the path without query."""
 
     rewrite: RegexRewrite
@@ -310,7 +310,7 @@ class HostRewritePathRegex(Tagged, tag="path_regex"):
 HostRewrite = HostRewriteLiteral | HostRewriteAuto | HostRewriteHeader | HostRewritePathRegex
 
 
-class RouteAction(Tagged, tag="route"):
+class RouteAction(Tagged, tag="route", frozen=True):
     """Forward to a cluster."""
 
     cluster: ClusterSpecifier
@@ -322,11 +322,12 @@ class RouteAction(Tagged, tag="route"):
     timeout_ms: int | None
     idle_timeout_ms: int | None  # the route's own; None: the connection manager's stream_idle_timeout holds
     idle_timeout_set: bool  # True with idle_timeout_ms None: switched off for this route
-    max_stream_duration_ms: int | None
+    max_stream_duration_ms: int | None  # the route's own; None: the connection manager's holds
+    max_stream_duration_set: bool  # True with max_stream_duration_ms None: switched off for this route
     priority: str  # default | high
 
 
-class RedirectAction(Tagged, tag="redirect"):
+class RedirectAction(Tagged, tag="redirect", frozen=True):
     """Answer with a Location."""
 
     https_redirect: bool
@@ -340,14 +341,14 @@ class RedirectAction(Tagged, tag="redirect"):
     strip_query: bool
 
 
-class DirectResponseAction(Tagged, tag="direct_response"):
+class DirectResponseAction(Tagged, tag="direct_response", frozen=True):
     """Answer from the configuration; the body is read at load."""
 
     status: int
     body: bytes
 
 
-class Route(Model):
+class Route(Model, frozen=True):
     """One route of a virtual host; `name` may be empty. `place` is where it stands in the configuration."""
 
     name: str
@@ -359,14 +360,14 @@ class Route(Model):
     request_body_buffer_limit_bytes: int | None
 
 
-class RouteFilterConfig(Model):
+class RouteFilterConfig(Model, frozen=True):
     """Per-route configuration of one HTTP filter, by the filter's name in the chain."""
 
     filter_name: str
     disabled: bool
 
 
-class VirtualHost(Model):
+class VirtualHost(Model, frozen=True):
     """A set of domains and its routes, first match wins. Domains are lower case."""
 
     name: str
@@ -377,7 +378,7 @@ class VirtualHost(Model):
     filter_config: list[RouteFilterConfig]
 
 
-class RouteConfiguration(Model):
+class RouteConfiguration(Model, frozen=True):
     """A route table."""
 
     name: str
@@ -392,21 +393,21 @@ class RouteConfiguration(Model):
 # ---------------------------------------------------------------- access logs
 
 
-class FileSink(Tagged, tag="file"):
+class FileSink(Tagged, tag="file", frozen=True):
     """A file; it is opened at load and reopened on SIGUSR1."""
 
     path: str
 
 
-class StdoutSink(Tagged, tag="stdout"):
+class StdoutSink(Tagged, tag="stdout", frozen=True):
     """Standard output."""
 
 
-class StderrSink(Tagged, tag="stderr"):
+class StderrSink(Tagged, tag="stderr", frozen=True):
     """Standard error."""
 
 
-class AccessLog(Model):
+class AccessLog(Model, frozen=True):
     """One access log of a listener, connection manager, tcp_proxy or of admin."""
 
     sink: FileSink | StdoutSink | StderrSink
@@ -414,50 +415,50 @@ class AccessLog(Model):
     filter: AccessLogFilter | None
 
 
-class Comparison(Model):
+class Comparison(Model, frozen=True):
     """`op` is eq, ge, le or ne."""
 
     op: str
     value: int
 
 
-class StatusCodeFilter(Tagged, tag="status_code"):
+class StatusCodeFilter(Tagged, tag="status_code", frozen=True):
     """Compares the response code (0 when there is none)."""
 
     comparison: Comparison
 
 
-class DurationFilter(Tagged, tag="duration"):
+class DurationFilter(Tagged, tag="duration", frozen=True):
     """Compares the duration in milliseconds."""
 
     comparison: Comparison
 
 
-class ResponseFlagFilter(Tagged, tag="response_flag"):
+class ResponseFlagFilter(Tagged, tag="response_flag", frozen=True):
     """Any of these flags; none given: any flag at all."""
 
     flags: list[str]
 
 
-class HeaderFilter(Tagged, tag="header"):
+class HeaderFilter(Tagged, tag="header", frozen=True):
     """A request header condition."""
 
     header: HeaderMatcher
 
 
-class AndFilter(Tagged, tag="and"):
+class AndFilter(Tagged, tag="and", frozen=True):
     """All hold."""
 
     filters: list[AccessLogFilter]
 
 
-class OrFilter(Tagged, tag="or"):
+class OrFilter(Tagged, tag="or", frozen=True):
     """At least one holds."""
 
     filters: list[AccessLogFilter]
 
 
-class NotHealthCheckFilter(Tagged, tag="not_health_check"):
+class NotHealthCheckFilter(Tagged, tag="not_health_check", frozen=True):
     """The request is no health check."""
 
 
@@ -474,14 +475,14 @@ AccessLogFilter = (
 # ---------------------------------------------------------------- network filters
 
 
-class TcpCluster(Model):
+class TcpCluster(Model, frozen=True):
     """One cluster of tcp_proxy with its weight."""
 
     name: str
     weight: int
 
 
-class TcpProxy(Tagged, tag="tcp_proxy"):
+class TcpProxy(Tagged, tag="tcp_proxy", frozen=True):
     """`envoy.filters.network.tcp_proxy`."""
 
     stat_prefix: str
@@ -492,7 +493,7 @@ class TcpProxy(Tagged, tag="tcp_proxy"):
     access_log: list[AccessLog]
 
 
-class Router(Tagged, tag="router"):
+class Router(Tagged, tag="router", frozen=True):
     """`envoy.filters.http.router`."""
 
     dynamic_stats: bool
@@ -500,7 +501,7 @@ class Router(Tagged, tag="router"):
     start_child_span: bool
 
 
-class HttpFilter(Model):
+class HttpFilter(Model, frozen=True):
     """One HTTP filter in the chain; `name` is its name in the configuration."""
 
     name: str
@@ -508,7 +509,7 @@ class HttpFilter(Model):
     config: Router
 
 
-class HttpConnectionManager(Tagged, tag="http_connection_manager"):
+class HttpConnectionManager(Tagged, tag="http_connection_manager", frozen=True):
     """`envoy.filters.network.http_connection_manager`. Timeouts of None are off."""
 
     stat_prefix: str
@@ -562,7 +563,7 @@ NetworkFilter = TcpProxy | HttpConnectionManager
 # ---------------------------------------------------------------- listeners
 
 
-class FilterChainMatch(Model):
+class FilterChainMatch(Model, frozen=True):
     """Conditions of a filter chain; an empty list is no condition."""
 
     destination_port: int | None
@@ -574,7 +575,7 @@ class FilterChainMatch(Model):
     transport_protocol: str  # "" | raw_buffer | other (never matches without tls_inspector)
 
 
-class FilterChain(Model):
+class FilterChain(Model, frozen=True):
     """A chain of network filters; the last one ends it."""
 
     name: str
@@ -583,7 +584,7 @@ class FilterChain(Model):
     transport_socket_connect_timeout_ms: int | None
 
 
-class Listener(Model):
+class Listener(Model, frozen=True):
     """A listener. `stat_prefix` is what stands after `listener.`."""
 
     name: str
@@ -609,7 +610,7 @@ class Listener(Model):
 # ---------------------------------------------------------------- clusters
 
 
-class Endpoint(Model):
+class Endpoint(Model, frozen=True):
     """One endpoint. `health_status` is Envoy's word in lower case."""
 
     address: Address
@@ -618,7 +619,7 @@ class Endpoint(Model):
     health_status: str  # unknown | healthy | unhealthy | draining | timeout | degraded
 
 
-class LocalityEndpoints(Model):
+class LocalityEndpoints(Model, frozen=True):
     """The endpoints of one locality and priority."""
 
     region: str
@@ -628,7 +629,7 @@ class LocalityEndpoints(Model):
     endpoints: list[Endpoint]
 
 
-class CircuitBreakerThresholds(Model):
+class CircuitBreakerThresholds(Model, frozen=True):
     """Limits of one priority."""
 
     max_connections: int
@@ -639,15 +640,15 @@ class CircuitBreakerThresholds(Model):
     track_remaining: bool
 
 
-class RoundRobin(Tagged, tag="round_robin"):
+class RoundRobin(Tagged, tag="round_robin", frozen=True):
     """Each in turn, by weight."""
 
 
-class Random(Tagged, tag="random"):
+class Random(Tagged, tag="random", frozen=True):
     """Any."""
 
 
-class LeastRequest(Tagged, tag="least_request"):
+class LeastRequest(Tagged, tag="least_request", frozen=True):
     """The one with the fewest active requests of `choice_count` drawn; with weights: by weight and load."""
 
     choice_count: int
@@ -657,7 +658,7 @@ class LeastRequest(Tagged, tag="least_request"):
 LoadBalancingPolicy = RoundRobin | Random | LeastRequest
 
 
-class TcpKeepalive(Model):
+class TcpKeepalive(Model, frozen=True):
     """None leaves the system's value. Seconds, as the socket options are."""
 
     probes: int | None
@@ -665,7 +666,7 @@ class TcpKeepalive(Model):
     interval_s: int | None
 
 
-class Cluster(Model):
+class Cluster(Model, frozen=True):
     """A cluster of static endpoints. `stat_name` is `alt_stat_name` or the name."""
 
     name: str
@@ -693,7 +694,7 @@ class Cluster(Model):
 # ---------------------------------------------------------------- the process
 
 
-class Admin(Model):
+class Admin(Model, frozen=True):
     """The admin listener."""
 
     address: Address
@@ -701,14 +702,14 @@ class Admin(Model):
     allow_paths: list[StringMatcher]
 
 
-class HistogramBuckets(Model):
+class HistogramBuckets(Model, frozen=True):
     """Which bucket bounds (milliseconds or plain) hold for the histograms whose names match."""
 
     match: StringMatcher
     buckets: list[float]
 
 
-class TagSpecifier(Model):
+class TagSpecifier(Model, frozen=True):
     """One tag: a regex with up to two groups, or a fixed value."""
 
     tag_name: str
@@ -716,7 +717,7 @@ class TagSpecifier(Model):
     fixed_value: str | None
 
 
-class StatsConfig(Model):
+class StatsConfig(Model, frozen=True):
     """How stats are named and which exist."""
 
     tags: list[TagSpecifier]
@@ -724,7 +725,7 @@ class StatsConfig(Model):
     histogram_buckets: list[HistogramBuckets]
 
 
-class Bootstrap(Model):
+class Bootstrap(Model, frozen=True):
     """Everything that is neither a listener nor a cluster."""
 
     admin: Admin | None

@@ -103,6 +103,7 @@ pub struct RouteAction {
     pub idle_timeout_ms: Option<u64>,
     pub idle_timeout_set: bool,
     pub max_stream_duration_ms: Option<u64>,
+    pub max_stream_duration_set: bool,
     pub priority: RoutingPriority,
 }
 

@@ -1,0 +1,124 @@
+"""Addresses and address ranges: listeners, endpoints and admin share them.
+
+Owns SocketAddress, Pipe and CidrRange. Only literal IP addresses are taken: names are resolved by the
+cluster types that do DNS.
+
+Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/config/core/v3/address.proto
+"""
+
+from __future__ import annotations
+
+import socket
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from ferryman.config import model
+from ferryman.config.fields import Fields, refuse
+
+if TYPE_CHECKING:
+    from ferryman.config.cursor import Cursor
+
+_ADDRESS = Fields("envoy.config.core.v3.Address", "socket_address pipe")
+_SOCKET_ADDRESS = Fields(
+    "envoy.config.core.v3.SocketAddress",
+    "protocol address port_value ipv4_compat",
+    same={"resolver_name": "envoy.ip"},
+    partly={"protocol": "only TCP", "address": "no zone (fe80::1%eth0)"},
+)
+_PIPE = Fields("envoy.config.core.v3.Pipe", "path mode")
+_CIDR_RANGE = Fields("envoy.config.core.v3.CidrRange", "address_prefix prefix_len")
+
+_MAX_PIPE_PATH: Final = 107  # sun_path of sockaddr_un(7), less the final NUL
+
+
+@lru_cache(maxsize=4096)
+def canonical_ip(text: str) -> str | None:
+    """The address in its shortest form, or None when it is no IPv4 or IPv6 address."""
+    family = socket.AF_INET6 if ":" in text else socket.AF_INET
+    try:
+        return socket.inet_ntop(family, socket.inet_pton(family, text))
+    except (OSError, ValueError):
+        return None
+
+
+def lower_address(cursor: Cursor, hint: str | None = None) -> model.Address | None:
+    """An Address; `hint` is what to say when it holds a name. None when it has a problem."""
+    fields = _ADDRESS.read(cursor)
+    if "socket_address" in fields:
+        return _lower_socket_address(cursor.child("socket_address"), hint)
+    if "pipe" in fields:
+        return _lower_pipe(cursor.child("pipe"))
+    return None
+
+
+def _lower_socket_address(cursor: Cursor, hint: str | None) -> model.SocketAddress | None:
+    fields = _SOCKET_ADDRESS.read(cursor)
+    if "protocol" in fields:
+        refuse(cursor, "protocol UDP is not supported yet", field="protocol")
+        return None
+    text = fields.get("address", "")
+    ip = canonical_ip(text)
+    if ip is None:
+        if "%" in text and canonical_ip(text.partition("%")[0]):
+            refuse(cursor, "an address with a zone is not supported yet", field="address")
+        elif text:
+            cursor.problem(f"`{text}` is not an IP address", hint or _ip_hint(text), "address")
+        return None
+    return model.SocketAddress(
+        ip=ip, port=fields.get("port_value", 0), ipv4_compat=fields.get("ipv4_compat", False)
+    )
+
+
+def _ip_hint(text: str) -> str | None:
+    """What to write instead, for the usual slips."""
+    if text == "localhost":
+        return "write 127.0.0.1"
+    if text.startswith("["):
+        return f"write {text.strip('[]')}"
+    if text == "*":
+        return "write 0.0.0.0"
+    return None
+
+
+def _lower_pipe(cursor: Cursor) -> model.Pipe | None:
+    fields = _PIPE.read(cursor)
+    path = fields.get("path", "")
+    if len(path.encode()) > _MAX_PIPE_PATH:
+        cursor.problem(f"must be at most {_MAX_PIPE_PATH} bytes long", field="path")
+        return None
+    if path.startswith("@") and "mode" in fields:
+        cursor.problem("an abstract socket has no mode", "remove it", "mode")
+        return None
+    return model.Pipe(path=path, mode=fields.get("mode", 0))
+
+
+def lower_cidr_range(cursor: Cursor) -> model.CidrRange | None:
+    """A CidrRange with the bits after the prefix cleared. A prefix longer than the address is cut to it."""
+    fields = _CIDR_RANGE.read(cursor)
+    text = fields.get("address_prefix", "")
+    ip = canonical_ip(text)
+    if ip is None:
+        if text:
+            cursor.problem(f"`{text}` is not an IP address", _range_hint(text), "address_prefix")
+        return None
+    family = socket.AF_INET6 if ":" in ip else socket.AF_INET
+    packed = socket.inet_pton(family, ip)
+    width = len(packed) * 8
+    length = min(int(cursor.wrapped("prefix_len") or 0), width)
+    kept = int.from_bytes(packed, "big") >> (width - length) << (width - length)
+    masked = socket.inet_ntop(family, kept.to_bytes(len(packed), "big"))
+    return model.CidrRange(address_prefix=masked, prefix_len=length)
+
+
+def _range_hint(text: str) -> str | None:
+    before, slash, after = text.partition("/")
+    if slash and canonical_ip(before) and after.isdigit():
+        return f"write address_prefix: {before} and prefix_len: {after}"
+    return None
+
+
+def address_text(address: model.Address) -> str:
+    """`127.0.0.1:80`, `[::1]:80` or the path, as Envoy writes it in stats and admin pages."""
+    if isinstance(address, model.Pipe):
+        return address.path
+    return f"[{address.ip}]:{address.port}" if ":" in address.ip else f"{address.ip}:{address.port}"

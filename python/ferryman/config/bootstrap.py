@@ -1,0 +1,157 @@
+"""The bootstrap: everything of a process that is neither a listener nor a cluster.
+
+Owns Bootstrap, Node, Admin and how the command line adds to them. Statistics are `stats_config.py`, the
+runtime `runtime.py`.
+
+Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/config/bootstrap/v3/bootstrap.proto
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ferryman.config import model
+from ferryman.config.access_log import lower_access_logs, lower_file_log
+from ferryman.config.address import lower_address
+from ferryman.config.concurrency import default_concurrency
+from ferryman.config.cursor import Cursor
+from ferryman.config.duration import milliseconds
+from ferryman.config.endpoint import LOCALITY
+from ferryman.config.fields import EMPTY, Fields
+from ferryman.config.matcher import lower_string_matcher
+from ferryman.config.runtime import check_layered_runtime
+from ferryman.config.stats_config import lower_stats_config
+
+_FOR_CONTROL_PLANES: Final = "it is sent to control planes, and xDS is refused"
+_NO_DNS: Final = "no cluster type that does DNS is built"
+
+_BOOTSTRAP = Fields(
+    "envoy.config.bootstrap.v3.Bootstrap",
+    "node static_resources admin stats_config stats_flush_interval header_prefix layered_runtime"
+    " overload_manager cluster_manager",
+    same={"dynamic_resources": EMPTY, "deferred_stat_options": EMPTY, "application_log_config": EMPTY},
+    no_effect={
+        "node_context_params": _FOR_CONTROL_PLANES,
+        "dns_resolution_config": _NO_DNS,
+        "typed_dns_resolver_config": _NO_DNS,
+        "use_tcp_for_dns_lookups": _NO_DNS,
+        "perf_tracing_file_path": "release builds of Envoy do not read it",
+    },
+    partly={
+        "layered_runtime": "only layers without keys",
+        "overload_manager": "only one without monitors and actions",
+    },
+)
+_STATIC_RESOURCES = Fields("envoy.config.bootstrap.v3.Bootstrap.StaticResources", "listeners clusters")
+_NODE = Fields(
+    "envoy.config.core.v3.Node",
+    "id cluster locality",
+    no_effect=dict.fromkeys(
+        (
+            "metadata",
+            "dynamic_parameters",
+            "user_agent_name",
+            "user_agent_version",
+            "user_agent_build_version",
+            "extensions",
+            "client_features",
+            "listening_addresses",
+        ),
+        _FOR_CONTROL_PLANES,
+    ),
+)
+_ADMIN = Fields(
+    "envoy.config.bootstrap.v3.Admin",
+    "access_log access_log_path address allow_paths",
+    no_effect={"profile_path": "the pages that write profiles are not built"},
+)
+_OVERLOAD_MANAGER = Fields(
+    "envoy.config.overload.v3.OverloadManager",
+    no_effect={"refresh_interval": "there is no resource monitor to refresh"},
+)
+_CLUSTER_MANAGER = Fields(
+    "envoy.config.bootstrap.v3.ClusterManager",
+    no_effect={
+        "outlier_detection": "it says where outlier events are logged, and outlier_detection is refused",
+        "enable_deferred_cluster_creation": "it only moves work from start to first use",
+    },
+)
+
+_STATS_FLUSH_INTERVAL_MS: Final = 5000
+_HEADER_PREFIX: Final = "x-envoy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadOptions:
+    """What the command line says about a configuration; the defaults are those of Envoy's flags."""
+
+    service_cluster: str = ""
+    """Wins over node.cluster unless empty; the same for the next two."""
+    service_node: str = ""
+    service_zone: str = ""
+    concurrency: int | None = None
+    """Workers; None: as many as there are CPUs for the process."""
+    drain_time_s: int = 600
+    drain_strategy: str = "gradual"
+    """`gradual` or `immediate`."""
+    file_flush_interval_ms: int = 10_000
+    file_flush_min_size_bytes: int = 64 * 1024
+    allow_unknown_fields: bool = False
+    """Let fields pass that release 1.40 does not know."""
+
+
+def read_static_resources(cursor: Cursor) -> Cursor:
+    """The static resources of a Bootstrap, every field in them known to the lowering."""
+    resources = cursor.child("static_resources")
+    _STATIC_RESOURCES.read(resources)
+    return resources
+
+
+def lower_bootstrap(cursor: Cursor, options: LoadOptions) -> model.Bootstrap:
+    """A Bootstrap together with the command line's options; its static resources are lowered apart."""
+    fields = _BOOTSTRAP.read(cursor)
+    node = _NODE.read(cursor.child("node"))
+    locality = LOCALITY.read(cursor.child("node").child("locality")) if "locality" in node else {}
+    _check_empty_parts(cursor, fields)
+    return model.Bootstrap(
+        admin=_lower_admin(cursor.child("admin")) if "admin" in fields else None,
+        node_id=options.service_node or node.get("id", ""),
+        node_cluster=options.service_cluster or node.get("cluster", ""),
+        node_region=locality.get("region", ""),
+        node_zone=options.service_zone or locality.get("zone", ""),
+        node_sub_zone=locality.get("sub_zone", ""),
+        concurrency=default_concurrency() if options.concurrency is None else max(1, options.concurrency),
+        drain_time_ms=options.drain_time_s * 1000,
+        drain_strategy=options.drain_strategy,
+        file_flush_interval_ms=options.file_flush_interval_ms,
+        file_flush_min_size_bytes=options.file_flush_min_size_bytes,
+        stats=lower_stats_config(cursor.child("stats_config")),
+        stats_flush_interval_ms=milliseconds(
+            cursor, "stats_flush_interval", fields, _STATS_FLUSH_INTERVAL_MS
+        ),
+        header_prefix=fields.get("header_prefix") or _HEADER_PREFIX,
+    )
+
+
+def _check_empty_parts(cursor: Cursor, fields: dict[str, Any]) -> None:
+    """Parts that many files carry without anything in them that would matter."""
+    if "layered_runtime" in fields:
+        check_layered_runtime(cursor.child("layered_runtime"))
+    if "overload_manager" in fields:
+        _OVERLOAD_MANAGER.read(cursor.child("overload_manager"))
+    if "cluster_manager" in fields:
+        _CLUSTER_MANAGER.read(cursor.child("cluster_manager"))
+
+
+def _lower_admin(cursor: Cursor) -> model.Admin | None:
+    """The admin listener; None when it has no address, which switches it off."""
+    fields = _ADMIN.read(cursor)
+    logs = lower_access_logs(cursor)
+    if fields.get("access_log_path"):
+        logs.append(lower_file_log(cursor, fields["access_log_path"], "access_log_path"))
+    paths = [lower_string_matcher(item) for item in cursor.items("allow_paths")]
+    address = lower_address(cursor.child("address")) if "address" in fields else None
+    if address is None:
+        return None
+    return model.Admin(address=address, access_log=logs, allow_paths=paths)

@@ -1,0 +1,229 @@
+"""Clusters: groups of upstream hosts and how Ferryman connects to them.
+
+Owns Cluster, its circuit breakers and upstream HTTP options, in the present and the deprecated spellings.
+Endpoints are `endpoint.py`, the choice among them `load_balancing_policies.py`.
+
+Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/config/cluster/v3/cluster.proto
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ferryman.config import model
+from ferryman.config.cursor import Cursor
+from ferryman.config.duration import milliseconds
+from ferryman.config.endpoint import OVERPROVISIONING_FACTOR, lower_load_assignment
+from ferryman.config.fields import EMPTY, Fields, refuse
+from ferryman.config.load_balancing_policies import ZONE_AWARE, lower_load_balancing_policy
+from ferryman.config.problems import path_text
+from ferryman.config.protocol_options import lower_upstream_http
+from ferryman.config.stat_name import sanitized
+from ferryman.config.transport_socket import check_transport_socket
+
+_NO_DNS: Final = "a STATIC cluster resolves no names"
+_NO_CHECKS: Final = "there are no active health checks"
+_OTHER_POLICY: Final = "it configures another load balancing policy than the one in use"
+
+_CLUSTER = Fields(
+    "envoy.config.cluster.v3.Cluster",
+    "name alt_stat_name type connect_timeout per_connection_buffer_limit_bytes lb_policy load_assignment"
+    " max_requests_per_connection circuit_breakers common_http_protocol_options http_protocol_options"
+    " typed_extension_protocol_options least_request_lb_config round_robin_lb_config common_lb_config"
+    " transport_socket upstream_connection_options load_balancing_policy cluster_type",
+    same={"lb_subset_config": EMPTY, "per_connection_buffer_high_watermark_timeout": EMPTY},
+    no_effect={
+        "dns_refresh_rate": _NO_DNS,
+        "dns_jitter": _NO_DNS,
+        "dns_failure_refresh_rate": _NO_DNS,
+        "respect_dns_ttl": _NO_DNS,
+        "dns_lookup_family": _NO_DNS,
+        "dns_resolvers": _NO_DNS,
+        "use_tcp_for_dns_lookups": _NO_DNS,
+        "dns_resolution_config": _NO_DNS,
+        "typed_dns_resolver_config": _NO_DNS,
+        "wait_for_warm_on_init": "a STATIC cluster is warm at once",
+        "cleanup_interval": "only ORIGINAL_DST clusters are cleaned up",
+        "metadata": "nothing that reads cluster metadata is built",
+        "ring_hash_lb_config": _OTHER_POLICY,
+        "maglev_lb_config": _OTHER_POLICY,
+        "original_dst_lb_config": _OTHER_POLICY,
+        "close_connections_on_host_health_failure": _NO_CHECKS,
+        "ignore_health_on_host_removal": _NO_CHECKS,
+        "protocol_selection": "HTTP/1.1 is the only protocol on either side",
+    },
+    partly={
+        "type": "only STATIC",
+        "cluster_type": "no cluster extension is built",
+        "lb_policy": "only ROUND_ROBIN, LEAST_REQUEST, RANDOM and LOAD_BALANCING_POLICY_CONFIG",
+        "transport_socket": "only envoy.transport_sockets.raw_buffer",
+    },
+)
+_COMMON_LB = Fields(
+    "envoy.config.cluster.v3.Cluster.CommonLbConfig",
+    "healthy_panic_threshold zone_aware_lb_config",
+    no_effect={
+        "update_merge_window": "static endpoints do not change",
+        "ignore_new_hosts_until_first_hc": _NO_CHECKS,
+        "close_connections_on_host_set_change": "static endpoints do not change",
+        "consistent_hashing_lb_config": _OTHER_POLICY,
+        "override_host_status": "nothing that overrides the chosen host is built",
+    },
+)
+_PERCENT = Fields("envoy.type.v3.Percent", "value")
+_ZONE_AWARE = Fields("envoy.config.cluster.v3.Cluster.CommonLbConfig.ZoneAwareLbConfig", no_effect=ZONE_AWARE)
+_CIRCUIT_BREAKERS = Fields("envoy.config.cluster.v3.CircuitBreakers", "thresholds per_host_thresholds")
+_THRESHOLDS = Fields(
+    "envoy.config.cluster.v3.CircuitBreakers.Thresholds",
+    "priority max_connections max_pending_requests max_requests max_retries track_remaining"
+    " max_connection_pools",
+)
+_PER_HOST = Fields(
+    "envoy.config.cluster.v3.CircuitBreakers.Thresholds",
+    "priority max_connections max_pending_requests max_requests max_retries track_remaining"
+    " max_connection_pools retry_budget",
+    where="per host",
+    partly={"priority": "only DEFAULT, and only max_connections, as in Envoy"},
+)
+_CONNECTION_OPTIONS = Fields(
+    "envoy.config.cluster.v3.UpstreamConnectionOptions",
+    "tcp_keepalive",
+    no_effect={"happy_eyeballs_config": "every endpoint has one address"},
+)
+_KEEPALIVE = Fields("envoy.config.core.v3.TcpKeepalive", "keepalive_probes keepalive_time keepalive_interval")
+_TYPES: Final = ("STATIC", "STRICT_DNS", "LOGICAL_DNS", "EDS", "ORIGINAL_DST")
+BUFFER_LIMIT_BYTES: Final = 1 << 20
+_UNLIMITED: Final = 2**32 - 1
+_CONNECT_TIMEOUT_MS: Final = 5000
+_PANIC_PERCENT: Final = 50.0
+
+
+def lower_cluster(cursor: Cursor) -> model.Cluster:
+    """A Cluster. What cannot be lowered is reported, and the result is then not to be used."""
+    fields = _CLUSTER.read(cursor)
+    name = fields.get("name", "")
+    _check_type(cursor, fields)
+    if "transport_socket" in fields:
+        check_transport_socket(cursor.child("transport_socket"), "envoy.transport_sockets.upstream")
+    localities: list[model.LocalityEndpoints] = []
+    factor = OVERPROVISIONING_FACTOR
+    if "load_assignment" in fields:
+        localities, factor = lower_load_assignment(cursor.child("load_assignment"))
+    http = lower_upstream_http(cursor, fields)
+    default, high, per_host = _lower_circuit_breakers(cursor, fields)
+    return model.Cluster(
+        name=name,
+        place=path_text(cursor.path),
+        stat_name=sanitized(fields.get("alt_stat_name") or name),
+        connect_timeout_ms=milliseconds(cursor, "connect_timeout", fields, _CONNECT_TIMEOUT_MS),
+        per_connection_buffer_limit_bytes=buffer_limit(fields),
+        localities=localities,
+        overprovisioning_factor=factor,
+        healthy_panic_threshold_percent=_panic_threshold(cursor, fields),
+        load_balancing_policy=lower_load_balancing_policy(cursor, fields),
+        circuit_breakers_default=default,
+        circuit_breakers_high=high,
+        per_host_max_connections=per_host,
+        max_requests_per_connection=http.max_requests_per_connection,
+        idle_timeout_ms=http.idle_timeout_ms,
+        max_connection_duration_ms=http.max_connection_duration_ms,
+        max_response_headers_bytes=http.max_response_headers_bytes,
+        max_response_headers_count=http.max_response_headers_count,
+        enable_trailers=http.enable_trailers,
+        tcp_keepalive=_lower_tcp_keepalive(cursor, fields),
+        stat_tags=[],
+    )
+
+
+def buffer_limit(fields: dict[str, Any]) -> int:
+    """`per_connection_buffer_limit_bytes`: 1 MiB when not set; 0 is no limit, as in Envoy."""
+    value = fields.get("per_connection_buffer_limit_bytes")
+    return BUFFER_LIMIT_BYTES if value is None else value.value or _UNLIMITED
+
+
+def _check_type(cursor: Cursor, fields: dict[str, Any]) -> None:
+    number = fields.get("type", 0)
+    if number:
+        name = _TYPES[number] if number < len(_TYPES) else str(number)
+        refuse(cursor, f"cluster type {name} is not supported yet", field="type")
+    if "cluster_type" in fields:
+        name = cursor.child("cluster_type").get("name")
+        refuse(cursor, f"cluster type {name} is not supported yet", field="cluster_type")
+
+
+def _panic_threshold(cursor: Cursor, fields: dict[str, Any]) -> float:
+    if "common_lb_config" not in fields:
+        return _PANIC_PERCENT
+    config = cursor.child("common_lb_config")
+    common = _COMMON_LB.read(config)
+    if "zone_aware_lb_config" in common:
+        _ZONE_AWARE.read(config.child("zone_aware_lb_config"))
+    if "healthy_panic_threshold" not in common:
+        return _PANIC_PERCENT
+    return float(_PERCENT.read(config.child("healthy_panic_threshold")).get("value", 0.0))
+
+
+def _wrapped(fields: dict[str, Any], name: str, default: int) -> int:
+    return int(fields[name].value) if name in fields else default
+
+
+def _lower_circuit_breakers(
+    cursor: Cursor, fields: dict[str, Any]
+) -> tuple[model.CircuitBreakerThresholds, model.CircuitBreakerThresholds, int | None]:
+    """The limits of the default and high priority, and the connections allowed to one host."""
+    if "circuit_breakers" not in fields:
+        return _DEFAULT_THRESHOLDS, _DEFAULT_THRESHOLDS, None
+    breakers = cursor.child("circuit_breakers")
+    _CIRCUIT_BREAKERS.read(breakers)
+    found: dict[int, model.CircuitBreakerThresholds] = {}
+    for item in breakers.items("thresholds"):
+        limits = _THRESHOLDS.read(item)
+        priority = limits.get("priority", 0)
+        if priority in found:
+            item.warn("has no effect: Envoy takes the first thresholds of a priority")
+            continue
+        found[priority] = _thresholds(limits)
+    default = found.get(0, _DEFAULT_THRESHOLDS)
+    return default, found.get(1, _DEFAULT_THRESHOLDS), _per_host(breakers)
+
+
+def _thresholds(limits: dict[str, Any]) -> model.CircuitBreakerThresholds:
+    pools = limits.get("max_connection_pools")
+    return model.CircuitBreakerThresholds(
+        max_connections=_wrapped(limits, "max_connections", 1024),
+        max_pending_requests=_wrapped(limits, "max_pending_requests", 1024),
+        max_requests=_wrapped(limits, "max_requests", 1024),
+        max_retries=_wrapped(limits, "max_retries", 3),
+        max_connection_pools=None if pools is None else pools.value,
+        track_remaining=limits.get("track_remaining", False),
+    )
+
+
+_DEFAULT_THRESHOLDS: Final = _thresholds({})
+
+
+def _per_host(breakers: Cursor) -> int | None:
+    allowed: int | None = None
+    for item in breakers.items("per_host_thresholds"):
+        limits = _PER_HOST.read(item)
+        for name in limits.keys() - {"priority", "max_connections", "track_remaining"}:
+            item.problem(f"{name} cannot be limited per host", "only max_connections can", name)
+        if limits.get("priority", 0) or limits.get("track_remaining"):
+            item.warn("only max_connections of the DEFAULT priority has an effect, as in Envoy")
+        elif allowed is None and "max_connections" in limits:
+            allowed = limits["max_connections"].value
+    return allowed
+
+
+def _lower_tcp_keepalive(cursor: Cursor, fields: dict[str, Any]) -> model.TcpKeepalive | None:
+    if "upstream_connection_options" not in fields:
+        return None
+    options = cursor.child("upstream_connection_options")
+    if "tcp_keepalive" not in _CONNECTION_OPTIONS.read(options):
+        return None
+    set_ones = _KEEPALIVE.read(options.child("tcp_keepalive"))
+    probes, time_s, interval_s = (
+        set_ones[name].value if name in set_ones else None
+        for name in ("keepalive_probes", "keepalive_time", "keepalive_interval")
+    )
+    return model.TcpKeepalive(probes=probes, time_s=time_s, interval_s=interval_s)

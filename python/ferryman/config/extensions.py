@@ -1,0 +1,91 @@
+"""Extensions: which of Envoy's are built here, and the refusal of all others by their name.
+
+Owns the way from a `typed_config` to the lowering function of its message type, the wording of refusals and
+the list of everything that is built. What an extension's message means is the business of its own file.
+
+Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/overview/extension
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from ferryman.api import extensions as known
+from ferryman.config.fields import refuse
+
+if TYPE_CHECKING:
+    from ferryman.config.cursor import Cursor
+
+Lower = TypeVar("Lower")
+
+UUID_REQUEST_ID: Final = "envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig"
+
+
+def open_extension(
+    cursor: Cursor, category: str, built: Mapping[str, Lower], field: str = "typed_config"
+) -> tuple[Cursor, Lower] | None:
+    """The message in the Any at `field` and what `built` has for its type.
+
+    None, with a problem, when there is no such message, it is no extension of that category, or it is not
+    built yet.
+    """
+    if not cursor.message.HasField(field):
+        name = getattr(cursor.message, "name", "")
+        if "config_discovery" in cursor.fields_set():
+            return None  # already refused as a field
+        cursor.problem("typed_config is required", _type_hint(category, name), code="required")
+        return None
+    inner = cursor.unpack(field)
+    if inner is None:
+        any_message = cursor.get(field)
+        if not any_message.type_url:
+            cursor.problem("has no @type", "it is what Envoy finds an extension by", field)
+        return None
+    full_name = inner.type_name
+    found = built.get(full_name)
+    if found is not None:
+        return inner, found
+    refuse_type(cursor, category, full_name, field)
+    return None
+
+
+def _type_hint(category: str, name: str) -> str | None:
+    """The type that an old file without typed_config most likely means."""
+    extension = known.in_category(category).get(name)
+    if extension is None or not extension.types:
+        return None
+    return f"add typed_config with @type: type.googleapis.com/{extension.types[0]}"
+
+
+def refuse_type(cursor: Cursor, category: str, full_name: str, field: str | None) -> None:
+    """Report that an extension's message cannot stand here: not built, or of another category."""
+    matching = [found for found in known.by_type().get(full_name, ()) if found.category == category]
+    if matching:
+        refuse(cursor, f"{matching[0].name} is not supported yet", field=field)
+        return
+    others = known.by_type().get(full_name)
+    hint = f"it belongs to {others[0].category}" if others else None
+    cursor.problem(f"{full_name} is no extension of {category}", hint, field, "extension")
+
+
+def refuse_typed_config(cursor: Cursor, category: str) -> None:
+    """Report a TypedExtensionConfig (or a message like it) of a category of which nothing is built."""
+    none: dict[str, None] = {}
+    open_extension(cursor, category, none)
+
+
+def built_types() -> dict[str, frozenset[str]]:
+    """The message types that are built, by category. Imports every lowering module."""
+    from ferryman.config import access_log, load_balancing_policies, protocol_options, transport_socket
+    from ferryman.config.filters import http, network
+
+    return {
+        "envoy.access_loggers": frozenset(access_log.BUILT),
+        "envoy.filters.http": frozenset(http.BUILT),
+        "envoy.filters.network": frozenset(network.BUILT),
+        "envoy.load_balancing_policies": frozenset(load_balancing_policies.BUILT),
+        "envoy.transport_sockets.downstream": frozenset(transport_socket.BUILT),
+        "envoy.transport_sockets.upstream": frozenset(transport_socket.BUILT),
+        "envoy.upstream_options": frozenset(protocol_options.BUILT),
+    }

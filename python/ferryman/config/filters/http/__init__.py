@@ -1,0 +1,64 @@
+"""The HTTP filters that are built, and the chains that are made of them.
+
+Owns the one list of HTTP filters and the rules for a chain. A filter's own configuration is its file's
+business: `envoy.filters.http.router` is `router.py`.
+
+Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/http/http_filters/http_filters
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from ferryman.config import model
+from ferryman.config.cursor import Cursor
+from ferryman.config.extensions import open_extension
+from ferryman.config.fields import Fields
+from ferryman.config.filters.http import router
+
+_FILTER = Fields(
+    "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter",
+    "name typed_config disabled",
+    no_effect={"is_optional": "a filter that is not built is refused all the same"},
+)
+
+BUILT: Final[Mapping[str, Callable[[Cursor], model.Router]]] = {
+    router.TYPE: router.lower,
+}
+"""The HTTP filters that are built, by the type of their configuration."""
+
+_TERMINAL: Final = (model.Router,)
+
+
+def lower_http_filters(cursor: Cursor) -> list[model.HttpFilter]:
+    """The `http_filters` of a connection manager. The last one ends the chain, and only the last one."""
+    items = cursor.items("http_filters")
+    lowered = [_lower_http_filter(item) for item in items]
+    for item, http_filter in zip(items, lowered, strict=True):
+        if http_filter is not None:
+            _check_position(item, http_filter, is_last=item is items[-1])
+    return [http_filter for http_filter in lowered if http_filter is not None]
+
+
+def _lower_http_filter(cursor: Cursor) -> model.HttpFilter | None:
+    fields = _FILTER.read(cursor)
+    opened = open_extension(cursor, "envoy.filters.http", BUILT)
+    if opened is None:
+        return None
+    inner, lower = opened
+    return model.HttpFilter(
+        name=fields.get("name", ""), disabled=fields.get("disabled", False), config=lower(inner)
+    )
+
+
+def _check_position(cursor: Cursor, http_filter: model.HttpFilter, is_last: bool) -> None:
+    is_terminal = isinstance(http_filter.config, _TERMINAL)
+    name = http_filter.name
+    if is_terminal and not is_last:
+        cursor.problem(f"`{name}` ends the chain, so it must be the last HTTP filter", code="chain")
+    elif is_last and not is_terminal:
+        hint = "add envoy.filters.http.router after it"
+        cursor.problem(f"`{name}` does not end the chain, but is the last HTTP filter", hint, code="chain")
+    elif is_last and http_filter.disabled:
+        cursor.problem("the filter that ends the chain cannot be disabled", field="disabled", code="chain")

@@ -1,0 +1,30 @@
+"""`envoy.filters.http.router`: sends requests to clusters by the route table.
+
+Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/http/http_filters/router_filter
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ferryman.config import model
+from ferryman.config.cursor import Cursor
+from ferryman.config.fields import EMPTY, Fields
+
+TYPE: Final = "envoy.extensions.filters.http.router.v3.Router"
+
+_ROUTER = Fields(
+    TYPE,
+    "dynamic_stats suppress_envoy_headers start_child_span",
+    same={"upstream_log_options": EMPTY, "reject_connect_request_early_data": False},
+)
+
+
+def lower(cursor: Cursor) -> model.Router:
+    """The router's configuration; `dynamic_stats` is on unless switched off."""
+    fields = _ROUTER.read(cursor)
+    return model.Router(
+        dynamic_stats=fields["dynamic_stats"].value if "dynamic_stats" in fields else True,
+        suppress_envoy_headers=fields.get("suppress_envoy_headers", False),
+        start_child_span=fields.get("start_child_span", False),
+    )

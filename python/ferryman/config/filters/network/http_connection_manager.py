@@ -1,0 +1,176 @@
+"""`envoy.filters.network.http_connection_manager`: HTTP on a connection, its filters and its route table.
+
+Owns the manager's own fields. The route table is `config/route.py`, the HTTP filters `config/filters/http`,
+the protocol options that clusters share `config/protocol_options.py`.
+
+Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/http/http_conn_man/http_conn_man
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ferryman.config import model
+from ferryman.config.access_log import lower_access_logs
+from ferryman.config.address import lower_cidr_range
+from ferryman.config.cursor import Cursor
+from ferryman.config.duration import milliseconds, off_if_zero
+from ferryman.config.extensions import refuse_typed_config
+from ferryman.config.fields import EMPTY, Fields, word
+from ferryman.config.filters.http import lower_http_filters
+from ferryman.config.protocol_options import lower_downstream_http
+from ferryman.config.references import References
+from ferryman.config.route import lower_route_configuration
+
+TYPE: Final = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+_NO_TLS: Final = "it speaks of client certificates, and there is no TLS"
+
+_MANAGER = Fields(
+    TYPE,
+    "codec_type stat_prefix route_config http_filters common_http_protocol_options http_protocol_options"
+    " server_name server_header_transformation scheme_header_transformation max_request_headers_kb"
+    " stream_idle_timeout request_timeout request_headers_timeout drain_timeout delayed_close_timeout"
+    " access_log use_remote_address xff_num_trusted_hops internal_address_config skip_xff_append via"
+    " generate_request_id preserve_external_request_id always_set_request_id_in_response proxy_100_continue"
+    " represent_ipv4_remote_address_as_ipv4_mapped_ipv6 normalize_path merge_slashes"
+    " path_with_escaped_slashes_action strip_matching_host_port strip_any_host_port strip_trailing_host_dot"
+    " stream_error_on_invalid_http_message append_x_forwarded_port append_local_overload"
+    " add_proxy_protocol_connection_state forward_client_cert_details request_id_extension"
+    " original_ip_detection_extensions early_header_mutation_extensions typed_header_validation_config",
+    same={
+        "add_user_agent": False,
+        "access_log_options": EMPTY,
+        "drain_timeout_jitter": EMPTY,
+        "local_reply_config": EMPTY,
+        "path_normalization_options": EMPTY,
+    },
+    no_effect={"set_current_client_cert_details": _NO_TLS},
+    partly={
+        "codec_type": "only AUTO and HTTP1",
+        "forward_client_cert_details": "not ALWAYS_FORWARD_ONLY; the others are SANITIZE without TLS",
+        "request_id_extension": "no extension is built",
+        "original_ip_detection_extensions": "no extension is built",
+        "early_header_mutation_extensions": "no extension is built",
+        "typed_header_validation_config": "no extension is built",
+    },
+)
+_SCHEME = Fields("envoy.config.core.v3.SchemeHeaderTransformation", "scheme_to_overwrite")
+_INTERNAL = Fields(f"{TYPE}.InternalAddressConfig", "unix_sockets cidr_ranges")
+
+_CODECS: Final = ("auto", "http1")
+_SERVER_HEADER: Final = ("overwrite", "append_if_absent", "pass_through")
+_ESCAPED_SLASHES: Final = ("keep", "keep", "reject", "unescape_and_redirect", "unescape_and_forward")
+_CLIENT_CERTIFICATE: Final = ("sanitize", "sanitize", "sanitize", "sanitize")
+_EXTENSIONS: Final = (
+    ("request_id_extension", "envoy.request_id"),
+    ("original_ip_detection_extensions", "envoy.http.original_ip_detection"),
+    ("early_header_mutation_extensions", "envoy.http.early_header_mutation"),
+    ("typed_header_validation_config", "envoy.http.header_validators"),
+)
+
+_SERVER_NAME: Final = "envoy"
+_REQUEST_HEADERS_KB: Final = 60
+_STREAM_IDLE_TIMEOUT_MS: Final = 300_000
+_DRAIN_TIMEOUT_MS: Final = 5000
+_DELAYED_CLOSE_TIMEOUT_MS: Final = 1000
+
+
+def lower(cursor: Cursor, references: References) -> model.HttpConnectionManager:
+    """The manager's configuration with every default filled in."""
+    fields = _MANAGER.read(cursor)
+    _check_extensions(cursor, fields)
+    http = lower_downstream_http(cursor, fields)
+    internal_ranges, internal_unix = _internal_addresses(cursor, fields)
+    stream_error = http.stream_error
+    if stream_error is None:
+        stream_error = _wrapped(fields, "stream_error_on_invalid_http_message", False)
+    return model.HttpConnectionManager(
+        stat_prefix=fields.get("stat_prefix", ""),
+        codec_type=word(cursor, "codec_type", _CODECS),
+        route_config=lower_route_configuration(cursor.child("route_config"), references),
+        http_filters=lower_http_filters(cursor),
+        server_name=fields.get("server_name") or _SERVER_NAME,
+        server_header_transformation=word(cursor, "server_header_transformation", _SERVER_HEADER),
+        via=fields.get("via") or None,
+        use_remote_address=_wrapped(fields, "use_remote_address", False),
+        xff_num_trusted_hops=fields.get("xff_num_trusted_hops", 0),
+        skip_xff_append=fields.get("skip_xff_append", False),
+        represent_ipv4_remote_address_as_ipv4_mapped_ipv6=fields.get(
+            "represent_ipv4_remote_address_as_ipv4_mapped_ipv6", False
+        ),
+        internal_cidr_ranges=internal_ranges,
+        internal_unix_sockets=internal_unix,
+        generate_request_id=_wrapped(fields, "generate_request_id", True),
+        preserve_external_request_id=fields.get("preserve_external_request_id", False),
+        always_set_request_id_in_response=fields.get("always_set_request_id_in_response", False),
+        proxy_100_continue=fields.get("proxy_100_continue", False),
+        normalize_path=_wrapped(fields, "normalize_path", False),
+        merge_slashes=fields.get("merge_slashes", False),
+        path_with_escaped_slashes_action=word(cursor, "path_with_escaped_slashes_action", _ESCAPED_SLASHES),
+        strip_any_host_port=fields.get("strip_any_host_port", False),
+        strip_matching_host_port=_strip_matching_host_port(cursor, fields),
+        strip_trailing_host_dot=fields.get("strip_trailing_host_dot", False),
+        scheme_to_overwrite=_scheme_to_overwrite(cursor, fields),
+        stream_error_on_invalid_http_message=stream_error,
+        max_request_headers_bytes=_wrapped(fields, "max_request_headers_kb", _REQUEST_HEADERS_KB) * 1024,
+        max_headers_count=http.max_headers_count,
+        headers_with_underscores_action=http.headers_with_underscores_action,
+        max_requests_per_connection=http.max_requests_per_connection,
+        idle_timeout_ms=http.idle_timeout_ms,
+        max_connection_duration_ms=http.max_connection_duration_ms,
+        max_stream_duration_ms=http.max_stream_duration_ms,
+        stream_idle_timeout_ms=off_if_zero(cursor, "stream_idle_timeout", fields, _STREAM_IDLE_TIMEOUT_MS),
+        request_timeout_ms=off_if_zero(cursor, "request_timeout", fields, None),
+        request_headers_timeout_ms=off_if_zero(cursor, "request_headers_timeout", fields, None),
+        drain_timeout_ms=milliseconds(cursor, "drain_timeout", fields, _DRAIN_TIMEOUT_MS),
+        delayed_close_timeout_ms=off_if_zero(
+            cursor, "delayed_close_timeout", fields, _DELAYED_CLOSE_TIMEOUT_MS
+        ),
+        accept_http_10=http.accept_http_10,
+        default_host_for_http_10=http.default_host_for_http_10,
+        enable_trailers=http.enable_trailers,
+        access_log=lower_access_logs(cursor),
+        add_proxy_protocol_connection_state=_wrapped(fields, "add_proxy_protocol_connection_state", True),
+        append_x_forwarded_port=fields.get("append_x_forwarded_port", False),
+        append_local_overload=fields.get("append_local_overload", False),
+    )
+
+
+def _wrapped(fields: dict[str, Any], name: str, default: Any) -> Any:
+    return fields[name].value if name in fields else default
+
+
+def _check_extensions(cursor: Cursor, fields: dict[str, Any]) -> None:
+    """None of the categories of extensions that a manager takes is built, client certificates neither."""
+    if fields.get("forward_client_cert_details"):
+        word(cursor, "forward_client_cert_details", _CLIENT_CERTIFICATE)
+    for name, category in _EXTENSIONS:
+        if name not in fields:
+            continue
+        single = not cursor.message.DESCRIPTOR.fields_by_name[name].is_repeated
+        for item in [cursor.child(name)] if single else cursor.items(name):
+            refuse_typed_config(item, category)
+
+
+def _strip_matching_host_port(cursor: Cursor, fields: dict[str, Any]) -> bool:
+    matching: bool = fields.get("strip_matching_host_port", False)
+    if matching and fields.get("strip_any_host_port"):
+        text = "strip_matching_host_port and strip_any_host_port cannot both be set"
+        cursor.problem(text, "remove one", "strip_matching_host_port")
+    return matching
+
+
+def _scheme_to_overwrite(cursor: Cursor, fields: dict[str, Any]) -> str | None:
+    if "scheme_header_transformation" not in fields:
+        return None
+    return _SCHEME.read(cursor.child("scheme_header_transformation")).get("scheme_to_overwrite")
+
+
+def _internal_addresses(cursor: Cursor, fields: dict[str, Any]) -> tuple[list[model.CidrRange], bool]:
+    """The internal ranges, and whether Unix sockets are internal. Nothing is unless configured."""
+    if "internal_address_config" not in fields:
+        return [], False
+    config = cursor.child("internal_address_config")
+    unix_sockets = _INTERNAL.read(config).get("unix_sockets", False)
+    ranges = [lower_cidr_range(item) for item in config.items("cidr_ranges")]
+    return [cidr for cidr in ranges if cidr is not None], unix_sockets

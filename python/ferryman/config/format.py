@@ -1,0 +1,142 @@
+"""Format strings: text and command operators, `%NAME(argument):length%`, cut into a model.Format.
+
+Owns the grammar and every check that needs no stream: unknown operators, missing and superfluous arguments,
+lengths where none is allowed, names of headers that cannot be. JSON formats are made of the same parts.
+
+Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/advanced/substitution_formatter
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from ferryman.config import model, operators
+from ferryman.config.fields import refuse
+from ferryman.config.native_checks import check_operator
+
+if TYPE_CHECKING:
+    from ferryman.config.cursor import Cursor
+
+DEFAULT_TEXT: Final = (
+    '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% '
+    "%RESPONSE_FLAGS% %BYTES_RECEIVED% %BYTES_SENT% %DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "
+    '"%REQ(X-FORWARDED-FOR)%" "%REQ(USER-AGENT)%" "%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" '
+    '"%UPSTREAM_HOST%"\n'
+)
+"""What Envoy logs when no format is given."""
+
+# The argument is the shortest that lets the rest match, so it may hold `)` and `%`, but no line end.
+_COMMAND: Final = re.compile(r"%([A-Z0-9_]+)(?:\((.*?)\))?(?::([0-9]+))?%")
+_MAX_LENGTH: Final = 2**64 - 1
+_HEADER_NAME: Final = re.compile(r":?[!#$%&'*+\-.^_`|~0-9A-Za-z]*")
+
+
+def lower_format(cursor: Cursor, text: str, field: str | None) -> model.Format:
+    """The parts of a format string; what is wrong with it is reported at `field` of the cursor."""
+    if "%" not in text:
+        return [model.Literal(text=text)] if text else []
+    parts: list[model.Literal | model.Operator] = []
+    literal = ""
+    at = 0
+    while (found := text.find("%", at)) >= 0:
+        literal += text[at:found]
+        if text.startswith("%%", found):
+            literal += "%"
+            at = found + 2
+            continue
+        command = _COMMAND.match(text, found)
+        if command is None or int(command[3] or 0) > _MAX_LENGTH:
+            _report_no_command(cursor, text, found, field)
+            return parts
+        if literal:
+            parts.append(model.Literal(text=literal))
+            literal = ""
+        parts.append(_lower_command(cursor, command, field))
+        at = command.end()
+    literal += text[at:]
+    if literal:
+        parts.append(model.Literal(text=literal))
+    return parts
+
+
+def _report_no_command(cursor: Cursor, text: str, at: int, field: str | None) -> None:
+    shown = text[at : at + 30].rstrip("\n")
+    cursor.problem(
+        f"no command operator can be read at character {at + 1}: `{shown}`",
+        "an operator is written %NAME%, %NAME(argument)% or %NAME(argument):length%, a percent sign %%",
+        field,
+        "format",
+    )
+
+
+def _lower_command(cursor: Cursor, command: re.Match[str], field: str | None) -> model.Operator:
+    name, argument = command[1], command[2] or None
+    length = int(command[3]) if command[3] is not None else None
+    complaint = _complaint(name, argument, length)
+    if complaint is not None:
+        cursor.problem(complaint, _name_hint(name), field, "format")
+    elif name in operators.NEED_FORMATTERS:
+        refuse(cursor, f"{operators.NEED_FORMATTERS[name]} is not supported yet", field=field)
+    else:
+        check_operator(cursor, name, argument, field)
+    return model.Operator(name=name, argument=argument, max_length=length)
+
+
+def _name_hint(name: str) -> str | None:
+    if name in operators.OPERATORS:
+        return None
+    near = difflib.get_close_matches(name, operators.OPERATORS, n=1)
+    return f"did you mean %{near[0]}%?" if near else None
+
+
+def _complaint(name: str, argument: str | None, length: int | None) -> str | None:
+    """What Envoy has against an operator, or None."""
+    if name in operators.NEED_FORMATTERS:
+        return None
+    if name not in operators.OPERATORS:
+        return f"Envoy 1.40 has no command operator %{name}%"
+    if argument is None and name in operators.ARGUMENT_REQUIRED:
+        return f"%{name}% needs an argument: %{name}(...)%"
+    if argument is not None and name not in operators.ARGUMENT_REQUIRED | operators.ARGUMENT_OPTIONAL:
+        return f"%{name}% takes no argument"
+    if length is not None and name not in operators.LENGTH_ALLOWED:
+        return f"%{name}% takes no length"
+    return _argument_complaint(name, argument) if argument is not None else None
+
+
+def _argument_complaint(name: str, argument: str) -> str | None:
+    choices = operators.OPTIONS.get(name)
+    if choices is not None and argument.partition(":")[0] not in choices:
+        return f"%{name}% takes one of {', '.join(choices)}, not `{argument}`"
+    if name in operators.HEADER_OPERATORS:
+        names = argument.split("?")
+        if len(names) > 2:
+            return f"%{name}% takes one other header at most: `{argument}`"
+        for header in names:
+            if not _HEADER_NAME.fullmatch(header):
+                return f"`{header}` is not the name of a header"
+    return None
+
+
+def lower_json_format(cursor: Cursor, struct: Any, field: str | None) -> model.JsonObject:
+    """A Struct whose strings are formats. Fields come out by name: that is Envoy's order in the log."""
+    fields = [(name, _json_value(cursor, struct.fields[name], field)) for name in sorted(struct.fields)]
+    return model.JsonObject(fields=fields)
+
+
+def _json_value(cursor: Cursor, value: Any, field: str | None) -> model.JsonValue:
+    kind = value.WhichOneof("kind")
+    if kind == "string_value":
+        return model.JsonFormat(format=lower_format(cursor, value.string_value, field))
+    if kind == "struct_value":
+        return lower_json_format(cursor, value.struct_value, field)
+    if kind == "list_value":
+        elements = [_json_value(cursor, item, field) for item in value.list_value.values]
+        return model.JsonArray(elements=elements)
+    if kind == "number_value":
+        return model.JsonNumber(value=value.number_value)
+    if kind == "bool_value":
+        return model.JsonBool(value=value.bool_value)
+    return model.JsonNull()

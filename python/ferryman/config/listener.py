@@ -1,0 +1,150 @@
+"""Listeners: where connections come in and which filter chains they meet.
+
+Owns Listener and what concerns all listeners together (no two on one address). Filter chains are
+`filter_chain.py`, addresses `address.py`.
+
+Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/config/listener/v3/listener.proto
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ferryman.config import model
+from ferryman.config.access_log import lower_access_logs
+from ferryman.config.address import address_text, lower_address
+from ferryman.config.cluster import buffer_limit
+from ferryman.config.cursor import Cursor
+from ferryman.config.extensions import refuse_typed_config
+from ferryman.config.fields import EMPTY, Fields, word
+from ferryman.config.filter_chain import check_overlaps, lower_filter_chain
+from ferryman.config.problems import path_text
+from ferryman.config.references import References
+from ferryman.config.stat_name import sanitized
+
+_NO_LISTENER_FILTERS: Final = "there are no listener filters"
+
+_LISTENER = Fields(
+    "envoy.config.listener.v3.Listener",
+    "name address additional_addresses stat_prefix filter_chains default_filter_chain"
+    " per_connection_buffer_limit_bytes transparent freebind tcp_fast_open_queue_length traffic_direction"
+    " enable_reuse_port access_log tcp_backlog_size max_connections_to_accept_per_socket_event"
+    " bind_to_port deprecated_v1 ignore_global_conn_limit listener_filters",
+    same={
+        "use_original_dst": False,
+        "per_connection_buffer_high_watermark_timeout": EMPTY,
+    },
+    no_effect={
+        "listener_filters_timeout": _NO_LISTENER_FILTERS,
+        "continue_on_listener_filters_timeout": _NO_LISTENER_FILTERS,
+        "reuse_port": "it switches on what is on already; enable_reuse_port: false switches it off",
+        "bypass_overload_manager": "overload_manager is refused",
+        "metadata": "nothing that reads listener metadata is built",
+    },
+    partly={"listener_filters": "no listener filter is built"},
+)
+_ADDITIONAL = Fields("envoy.config.listener.v3.AdditionalAddress", "address", same={"socket_options": EMPTY})
+_DEPRECATED_V1 = Fields("envoy.config.listener.v3.Listener.DeprecatedV1", "bind_to_port")
+_LISTENER_FILTER = Fields(
+    "envoy.config.listener.v3.ListenerFilter",
+    "typed_config",
+    no_effect={"name": "the type says what it is", "filter_disabled": "the filter is refused"},
+)
+
+_DIRECTIONS: Final = ("unspecified", "inbound", "outbound")
+
+
+def lower_listeners(cursor: Cursor, references: References) -> list[model.Listener]:
+    """The listeners of static resources, each checked against those before it."""
+    lowered: list[model.Listener] = []
+    names: set[str] = set()
+    taken: dict[str, str] = {}
+    for item in cursor.items("listeners"):
+        listener = _lower_listener(item, references)
+        if item.get("name") in names and item.get("name"):
+            item.warn(
+                f"has no effect: there is a listener `{listener.name}` already, and Envoy keeps the first",
+                field="name",
+                code="duplicate",
+            )
+            continue
+        names.add(item.get("name"))
+        lowered.append(listener)
+        _check_addresses(item, listener, taken)
+    return lowered
+
+
+def _check_addresses(cursor: Cursor, listener: model.Listener, taken: dict[str, str]) -> None:
+    own = {address_text(address) for address in listener.addresses if _is_fixed(address)}
+    for text in sorted(own & taken.keys()):
+        cursor.problem(f"listener `{taken[text]}` is on {text} already", None, "address", "duplicate")
+    taken.update(dict.fromkeys(own, listener.name))
+
+
+def _is_fixed(address: model.Address) -> bool:
+    return isinstance(address, model.Pipe) or address.port != 0
+
+
+def _lower_listener(cursor: Cursor, references: References) -> model.Listener:
+    fields = _LISTENER.read(cursor)
+    addresses = _addresses(cursor, fields)
+    for item in cursor.items("listener_filters"):
+        _LISTENER_FILTER.read(item)
+        refuse_typed_config(item, "envoy.filters.listener")
+    text = address_text(addresses[0]) if addresses else ""
+    name = fields.get("name") or text
+    chains = [(item, lower_filter_chain(item, references)) for item in cursor.items("filter_chains")]
+    check_overlaps(chains)
+    default = None
+    if "default_filter_chain" in fields:
+        default = lower_filter_chain(cursor.child("default_filter_chain"), references)
+    elif not chains and "listener_filters" not in fields:
+        cursor.problem("no filter chains are given", code="required", field="filter_chains")
+    return model.Listener(
+        name=name,
+        place=path_text(cursor.path),
+        stat_prefix=sanitized(fields.get("stat_prefix") or text),
+        addresses=addresses,
+        bind_to_port=_bind_to_port(cursor, fields),
+        reuse_port=_wrapped(fields, "enable_reuse_port", True),
+        freebind=_wrapped(fields, "freebind", False),
+        transparent=_wrapped(fields, "transparent", False),
+        tcp_backlog_size=_wrapped(fields, "tcp_backlog_size", None),
+        tcp_fast_open_queue_length=_wrapped(fields, "tcp_fast_open_queue_length", None),
+        per_connection_buffer_limit_bytes=buffer_limit(fields),
+        filter_chains=[chain for _, chain in chains],
+        default_filter_chain=default,
+        access_log=lower_access_logs(cursor),
+        traffic_direction=word(cursor, "traffic_direction", _DIRECTIONS),
+        ignore_global_conn_limit=fields.get("ignore_global_conn_limit", False),
+        max_connections_to_accept_per_socket_event=_wrapped(
+            fields, "max_connections_to_accept_per_socket_event", None
+        ),
+        stat_tags=[],
+    )
+
+
+def _wrapped(fields: dict[str, Any], name: str, default: Any) -> Any:
+    return fields[name].value if name in fields else default
+
+
+def _addresses(cursor: Cursor, fields: dict[str, Any]) -> list[model.Address]:
+    """The address and the additional ones."""
+    found = []
+    if "address" in fields:
+        found.append(lower_address(cursor.child("address")))
+    elif fields.keys().isdisjoint(("api_listener", "internal_listener")):
+        cursor.problem("address is required", code="required", field="address")
+    for item in cursor.items("additional_addresses"):
+        if "address" in _ADDITIONAL.read(item):
+            found.append(lower_address(item.child("address")))
+    return [address for address in found if address is not None]
+
+
+def _bind_to_port(cursor: Cursor, fields: dict[str, Any]) -> bool:
+    if "bind_to_port" in fields:
+        return bool(fields["bind_to_port"].value)
+    if "deprecated_v1" in fields:
+        old = _DEPRECATED_V1.read(cursor.child("deprecated_v1"))
+        return bool(_wrapped(old, "bind_to_port", True))
+    return True

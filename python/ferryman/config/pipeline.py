@@ -1,0 +1,102 @@
+"""The life of a configuration on one screen: load, parse, validate, lower, check references.
+
+Owns the order of the stages and what comes out of them. Every stage goes on after a problem, so that all of
+them are reported at once; nothing is returned unless there is none. Applying the result is `ferryman.proxy`'s
+business. `docs/life_of_a_config.md` tells the same in words.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ferryman.config import model
+from ferryman.config.bootstrap import LoadOptions, lower_bootstrap, read_static_resources
+from ferryman.config.cluster import lower_cluster
+from ferryman.config.cursor import Cursor
+from ferryman.config.listener import lower_listeners
+from ferryman.config.parse import check_rules, parse_bootstrap
+from ferryman.config.problems import Problems
+from ferryman.config.references import References
+from ferryman.config.source import Source
+from ferryman.errors import ConfigError
+
+__all__ = ["LoadOptions", "Lowered", "check_bootstrap", "load_bootstrap", "read_sources"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lowered:
+    """A configuration that is ready to be applied."""
+
+    bootstrap: model.Bootstrap
+    clusters: list[model.Cluster]
+    listeners: list[model.Listener]
+    warnings: list[str]
+    """`file:line:col: path: problem; hint`, one line each."""
+    message: bytes
+    """The whole envoy.config.bootstrap.v3.Bootstrap as it was read, for the configuration dump."""
+
+
+def read_sources(paths: Sequence[str], config_yaml: str = "") -> list[Source]:
+    """The configuration files, and `--config-yaml` merged over them. Raises SourceError."""
+    sources = [Source.from_file(path) for path in paths]
+    return [*sources, Source.from_text(config_yaml)] if config_yaml else sources
+
+
+def load_bootstrap(sources: Sequence[Source], options: LoadOptions | None = None) -> Lowered:
+    """Everything that a process runs. Raises ConfigError with all problems."""
+    with _collector_paused():
+        lowered, problems = _run(sources, options or LoadOptions())
+    if lowered is None:
+        raise ConfigError(problems)
+    return lowered
+
+
+def check_bootstrap(sources: Sequence[Source], options: LoadOptions | None = None) -> Problems:
+    """All problems of a configuration, warnings too; it is good if `has_errors` is false."""
+    return _run(sources, options or LoadOptions())[1]
+
+
+def _run(sources: Sequence[Source], options: LoadOptions) -> tuple[Lowered | None, Problems]:
+    cursor, problems = parse_bootstrap(sources, allow_unknown=options.allow_unknown_fields)
+    check_rules(cursor)
+    references = References()
+    bootstrap = lower_bootstrap(cursor, options)
+    resources = read_static_resources(cursor)
+    clusters = _lower_clusters(resources, references)
+    listeners = lower_listeners(resources, references)
+    references.check()
+    if problems.has_errors:
+        return None, problems
+    lowered = Lowered(
+        bootstrap=bootstrap,
+        clusters=clusters,
+        listeners=listeners,
+        warnings=[str(warning) for warning in problems.warnings],
+        message=cursor.message.SerializeToString(deterministic=True),
+    )
+    return lowered, problems
+
+
+def _lower_clusters(resources: Cursor, references: References) -> list[model.Cluster]:
+    lowered = []
+    for item in resources.items("clusters"):
+        cluster = lower_cluster(item)
+        if not references.define_cluster(cluster.name) and cluster.name:
+            item.problem(f"there is a cluster `{cluster.name}` already", field="name", code="duplicate")
+        lowered.append(cluster)
+    return lowered
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Keep the cycle collector from walking what is being built: it has no cycles."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

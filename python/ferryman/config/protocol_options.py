@@ -1,0 +1,197 @@
+"""HTTP protocol options of both sides: of connection managers and of clusters.
+
+Owns HttpProtocolOptions, Http1ProtocolOptions and the cluster extension
+`envoy.extensions.upstreams.http.v3.HttpProtocolOptions`, which wins over the deprecated fields of a cluster.
+
+Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/config/core/v3/protocol.proto
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from ferryman.api import extensions as known
+from ferryman.config.cursor import Cursor
+from ferryman.config.duration import off_if_zero
+from ferryman.config.fields import EMPTY, Fields, refuse, word
+
+_UPSTREAM: Final = "of a cluster"
+_DOWNSTREAM: Final = "of a connection manager"
+
+_COMMON_DOWNSTREAM = Fields(
+    "envoy.config.core.v3.HttpProtocolOptions",
+    "idle_timeout max_connection_duration max_headers_count max_stream_duration"
+    " headers_with_underscores_action max_requests_per_connection",
+    same={"max_connection_duration_jitter": EMPTY},
+    no_effect={"max_response_headers_kb": "a connection manager receives no responses"},
+    where=_DOWNSTREAM,
+)
+_COMMON_UPSTREAM = Fields(
+    "envoy.config.core.v3.HttpProtocolOptions",
+    "idle_timeout max_connection_duration max_headers_count max_response_headers_kb"
+    " max_requests_per_connection",
+    same={"max_connection_duration_jitter": EMPTY},
+    no_effect={"headers_with_underscores_action": "Envoy applies it to requests that it receives only"},
+    where=_UPSTREAM,
+)
+_HTTP1_DOWNSTREAM = Fields(
+    "envoy.config.core.v3.Http1ProtocolOptions",
+    "accept_http_10 default_host_for_http_10 enable_trailers override_stream_error_on_invalid_http_message",
+    same={"allow_absolute_url": True, "header_key_format": EMPTY},
+    no_effect={
+        "use_balsa_parser": "Envoy 1.40 has one HTTP/1 parser",
+        "send_fully_qualified_url": "a connection manager sends no requests",
+    },
+    where=_DOWNSTREAM,
+)
+_HTTP1_UPSTREAM = Fields(
+    "envoy.config.core.v3.Http1ProtocolOptions",
+    "enable_trailers",
+    same={"header_key_format": EMPTY},
+    no_effect={
+        "use_balsa_parser": "Envoy 1.40 has one HTTP/1 parser",
+        "allow_absolute_url": "a cluster receives no requests",
+        "accept_http_10": "a cluster receives no requests",
+        "default_host_for_http_10": "a cluster receives no requests",
+        "override_stream_error_on_invalid_http_message": "a cluster receives no requests",
+    },
+    where=_UPSTREAM,
+)
+_OPTIONS = Fields(
+    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+    "common_http_protocol_options explicit_http_config use_downstream_protocol_config",
+)
+_EXPLICIT = Fields(
+    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig", "http_protocol_options"
+)
+_USE_DOWNSTREAM = Fields(
+    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig", "http_protocol_options"
+)
+
+BUILT: Final = (_OPTIONS.message,)
+"""The protocol options of clusters that are built, by the type of their configuration."""
+
+_PROTOCOLS: Final = (("explicit_http_config", _EXPLICIT), ("use_downstream_protocol_config", _USE_DOWNSTREAM))
+_UNDERSCORES: Final = ("allow", "reject_request", "drop_header")
+_CATEGORY: Final = "envoy.upstream_options"
+HOUR_MS: Final = 3_600_000
+_MAX_HEADERS: Final = 100
+_MAX_RESPONSE_HEADERS_KB: Final = 80
+
+
+class DownstreamHttp(NamedTuple):
+    """What a connection manager takes from its protocol options; None is off."""
+
+    max_headers_count: int
+    headers_with_underscores_action: str
+    max_requests_per_connection: int | None
+    idle_timeout_ms: int | None
+    max_connection_duration_ms: int | None
+    max_stream_duration_ms: int | None
+    accept_http_10: bool
+    default_host_for_http_10: str | None
+    enable_trailers: bool
+    stream_error: bool | None
+    """`override_stream_error_on_invalid_http_message`; None when it is not set."""
+
+
+class UpstreamHttp(NamedTuple):
+    """What a cluster takes from its protocol options; None is off."""
+
+    max_requests_per_connection: int | None = None
+    idle_timeout_ms: int | None = HOUR_MS
+    max_connection_duration_ms: int | None = None
+    max_response_headers_bytes: int = _MAX_RESPONSE_HEADERS_KB * 1024
+    max_response_headers_count: int = _MAX_HEADERS
+    enable_trailers: bool = False
+
+
+_UPSTREAM_DEFAULT: Final = UpstreamHttp()
+
+
+def _count(fields: Mapping[str, Any], name: str, default: int) -> int:
+    return int(fields[name].value) if name in fields else default
+
+
+def lower_downstream_http(cursor: Cursor, fields: Mapping[str, Any]) -> DownstreamHttp:
+    """The options of an HttpConnectionManager, whose set fields are `fields`."""
+    common_at = cursor.child("common_http_protocol_options")
+    common = _COMMON_DOWNSTREAM.read(common_at) if "common_http_protocol_options" in fields else {}
+    http1: dict[str, Any] = {}
+    if "http_protocol_options" in fields:
+        http1 = _HTTP1_DOWNSTREAM.read(cursor.child("http_protocol_options"))
+    override = http1.get("override_stream_error_on_invalid_http_message")
+    return DownstreamHttp(
+        max_headers_count=_count(common, "max_headers_count", _MAX_HEADERS),
+        headers_with_underscores_action=word(common_at, "headers_with_underscores_action", _UNDERSCORES),
+        max_requests_per_connection=_count(common, "max_requests_per_connection", 0) or None,
+        idle_timeout_ms=off_if_zero(common_at, "idle_timeout", common, HOUR_MS),
+        max_connection_duration_ms=off_if_zero(common_at, "max_connection_duration", common, None),
+        max_stream_duration_ms=off_if_zero(common_at, "max_stream_duration", common, None),
+        accept_http_10=http1.get("accept_http_10", False),
+        default_host_for_http_10=http1.get("default_host_for_http_10") or None,
+        enable_trailers=http1.get("enable_trailers", False),
+        stream_error=None if override is None else override.value,
+    )
+
+
+def lower_upstream_http(cursor: Cursor, fields: Mapping[str, Any]) -> UpstreamHttp:
+    """The options of a Cluster, whose set fields are `fields`."""
+    holder, common, http1 = cursor, "common_http_protocol_options", "http_protocol_options"
+    read: Mapping[str, Any] = fields
+    if "typed_extension_protocol_options" in fields:
+        options = _lower_typed_options(cursor)
+        if options is not None:
+            holder, read = options, _OPTIONS.read(options)
+    common_at = holder.child(common)
+    shared = _COMMON_UPSTREAM.read(common_at) if common in read else {}
+    requests = _count(fields, "max_requests_per_connection", 0)
+    if holder is cursor:
+        if not shared and not requests and http1 not in read:
+            return _UPSTREAM_DEFAULT
+        trailers = _read_http1(cursor, read)
+    else:
+        trailers = _lower_protocol(holder, read)
+    return UpstreamHttp(
+        max_requests_per_connection=_count(shared, "max_requests_per_connection", requests) or None,
+        idle_timeout_ms=off_if_zero(common_at, "idle_timeout", shared, HOUR_MS),
+        max_connection_duration_ms=off_if_zero(common_at, "max_connection_duration", shared, None),
+        max_response_headers_bytes=_count(shared, "max_response_headers_kb", _MAX_RESPONSE_HEADERS_KB) * 1024,
+        max_response_headers_count=_count(shared, "max_headers_count", _MAX_HEADERS),
+        enable_trailers=trailers,
+    )
+
+
+def _lower_typed_options(cursor: Cursor) -> Cursor | None:
+    """The HttpProtocolOptions among the options by name; all others are refused."""
+    found = None
+    for name, entry in cursor.map_items("typed_extension_protocol_options"):
+        if name != _OPTIONS.message:
+            if name in known.in_category(_CATEGORY):
+                refuse(entry, f"{name} is not supported yet")
+            else:
+                entry.problem(f"no extension is named `{name}`", f"HTTP options are named {_OPTIONS.message}")
+            continue
+        inner = entry.unpack()
+        if inner is not None and inner.type_name != _OPTIONS.message:
+            entry.problem(f"must be a {_OPTIONS.message}, not a {inner.type_name}")
+            continue
+        found = inner
+    return found
+
+
+def _lower_protocol(options: Cursor, fields: Mapping[str, Any]) -> bool:
+    """Whether trailers are enabled in the HTTP/1 options of whichever protocol is chosen."""
+    for name, declared in _PROTOCOLS:
+        if name in fields:
+            chosen = options.child(name)
+            return _read_http1(chosen, declared.read(chosen))
+    return False
+
+
+def _read_http1(holder: Cursor, fields: Mapping[str, Any]) -> bool:
+    if "http_protocol_options" not in fields:
+        return False
+    read = _HTTP1_UPSTREAM.read(holder.child("http_protocol_options"))
+    return bool(read.get("enable_trailers", False))

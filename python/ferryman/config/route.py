@@ -1,0 +1,178 @@
+"""Route tables: virtual hosts and their routes.
+
+Owns RouteConfiguration, VirtualHost, Route and per-filter configuration, and Envoy's rules for domains. What
+a route matches is `route_match.py`, what it does `route_action.py`, its header edits `header.py`.
+
+Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/http/http_conn_man/route_matching
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ferryman.config import header, model
+from ferryman.config.cursor import Cursor
+from ferryman.config.extensions import refuse_type
+from ferryman.config.fields import Fields, refuse, word
+from ferryman.config.problems import path_text
+from ferryman.config.references import References
+from ferryman.config.route_action import lower_direct_response, lower_redirect, lower_route_action
+from ferryman.config.route_match import lower_route_match
+
+_NO_METADATA: Final = "nothing that reads route metadata is built"
+_NO_TRACING: Final = "tracing, which reads it, is refused"
+
+_TABLE = Fields(
+    "envoy.config.route.v3.RouteConfiguration",
+    "name virtual_hosts internal_only_headers most_specific_header_mutations_wins validate_clusters"
+    " max_direct_response_body_size_bytes ignore_port_in_host_matching typed_per_filter_config "
+    + header.FIELDS,
+    no_effect={"metadata": _NO_METADATA},
+    partly={"typed_per_filter_config": "only FilterConfig with disabled"},
+)
+_VIRTUAL_HOST = Fields(
+    "envoy.config.route.v3.VirtualHost",
+    "name domains routes require_tls typed_per_filter_config per_request_buffer_limit_bytes"
+    f" request_body_buffer_limit {header.FIELDS}",
+    no_effect={"metadata": _NO_METADATA},
+    partly={"typed_per_filter_config": "only FilterConfig with disabled"},
+)
+_ROUTE = Fields(
+    "envoy.config.route.v3.Route",
+    "name match route redirect direct_response typed_per_filter_config per_request_buffer_limit_bytes"
+    f" request_body_buffer_limit {header.FIELDS}",
+    no_effect={"metadata": _NO_METADATA, "decorator": _NO_TRACING, "tracing": _NO_TRACING},
+    partly={"typed_per_filter_config": "only FilterConfig with disabled"},
+)
+_FILTER_CONFIG = Fields(
+    "envoy.config.route.v3.FilterConfig",
+    "config disabled",
+    no_effect={"is_optional": "a configuration of a filter that is not built is refused all the same"},
+    partly={"config": "only an empty one, which switches a disabled filter on"},
+)
+
+_REQUIRE_TLS: Final = ("none", "external_only", "all")
+_MAX_BODY_BYTES: Final = 4096
+
+FilterConfigs = list[model.RouteFilterConfig]
+
+
+def lower_route_configuration(cursor: Cursor, references: References) -> model.RouteConfiguration:
+    """An inline RouteConfiguration: its clusters must exist unless validate_clusters is false."""
+    fields = _TABLE.read(cursor)
+    checked = fields["validate_clusters"].value if "validate_clusters" in fields else True
+    limit = fields.get("max_direct_response_body_size_bytes")
+    table = _Table(
+        references if checked else None,
+        _MAX_BODY_BYTES if limit is None else limit.value,
+        _lower_filter_configs(cursor, fields),
+    )
+    lowered = model.RouteConfiguration(
+        name=fields.get("name", ""),
+        virtual_hosts=[table.lower_virtual_host(item) for item in cursor.items("virtual_hosts")],
+        headers=header.lower_header_mutations(cursor, fields),
+        internal_only_headers=[name.lower() for name in fields.get("internal_only_headers", ())],
+        most_specific_header_mutations_wins=fields.get("most_specific_header_mutations_wins", False),
+        ignore_port_in_host_matching=fields.get("ignore_port_in_host_matching", False),
+        max_direct_response_body_size_bytes=table.max_body_bytes,
+    )
+    _check_domains(cursor, lowered.virtual_hosts)
+    return lowered
+
+
+def _check_domains(cursor: Cursor, hosts: list[model.VirtualHost]) -> None:
+    """Every domain leads to one virtual host only."""
+    seen: dict[str, int] = {}
+    for index, host in enumerate(hosts):
+        for domain in host.domains:
+            first = seen.setdefault(domain, index)
+            if first != index or host.domains.count(domain) > 1:
+                place = cursor.items("virtual_hosts")[index]
+                place.problem(
+                    f"the domain `{domain}` stands twice in this route configuration",
+                    f"virtual host `{hosts[first].name}` has it too" if first != index else None,
+                    "domains",
+                    "duplicate",
+                )
+
+
+class _Table:
+    """What the virtual hosts and routes of one table need to know of it."""
+
+    def __init__(self, references: References | None, max_body_bytes: int, configs: FilterConfigs) -> None:
+        self._references = references
+        self._configs = configs
+        self.max_body_bytes = max_body_bytes
+
+    def lower_virtual_host(self, cursor: Cursor) -> model.VirtualHost:
+        """A VirtualHost; per-filter configuration of the table holds where it has none of its own."""
+        fields = _VIRTUAL_HOST.read(cursor)
+        configs = _lower_filter_configs(cursor, fields)
+        own = {config.filter_name for config in configs}
+        limit = _buffer_limit(fields)
+        return model.VirtualHost(
+            name=fields.get("name", ""),
+            domains=[domain.lower() for domain in fields.get("domains", ())],
+            routes=[self._lower_route(item, limit) for item in cursor.items("routes")],
+            headers=header.lower_header_mutations(cursor, fields),
+            require_tls=word(cursor, "require_tls", _REQUIRE_TLS) if "require_tls" in fields else "none",
+            filter_config=configs + [config for config in self._configs if config.filter_name not in own],
+        )
+
+    def _lower_route(self, cursor: Cursor, buffer_limit: int | None) -> model.Route:
+        fields = _ROUTE.read(cursor)
+        limit = _buffer_limit(fields)
+        return model.Route(
+            name=fields.get("name", ""),
+            place=path_text(cursor.path),
+            match=lower_route_match(cursor.child("match")),
+            action=self._lower_action(cursor, fields),
+            headers=header.lower_header_mutations(cursor, fields),
+            filter_config=_lower_filter_configs(cursor, fields),
+            request_body_buffer_limit_bytes=buffer_limit if limit is None else limit,
+        )
+
+    def _lower_action(
+        self, cursor: Cursor, fields: dict[str, Any]
+    ) -> model.RouteAction | model.RedirectAction | model.DirectResponseAction:
+        if "redirect" in fields:
+            return lower_redirect(cursor.child("redirect"))
+        if "direct_response" in fields:
+            return lower_direct_response(cursor.child("direct_response"), self.max_body_bytes)
+        return lower_route_action(cursor.child("route"), self._references)
+
+
+def _buffer_limit(fields: dict[str, Any]) -> int | None:
+    """The body buffer limit in either spelling; None when neither is set."""
+    for name in ("request_body_buffer_limit", "per_request_buffer_limit_bytes"):
+        if name in fields:
+            return int(fields[name].value)
+    return None
+
+
+def _lower_filter_configs(cursor: Cursor, fields: dict[str, Any]) -> FilterConfigs:
+    """The typed_per_filter_config of a route, virtual host or table."""
+    if "typed_per_filter_config" not in fields:
+        return []
+    entries = cursor.map_items("typed_per_filter_config")
+    lowered = [_lower_filter_config(name, entry) for name, entry in entries]
+    return [config for config in lowered if config is not None]
+
+
+def _lower_filter_config(name: str, entry: Cursor) -> model.RouteFilterConfig | None:
+    inner = entry.unpack()
+    if inner is None:
+        if not entry.get("type_url"):
+            entry.problem("has no @type", "it is what Envoy finds an extension by")
+        return None
+    if inner.type_name != _FILTER_CONFIG.message:
+        refuse_type(entry, "envoy.filters.http", inner.type_name, None)
+        return None
+    fields = _FILTER_CONFIG.read(inner)
+    if "config" not in fields and "disabled" not in fields:
+        inner.problem("is empty", "set disabled: true, or remove it")
+        return None
+    if "config" in fields and fields["config"].ByteSize():
+        refuse(inner, f"configuration of `{name}` per route is not supported yet", field="config")
+        return None
+    return model.RouteFilterConfig(filter_name=name, disabled=fields.get("disabled", False))

@@ -1,0 +1,181 @@
+"""What a route does with a request: forward it, redirect it, answer it.
+
+Owns RouteAction with its weighted clusters, RedirectAction and DirectResponseAction. That the clusters exist
+is checked by `references.py`, unless the route table says otherwise.
+
+Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/config/route/v3/route_components.proto#config-route-v3-routeaction
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ferryman.config import header, model
+from ferryman.config.cursor import Cursor
+from ferryman.config.data_source import read_data_source
+from ferryman.config.duration import milliseconds, off_if_zero
+from ferryman.config.fields import EMPTY, Fields, word
+from ferryman.config.matcher import lower_regex_rewrite
+from ferryman.config.references import References
+
+_NO_SUBSETS: Final = "subset load balancing, which reads it, is not built"
+
+_ROUTE = Fields(
+    "envoy.config.route.v3.RouteAction",
+    "cluster cluster_header weighted_clusters cluster_not_found_response_code prefix_rewrite regex_rewrite"
+    " host_rewrite_literal auto_host_rewrite host_rewrite_header host_rewrite_path_regex"
+    " append_x_forwarded_host timeout idle_timeout max_stream_duration priority",
+    same={"include_vh_rate_limits": False, "max_internal_redirects": 0},
+    no_effect={"metadata_match": _NO_SUBSETS},
+)
+_MAX_STREAM_DURATION = Fields("envoy.config.route.v3.RouteAction.MaxStreamDuration", "max_stream_duration")
+_WEIGHTED = Fields(
+    "envoy.config.route.v3.WeightedCluster",
+    "clusters header_name",
+    same={"use_hash_policy": False},
+    no_effect={
+        "total_weight": "Envoy 1.40 takes the sum of the weights",
+        "runtime_key_prefix": "there is no runtime that could override the weights",
+    },
+)
+_CLUSTER_WEIGHT = Fields(
+    "envoy.config.route.v3.WeightedCluster.ClusterWeight",
+    f"name weight host_rewrite_literal {header.FIELDS}",
+    no_effect={"metadata_match": _NO_SUBSETS},
+)
+_REDIRECT = Fields(
+    "envoy.config.route.v3.RedirectAction",
+    "https_redirect scheme_redirect host_redirect port_redirect path_redirect prefix_rewrite regex_rewrite"
+    " response_code strip_query",
+)
+_DIRECT_RESPONSE = Fields(
+    "envoy.config.route.v3.DirectResponseAction", "status body", same={"body_format": EMPTY}
+)
+
+_NOT_FOUND_CODES: Final = {0: 503, 1: 404, 2: 500}
+_REDIRECT_CODES: Final = (301, 302, 303, 307, 308)
+_PRIORITIES: Final = ("default", "high")
+_TIMEOUT_MS: Final = 15_000
+_MAX_WEIGHT: Final = 2**32 - 1
+
+
+def lower_route_action(cursor: Cursor, references: References | None) -> model.RouteAction:
+    """A RouteAction; `references` None: its clusters need not exist."""
+    fields = _ROUTE.read(cursor)
+    _check_rewrites(cursor, fields)
+    idle_timeout_ms = off_if_zero(cursor, "idle_timeout", fields, None)
+    regex_rewrite = lower_regex_rewrite(cursor.child("regex_rewrite")) if "regex_rewrite" in fields else None
+    code = fields.get("cluster_not_found_response_code", 0)
+    duration_set, duration_ms = _max_stream_duration(cursor, fields)
+    return model.RouteAction(
+        cluster=_cluster(cursor, fields, references),
+        cluster_not_found_response_code=_NOT_FOUND_CODES.get(code, 503),
+        prefix_rewrite=fields.get("prefix_rewrite"),
+        regex_rewrite=regex_rewrite,
+        host_rewrite=_host_rewrite(cursor, fields),
+        append_x_forwarded_host=fields.get("append_x_forwarded_host", False),
+        timeout_ms=off_if_zero(cursor, "timeout", fields, _TIMEOUT_MS),
+        idle_timeout_ms=idle_timeout_ms,
+        idle_timeout_set="idle_timeout" in fields,
+        max_stream_duration_ms=duration_ms,
+        max_stream_duration_set=duration_set,
+        priority=word(cursor, "priority", _PRIORITIES) if "priority" in fields else "default",
+    )
+
+
+def _check_rewrites(cursor: Cursor, fields: dict[str, Any]) -> None:
+    if "prefix_rewrite" in fields and "regex_rewrite" in fields:
+        cursor.problem("prefix_rewrite and regex_rewrite cannot both be set", "remove one", "regex_rewrite")
+
+
+def _max_stream_duration(cursor: Cursor, fields: dict[str, Any]) -> tuple[bool, int | None]:
+    """Whether the route has its own limit, and the limit."""
+    if "max_stream_duration" not in fields:
+        return False, None
+    duration = cursor.child("max_stream_duration")
+    read = _MAX_STREAM_DURATION.read(duration)
+    limit = milliseconds(duration, "max_stream_duration", read, 0)
+    return "max_stream_duration" in read, limit or None
+
+
+def _cluster(cursor: Cursor, fields: dict[str, Any], references: References | None) -> model.ClusterSpecifier:
+    if "weighted_clusters" in fields:
+        return _weighted_clusters(cursor.child("weighted_clusters"), references)
+    if "cluster_header" in fields:
+        return model.ClusterHeader(name=fields["cluster_header"].lower())
+    name: str = fields.get("cluster", "")
+    if references is not None:
+        references.use_cluster(name, cursor, "cluster")
+    return model.ClusterName(name=name)
+
+
+def _weighted_clusters(cursor: Cursor, references: References | None) -> model.WeightedClusters:
+    fields = _WEIGHTED.read(cursor)
+    clusters = [_cluster_weight(item, references) for item in cursor.items("clusters")]
+    total = sum(cluster.weight for cluster in clusters)
+    if clusters and total == 0:
+        cursor.problem("the weights must be more than 0 in sum", field="clusters")
+    elif total > _MAX_WEIGHT:
+        cursor.problem(f"the weights must be at most {_MAX_WEIGHT} in sum", field="clusters")
+    header_name = fields.get("header_name", "").lower() or None
+    return model.WeightedClusters(clusters=clusters, header_name=header_name)
+
+
+def _cluster_weight(cursor: Cursor, references: References | None) -> model.WeightedCluster:
+    fields = _CLUSTER_WEIGHT.read(cursor)
+    name = fields.get("name", "")
+    if name and "cluster_header" in fields:
+        cursor.problem("name and cluster_header cannot both be set", "remove one", "name")
+    elif not name and "cluster_header" not in fields:
+        cursor.problem("name is required", field="name", code="required")
+    if "weight" not in fields:
+        cursor.problem("weight is required", field="weight", code="required")
+    if references is not None:
+        references.use_cluster(name, cursor, "name")
+    return model.WeightedCluster(
+        name=name,
+        weight=fields["weight"].value if "weight" in fields else 1,
+        headers=header.lower_header_mutations(cursor, fields),
+        host_rewrite_literal=fields.get("host_rewrite_literal") or None,
+    )
+
+
+def _host_rewrite(cursor: Cursor, fields: dict[str, Any]) -> model.HostRewrite | None:
+    if fields.get("host_rewrite_literal"):
+        return model.HostRewriteLiteral(value=fields["host_rewrite_literal"])
+    if "auto_host_rewrite" in fields:
+        return model.HostRewriteAuto() if fields["auto_host_rewrite"].value else None
+    if fields.get("host_rewrite_header"):
+        return model.HostRewriteHeader(name=fields["host_rewrite_header"].lower())
+    if "host_rewrite_path_regex" in fields:
+        rewrite = lower_regex_rewrite(cursor.child("host_rewrite_path_regex"))
+        return model.HostRewritePathRegex(rewrite=rewrite)
+    return None
+
+
+def lower_redirect(cursor: Cursor) -> model.RedirectAction:
+    """A RedirectAction."""
+    fields = _REDIRECT.read(cursor)
+    port = fields.get("port_redirect", 0)
+    if port > 65535:
+        cursor.problem("must be at most 65535", field="port_redirect")
+    code = fields.get("response_code", 0)
+    rewrite = lower_regex_rewrite(cursor.child("regex_rewrite")) if "regex_rewrite" in fields else None
+    return model.RedirectAction(
+        https_redirect=fields.get("https_redirect", False),
+        scheme_redirect=fields.get("scheme_redirect") or None,
+        host_redirect=fields.get("host_redirect") or None,
+        port_redirect=port or None,
+        path_redirect=fields.get("path_redirect") or None,
+        prefix_rewrite=fields.get("prefix_rewrite"),
+        regex_rewrite=rewrite,
+        response_code=_REDIRECT_CODES[code if code < len(_REDIRECT_CODES) else 0],
+        strip_query=fields.get("strip_query", False),
+    )
+
+
+def lower_direct_response(cursor: Cursor, max_body_bytes: int) -> model.DirectResponseAction:
+    """A DirectResponseAction; its body is read now."""
+    fields = _DIRECT_RESPONSE.read(cursor)
+    body = read_data_source(cursor.child("body"), max_body_bytes) if "body" in fields else b""
+    return model.DirectResponseAction(status=fields.get("status", 200), body=body or b"")
