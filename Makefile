@@ -1,0 +1,89 @@
+# Every command of this project. `make demo` and `make test` need git, make, Python >= 3.11 and Rust;
+# everything else comes into .venv and target/. Nothing is built twice: the stamps in .venv remember.
+
+PYTHON ?= python3
+# The native module is built once and shared by demo, tests and benchmark. `PROFILE=fast` is for work:
+# nearly as fast, a fraction of the build time.
+PROFILE ?= release
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/stamps
+RUST_SOURCES := $(shell find crates -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-rust test-python check oracle bench fuzz clean
+
+help:
+	@echo 'make demo     sample services, the proxy, a request through every route'
+	@echo 'make test     all tests: Rust, then Python'
+	@echo 'make check    format, lint, types, structure'
+	@echo 'make oracle   the same traffic through the real Envoy and through Ferryman'
+	@echo 'make bench    against Envoy, nginx and HAProxy (needs nginx, haproxy, wrk)'
+	@echo 'make fuzz     fuzz the codecs (needs cargo-fuzz and a nightly toolchain)'
+	@echo 'make setup    .venv with everything in it, no more'
+	@echo 'make clean    remove .venv and target/'
+
+setup: $(STAMPS)/native
+
+demo: $(STAMPS)/native
+	$(BIN)/ferryman demo
+
+test: test-rust test-python
+
+test-rust:
+	cargo test --workspace --locked --quiet
+
+test-python: $(STAMPS)/native
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --ignore tests/oracle
+
+check: $(STAMPS)/native
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m mypy
+	$(BIN)/python -m mypy.stubtest ferryman._native
+	$(BIN)/python -m pytest tests/test_structure.py
+
+oracle: $(STAMPS)/native $(STAMPS)/oracle
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal tests/oracle
+
+bench: $(STAMPS)/native $(STAMPS)/oracle
+	$(BIN)/python -m bench $(BENCH)
+
+fuzz:
+	@cargo fuzz --version >/dev/null 2>&1 || { echo 'make fuzz needs cargo-fuzz: cargo install cargo-fuzz' >&2; exit 1; }
+	for target in $$(cd fuzz && cargo fuzz list); do cargo fuzz run $$target -- -max_total_time=60 || exit 1; done
+
+clean:
+	rm -rf $(VENV) target
+
+$(STAMPS)/venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo 'Ferryman needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 …' >&2; exit 1; }
+	@command -v cargo >/dev/null \
+	  || { echo 'Ferryman needs a Rust toolchain with cargo on PATH, see https://rustup.rs' >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+	  || { echo 'python -m venv failed; on Debian: apt install python3-venv' >&2; exit 1; }
+	@mkdir -p $(STAMPS)
+	# Dependency groups need pip 25.1.
+	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
+	@touch $@
+
+$(STAMPS)/packages: $(STAMPS)/venv pyproject.toml
+	$(BIN)/pip install --quiet --group test --group lint --group build
+	@touch $@
+
+$(STAMPS)/oracle: $(STAMPS)/packages
+	$(BIN)/pip install --quiet --group oracle
+	@touch $@
+
+# Switching the profile has to build anew.
+$(STAMPS)/profile-$(PROFILE): $(STAMPS)/venv
+	@rm -f $(STAMPS)/profile-*
+	@touch $@
+
+$(STAMPS)/native: $(STAMPS)/packages $(STAMPS)/profile-$(PROFILE) $(RUST_SOURCES)
+	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --locked --quiet --profile $(PROFILE)
+	@touch $@
