@@ -8,6 +8,7 @@ Follows https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html for SAR
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ferryman.config.problems import Place, Problem, Problems, Severity
@@ -48,8 +49,8 @@ def _excerpt(place: Place) -> str:
     return f"\n  {place.line} | {shown}\n  {margin} | {blank}^"
 
 
-def as_json(problems: Problems) -> str:
-    """A JSON list, one object a problem, by place."""
+def as_json(problems: Iterable[Problem]) -> str:
+    """A JSON list, one object a problem, in the order given."""
     rows = [
         {
             "file": problem.place.file,
@@ -66,7 +67,7 @@ def as_json(problems: Problems) -> str:
     return json.dumps(rows, indent=2, ensure_ascii=False)
 
 
-def as_sarif(problems: Problems, version: str) -> str:
+def as_sarif(problems: Sequence[Problem], version: str) -> str:
     """A SARIF 2.1.0 log with one run; `version` is Ferryman's."""
     results = [_sarif_result(problem) for problem in problems]
     rules = [{"id": code} for code in sorted({problem.code for problem in problems})]

@@ -1,0 +1,257 @@
+"""The command line: `ferryman` with Envoy's flags, the commands beside them, and the `envoy` front.
+
+Owns which commands there are, what they print and how they end (0: done; 1: an error, told on standard
+error). The flags are `envoy_flags.py`'s business, running a proxy is `proxy.py`'s. Everything that only one
+command needs is imported by that command: a proxy's start must not pay for the others.
+
+Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/operations/cli.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ferryman import ENVOY_API_VERSION, __version__
+from ferryman.envoy_flags import THE_OTHER_FLAGS, flags, options_from, without_meaning
+from ferryman.errors import ConfigError, FerrymanError, SourceError
+from ferryman.options import Options
+
+if TYPE_CHECKING:
+    from ferryman.config.problems import Problems
+
+_SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
+
+
+class EnvoyCommandLine(click.Command):
+    """A command line that is read as Envoy reads it: `--` ends it, and no flag stands twice."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuses what stands twice, leaves out what Envoy ignores."""
+        args = _without_ignored(args, getattr(self, "commands", ()))
+        once: set[str | None] = set()
+        for parameter in self.make_parser(ctx).parse_args(args=list(args))[2]:
+            if isinstance(parameter, click.Option) and not parameter.multiple:
+                if parameter.name in once:
+                    raise click.UsageError(f"{parameter.opts[-1]} stands twice", ctx)
+                once.add(parameter.name)
+        return super().parse_args(ctx, args)
+
+
+class Front(EnvoyCommandLine, click.Group):
+    """Envoy's flags, or a command."""
+
+
+def _without_ignored(args: Sequence[str], commands: Any) -> list[str]:
+    for index, argument in enumerate(args):
+        if argument in ("--", "--ignore_rest"):
+            return list(args[:index])
+        if argument in commands:
+            break
+    return list(args)
+
+
+def _print_version(context: click.Context, parameter: click.Parameter, given: bool) -> None:
+    if not given:
+        return
+    if context.info_name == "envoy":
+        # Programs that start Envoy read this line: revision/version/state/build/TLS library.
+        click.echo(f"\n{sys.argv[0]}  version: ferryman-{__version__}/{ENVOY_API_VERSION}/Clean/RELEASE/none")
+    else:
+        click.echo(f"ferryman {__version__}, Envoy API {ENVOY_API_VERSION}")
+    context.exit()
+
+
+def _version_flag() -> click.Option:
+    return click.Option(
+        ["--version"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_print_version,
+        help="Print the version and end.",
+    )
+
+
+def _serve_from_flags(context: click.Context, values: dict[str, Any]) -> None:
+    for line in without_meaning(context):
+        click.echo(f"warning: {line}", err=True)
+    _run(options_from(values))
+
+
+def _run(options: Options) -> None:
+    from ferryman.proxy import Proxy
+
+    if not options.config_path and not options.config_yaml:
+        raise click.UsageError(
+            "at least one of --config-path or --config-yaml should be non-empty "
+            "(no configuration yet? try `ferryman demo` or `ferryman quick --help`)"
+        )
+    if options.mode == "validate":
+        _validate(options)
+        return
+    proxy = Proxy.from_options(options)
+    if options.mode == "init_only":
+        proxy.bind()
+        proxy.close()
+    else:
+        proxy.run()
+
+
+def _validate(options: Options) -> None:
+    from ferryman.config.pipeline import load_bootstrap
+    from ferryman.proxy import load_options_of, sources_of
+
+    for warning in load_bootstrap(sources_of(options), load_options_of(options)).warnings:
+        click.echo(f"warning: {warning}", err=True)
+    click.echo(f"configuration '{options.config_path}' OK")
+
+
+def _envoy(**values: Any) -> None:
+    """A proxy that takes Envoy v3 configuration, with Envoy's own flags."""
+    _serve_from_flags(click.get_current_context(), values)
+
+
+def _ferryman(**values: Any) -> None:
+    context = click.get_current_context()
+    if context.invoked_subcommand is None:
+        _serve_from_flags(context, values)
+    else:
+        context.obj = options_from(values)
+
+
+envoy = EnvoyCommandLine(
+    "envoy",
+    callback=_envoy,
+    help=_envoy.__doc__,
+    params=[*flags(), _version_flag()],
+    epilog=THE_OTHER_FLAGS,
+    context_settings=_SETTINGS,
+)
+
+ferryman = Front(
+    "ferryman",
+    callback=_ferryman,
+    invoke_without_command=True,
+    help="An L7 proxy that takes Envoy v3 configuration: `ferryman -c envoy.yaml`.",
+    params=[*flags(), _version_flag()],
+    epilog=THE_OTHER_FLAGS,
+    context_settings=_SETTINGS,
+)
+ferryman.add_command(envoy)
+
+
+@ferryman.command(context_settings=_SETTINGS)
+@click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json", "sarif"]), default="text", help="Default: text."
+)
+@click.pass_context
+def check(context: click.Context, files: tuple[str, ...], form: str) -> None:
+    """Check configuration files; every error is told at once. Ends with 1 if there is any."""
+    from ferryman.config import report
+
+    found = [(name, _problems_of(name, context.obj)) for name in files]
+    if form == "text":
+        for name, problems in found:
+            if len(problems):
+                click.echo(problems.as_text())
+            click.echo(f"configuration '{name}' {'has errors' if problems.has_errors else 'OK'}")
+    else:
+        every = [problem for _, problems in found for problem in problems]
+        click.echo(report.as_json(every) if form == "json" else report.as_sarif(every, __version__))
+    if any(problems.has_errors for _, problems in found):
+        context.exit(1)
+
+
+def _problems_of(name: str, options: Options) -> Problems:
+    from dataclasses import replace
+
+    from ferryman.config.pipeline import check_bootstrap
+    from ferryman.config.problems import Place, Problems
+    from ferryman.proxy import load_options_of, sources_of
+
+    try:
+        return check_bootstrap(sources_of(replace(options, config_path=name)), load_options_of(options))
+    except SourceError as error:
+        unreadable = Problems()
+        unreadable.add_at("unreadable", Place(""), str(error))
+        return unreadable
+
+
+@ferryman.command(context_settings=_SETTINGS)
+@click.option("--from", "listen", required=True, metavar="ADDRESS", help="Where to listen: 127.0.0.1:8080")
+@click.option("--to", "targets", required=True, multiple=True, metavar="ADDRESS[,ADDRESS…]",
+              help="Where requests go, in turn: 127.0.0.1:9000,127.0.0.1:9001")  # fmt: skip
+@click.option("--tcp", is_flag=True, help="Move bytes, whatever they are, instead of HTTP requests.")
+@click.option("--admin", metavar="ADDRESS", help="Where the admin pages are: 127.0.0.1:9901")
+@click.option("--print", "only_print", is_flag=True, help="Print the configuration (Envoy's) and end.")
+@click.pass_context
+def quick(
+    context: click.Context,
+    listen: str,
+    targets: tuple[str, ...],
+    tcp: bool,
+    admin: str | None,
+    only_print: bool,
+) -> None:
+    """Run a proxy without a file, from one address to others.
+
+    An address is 127.0.0.1:8080, [::1]:8080, :8080 (this machine only) or unix:/path.
+    """
+    from dataclasses import replace
+
+    import yaml
+
+    from ferryman.quick import configuration, parse_address
+
+    endpoints = [parse_address(text) for target in targets for text in target.split(",")]
+    made = configuration(
+        parse_address(listen), endpoints, admin=parse_address(admin) if admin else None, tcp=tcp
+    )
+    text = yaml.safe_dump(made, sort_keys=False)
+    if only_print:
+        click.echo(text, nl=False)
+    else:
+        _run(replace(context.obj, config_yaml=text))
+
+
+@ferryman.command(context_settings=_SETTINGS)
+@click.option("--stay/--no-stay", default=None, help="Stay up until Ctrl-C. Default: at a terminal only.")
+@click.pass_context
+def demo(context: click.Context, stay: bool | None) -> None:
+    """Start sample services and a proxy, send a request through every route, show what happened."""
+    from ferryman.demo.tour import run
+
+    terminal = sys.stdout.isatty()
+    if not run(terminal=terminal, stay=terminal if stay is None else stay):
+        context.exit(1)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The `ferryman` command. Ends the process."""
+    program = os.path.basename(sys.argv[0])
+    command = envoy if program.endswith("envoy") else ferryman
+    try:
+        ended = command.main(
+            args=list(arguments) if arguments is not None else None,
+            prog_name=command.name,
+            standalone_mode=False,
+        )
+    except click.ClickException as error:
+        hint = f" (see {command.name} --help)" if isinstance(error, click.UsageError) else ""
+        click.echo(f"error: {error.format_message()}{hint}", err=True)
+        sys.exit(1)
+    except ConfigError as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
+    except FerrymanError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(130)
+    sys.exit(ended if isinstance(ended, int) else 0)

@@ -1,0 +1,1 @@
+"""`ferryman demo` and its sample upstreams, which examples and tests use as well."""
