@@ -1,0 +1,153 @@
+"""The proxies that are compared: their configuration for a case, and the command that starts them.
+
+All do the same work with one worker: one listener, one route, one upstream, no access log, limits out of the
+way. Ferryman and Envoy get the same file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bench.cases import Case
+
+_TYPED = "type.googleapis.com/envoy.extensions.filters."
+_NGINX_STREAM_MODULE = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
+_NGINX_TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+
+
+def present(name: str) -> str | None:
+    """The program of a proxy, or None if it is not installed."""
+    beside = Path(sys.executable).parent / name
+    return (
+        str(beside) if beside.exists() else shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin")
+    )
+
+
+def envoy_bootstrap(case: Case, port: int, upstream: int) -> dict[str, Any]:
+    """The file of Ferryman and Envoy."""
+    cluster = {
+        "name": "upstream",
+        "connect_timeout": "1s",
+        "circuit_breakers": {
+            "thresholds": [
+                {"max_connections": 1 << 20, "max_pending_requests": 1 << 20, "max_requests": 1 << 20}
+            ]
+        },
+        "load_assignment": {
+            "cluster_name": "upstream",
+            "endpoints": [{"lb_endpoints": [_endpoint(upstream)]}],
+        },
+    }
+    listener = {
+        "name": "bench",
+        "address": _address(port),
+        "filter_chains": [{"filters": [_tcp_proxy() if case.tcp else _http_connection_manager()]}],
+    }
+    return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
+
+
+def _address(port: int) -> dict[str, Any]:
+    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+
+
+def _endpoint(port: int) -> dict[str, Any]:
+    return {"endpoint": {"address": _address(port)}}
+
+
+def _tcp_proxy() -> dict[str, Any]:
+    typed_config = {
+        "@type": _TYPED + "network.tcp_proxy.v3.TcpProxy",
+        "stat_prefix": "t",
+        "cluster": "upstream",
+    }
+    return {"name": "tcp_proxy", "typed_config": typed_config}
+
+
+def _http_connection_manager() -> dict[str, Any]:
+    route = {"match": {"prefix": "/"}, "route": {"cluster": "upstream", "timeout": "0s"}}
+    router = {"name": "router", "typed_config": {"@type": _TYPED + "http.router.v3.Router"}}
+    typed_config = {
+        "@type": _TYPED + "network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "h",
+        "generate_request_id": False,
+        "http_filters": [router],
+        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]},
+    }
+    return {"name": "http_connection_manager", "typed_config": typed_config}
+
+
+def _write_envoy(case: Case, port: int, upstream: int, folder: Path) -> list[str]:
+    path = folder / f"bootstrap-{port}.json"
+    path.write_text(json.dumps(envoy_bootstrap(case, port, upstream)))
+    return ["-c", str(path), "--concurrency", "1", "-l", "error"]
+
+
+def _ferryman(case: Case, port: int, upstream: int, folder: Path) -> list[str]:
+    return [present("ferryman") or "ferryman", *_write_envoy(case, port, upstream, folder)]
+
+
+def _envoy(case: Case, port: int, upstream: int, folder: Path) -> list[str]:
+    flags = _write_envoy(case, port, upstream, folder)
+    return [present("envoy") or "envoy", *flags, "--use-dynamic-base-id"]
+
+
+def nginx_start(name: str, folder: Path) -> str:
+    """The lines that every nginx file begins with."""
+    return (
+        f"daemon off; worker_processes 1; worker_rlimit_nofile 20000; pid {folder}/{name}.pid;\n"
+        f"error_log {folder}/{name}.error warn; events {{ worker_connections 8192; }}\n"
+    )
+
+
+def nginx_http(name: str, folder: Path) -> str:
+    """The lines that every `http` section of nginx begins with: no log, no end to keep-alive."""
+    places = "".join(f"{kind}_temp_path {folder}/{name}-{kind};\n" for kind in _NGINX_TEMPORARY)
+    return f"access_log off; keepalive_requests 1000000000; keepalive_timeout 1h;\n{places}"
+
+
+def nginx_command(path: Path) -> list[str]:
+    """Starts nginx on a file; its worker stays the user who starts it."""
+    as_root = ["-g", "user root;"] if os.geteuid() == 0 else []
+    return [present("nginx") or "nginx", "-c", str(path), *as_root]
+
+
+def _nginx(case: Case, port: int, upstream: int, folder: Path) -> list[str]:
+    name, start = f"nginx-{port}", nginx_start(f"nginx-{port}", folder)
+    if case.tcp:
+        module = f"load_module {_NGINX_STREAM_MODULE};\n" if _NGINX_STREAM_MODULE.exists() else ""
+        server = f"server {{ listen 127.0.0.1:{port} backlog=8192; proxy_pass 127.0.0.1:{upstream}; }}"
+        text = f"{module}{start}stream {{ {server} }}\n"
+    else:
+        text = (
+            f"{start}http {{ {nginx_http(name, folder)}"
+            f"upstream u {{ server 127.0.0.1:{upstream}; keepalive 1024; keepalive_requests 1000000000; }}\n"
+            f"server {{ listen 127.0.0.1:{port} backlog=8192; location / {{ proxy_pass http://u;\n"
+            'proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host; } } }\n'
+        )
+    path = folder / f"{name}.conf"
+    path.write_text(text)
+    return nginx_command(path)
+
+
+def _haproxy(case: Case, port: int, upstream: int, folder: Path) -> list[str]:
+    mode = "mode tcp" if case.tcp else "mode http\n  http-reuse always"
+    path = folder / f"haproxy-{port}.cfg"
+    path.write_text(
+        f"global\n  maxconn 8000\n  nbthread 1\ndefaults\n  {mode}\n"
+        "  timeout connect 5s\n  timeout client 1h\n  timeout server 1h\n"
+        f"frontend bench\n  bind 127.0.0.1:{port}\n  default_backend upstream\n"
+        f"backend upstream\n  server one 127.0.0.1:{upstream}\n"
+    )
+    return [present("haproxy") or "haproxy", "-db", "-f", str(path)]
+
+
+Starter = Callable[[Case, int, int, Path], list[str]]
+
+PROXIES: dict[str, Starter] = {"ferryman": _ferryman, "envoy": _envoy, "nginx": _nginx, "haproxy": _haproxy}
+"""Name to what writes its configuration and gives its command."""

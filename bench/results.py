@@ -1,0 +1,111 @@
+"""The results: as JSON for machines, as Markdown for `docs/benchmarks.md`."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from bench.cases import CASES
+from bench.peers import Measurement, medians
+from bench.proxies import present
+from bench.scale import Footprint, IdleConnections
+
+
+def machine() -> str:
+    """The machine in a line: processor, CPUs, kernel."""
+    text = Path("/proc/cpuinfo").read_text()
+    model = re.search(r"^model name\s*:\s*(.+)$", text, re.M)
+    return f"{model[1] if model else platform.machine()}, {os.cpu_count()} CPUs, Linux {platform.release()}"
+
+
+def versions(proxies: Sequence[str]) -> dict[str, str]:
+    """What each proxy says of its version."""
+    found = {}
+    for proxy in proxies:
+        flag = "-v" if proxy in ("nginx", "haproxy") else "--version"
+        done = subprocess.run([present(proxy) or proxy, flag], capture_output=True, text=True)
+        numbers = re.search(r"\d+\.\d+\.\d+", (done.stdout + done.stderr).split("version")[-1])
+        found[proxy] = numbers[0] if numbers else "?"
+    return found
+
+
+def peers_table(measurements: Sequence[Measurement], proxies: Sequence[str]) -> str:
+    """CPU microseconds a request, each case a row, and Ferryman's ratios."""
+    ratios = ["of Envoy", "must", "of the best peer"] if {"ferryman", "envoy"} <= set(proxies) else []
+    lines = [_row(["Work", *(proxy.capitalize() for proxy in proxies), *ratios])]
+    lines.append(_row(["---"] * (1 + len(proxies) + len(ratios))))
+    for name, row in medians(measurements).items():
+        cells = [CASES[name].what, *(f"{row[proxy]:.1f}" if proxy in row else "–" for proxy in proxies)]
+        if ratios:
+            cells += _ratios(row, CASES[name].must)
+        lines.append(_row(cells))
+    return "\n".join(lines)
+
+
+def _ratios(row: Mapping[str, float], must: float) -> list[str]:
+    if "ferryman" not in row:
+        return ["–", "–", "–"]
+    ours, envoy = row["ferryman"], row.get("envoy")
+    best = min((value for proxy, value in row.items() if proxy != "ferryman"), default=None)
+    return [
+        f"{ours / envoy:.2f}" if envoy else "–",
+        f"≤ {must:.2f}",
+        f"{ours / best:.2f}" if best else "–",
+    ]
+
+
+def scale_table(rows: Sequence[Footprint]) -> str:
+    """Footprint by number of clusters."""
+    heads = ["Clusters", "Proxy", "Ready s", "Memory MiB", "Scrape s", "Scrape MB", "`usedonly` s"]
+    lines = [_row(heads), _row(["---"] * len(heads))]
+    lines += [
+        _row([
+            f"{one.clusters:,}", one.proxy.capitalize(), f"{one.ready_s:.2f}", f"{one.memory_mib:.1f}",
+            f"{one.scrape_s:.2f}", f"{one.scrape_mb:.1f}", f"{one.used_only_scrape_s:.3f}",
+        ])
+        for one in rows
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def idle_table(rows: Sequence[IdleConnections]) -> str:
+    """Memory of an idle connection."""
+    heads = ["Proxy", "Idle H1 connections", "KiB a connection"]
+    lines = [_row(heads), _row(["---"] * len(heads))]
+    lines += [
+        _row([one.proxy.capitalize(), f"{one.connections:,}", f"{one.kib_per_connection:.1f}"])
+        for one in rows
+    ]
+    return "\n".join(lines)
+
+
+def write_json(
+    path: Path,
+    parts: Mapping[str, Sequence[Measurement | Footprint | IdleConnections]],
+    proxies: Sequence[str],
+) -> None:
+    """Everything that was measured, with the machine and the versions."""
+    rows = {part: [asdict(one) for one in measured] for part, measured in parts.items()}
+    path.write_text(
+        json.dumps({"machine": machine(), "versions": versions(proxies), **rows}, indent=1) + "\n"
+    )
+
+
+def put_into(document: Path, part: str, text: str) -> None:
+    """Replaces what stands between `<!-- bench:PART -->` and `<!-- /bench:PART -->` in a document."""
+    start, end = f"<!-- bench:{part} -->", f"<!-- /bench:{part} -->"
+    before, opened, rest = document.read_text().partition(start)
+    _, closed, after = rest.partition(end)
+    if not (opened and closed):
+        raise ValueError(f"{document} has no place for {part}: {start} … {end}")
+    document.write_text(f"{before}{start}\n{text}\n{end}{after}")
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
