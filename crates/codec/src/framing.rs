@@ -6,7 +6,7 @@
 
 use crate::error::ErrorKind;
 use crate::header_block::{HeaderBlock, KnownName};
-use crate::http1::chars;
+use crate::http1::{chars, number};
 use crate::message::{RequestKind, Version};
 
 /// Where a message's body ends.
@@ -63,7 +63,7 @@ impl FramingFields {
         if self.content_length.is_some() {
             return Err(ErrorKind::DuplicateContentLength);
         }
-        self.content_length = Some(chars::parse_decimal(value).ok_or(ErrorKind::InvalidContentLength)?);
+        self.content_length = Some(number::parse_decimal(value).ok_or(ErrorKind::InvalidContentLength)?);
         self.has_leading_zeros = value.len() > 1 && value.first() == Some(&b'0');
         Ok(())
     }
@@ -105,7 +105,7 @@ impl FramingFields {
     /// Gives content-length its one spelling, without leading zeros.
     pub(crate) fn respell_content_length(&self, block: &mut HeaderBlock) {
         if let (true, Some(length)) = (self.has_leading_zeros, self.content_length) {
-            block.set(KnownName::ContentLength, length.to_string().as_bytes());
+            block.set(KnownName::ContentLength, number::format(length, 10, &mut number::Buffer::default()));
         }
     }
 

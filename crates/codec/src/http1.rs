@@ -10,6 +10,7 @@ pub(crate) mod chunk_line;
 pub mod encode;
 pub(crate) mod field_line;
 pub(crate) mod lines;
+pub(crate) mod number;
 pub mod reason;
 pub mod request;
 pub mod response;

@@ -3,6 +3,8 @@
 //! Owns: the character classes. Does not own: what a valid field means.
 //! Follows: RFC 9110 sections 5.1, 5.5 and 5.6.2, RFC 9112 section 3.2, RFC 3986 sections 3.2.2 and 3.2.3.
 
+use super::number;
+
 const TOKEN: u8 = 1;
 const REG_NAME: u8 = 4;
 const IP_LITERAL: u8 = 8;
@@ -138,7 +140,7 @@ pub(crate) fn is_host(bytes: &[u8]) -> bool {
 /// Nothing, or a colon and digits that make a port; `a:` is a port left empty (RFC 3986).
 fn is_port_suffix(bytes: &[u8]) -> bool {
     let Some(digits) = bytes.strip_prefix(b":") else { return bytes.is_empty() };
-    parse_decimal(digits).map_or(digits.is_empty(), |port| port <= u64::from(u16::MAX))
+    number::parse_decimal(digits).map_or(digits.is_empty(), |port| port <= u64::from(u16::MAX))
 }
 
 fn percents_are_escapes(name: &[u8]) -> bool {
@@ -151,19 +153,6 @@ fn percents_are_escapes(name: &[u8]) -> bool {
         rest = tail;
     }
     true
-}
-
-/// Digits only, at least one, value up to `i64::MAX`: a signed reader must see the same number.
-pub(crate) fn parse_decimal(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() {
-        return None;
-    }
-    let mut value: i64 = 0;
-    for &byte in digits {
-        let digit = byte.is_ascii_digit().then(|| i64::from(byte - b'0'))?;
-        value = value.checked_mul(10)?.checked_add(digit)?;
-    }
-    u64::try_from(value).ok()
 }
 
 /// The bytes without spaces and tabs at both ends (optional white space, RFC 9110 section 5.6.3).
@@ -202,15 +191,6 @@ mod tests {
             "h#", "\"h\"", "h\u{e9}", "h:80:80", "<h>", "a\\b",
         ] {
             assert!(!is_host(bad.as_bytes()), "{bad}");
-        }
-    }
-
-    #[test]
-    fn decimals() {
-        assert_eq!(parse_decimal(b"0"), Some(0));
-        assert_eq!(parse_decimal(b"9223372036854775807"), Some(9_223_372_036_854_775_807));
-        for bad in ["", "+1", "-1", " 1", "1 ", "0x1", "9223372036854775808", "1,1"] {
-            assert_eq!(parse_decimal(bad.as_bytes()), None, "{bad}");
         }
     }
 }

@@ -5,7 +5,7 @@
 //! Follows: RFC 9112 sections 3, 4, 6 and 7.1. The host comes first, transfer-encoding last, as
 //! Envoy writes them.
 
-use super::reason;
+use super::{number, reason};
 use crate::error::{Error, ErrorKind};
 use crate::framing::BodyFraming;
 use crate::header_block::{HeaderBlock, KnownName};
@@ -20,16 +20,21 @@ pub const CHUNK_END: &[u8] = b"\r\n";
 /// A `transfer-encoding`, `host` or `content-length` in the block that contradicts is left out.
 ///
 /// # Errors
-/// `MissingPseudoHeader` when there is no method or target; then nothing is appended.
+/// `UnwritableHead` when there is no method or target, or the path does not begin with `/` (`*` may
+/// stand with OPTIONS); then nothing is appended.
 pub fn encode_request_head(
     block: &HeaderBlock,
     framing: BodyFraming,
     out: &mut Vec<u8>,
 ) -> Result<(), Error> {
     let authority = block.get(KnownName::Authority);
-    let method = block.get(KnownName::Method).ok_or(ErrorKind::MissingPseudoHeader)?;
-    let target = if method == b"CONNECT" { authority } else { block.get(KnownName::Path) };
-    let target = target.filter(|target| !target.is_empty()).ok_or(ErrorKind::MissingPseudoHeader)?;
+    let method = block.get(KnownName::Method).ok_or(ErrorKind::UnwritableHead)?;
+    let target = match (method, block.get(KnownName::Path)) {
+        (b"CONNECT", _) => authority.filter(|authority| !authority.is_empty()),
+        (b"OPTIONS", Some(b"*")) => Some(&b"*"[..]),
+        (_, path) => path.filter(|path| path.first() == Some(&b'/')),
+    };
+    let target = target.ok_or(ErrorKind::UnwritableHead)?;
     out.extend_from_slice(method);
     out.push(b' ');
     out.extend_from_slice(target);
@@ -46,17 +51,18 @@ pub fn encode_request_head(
 
 /// Appends a response head: the status line with the standard reason, the fields in order, and the
 /// framing field if there is none that fits. With `BodyFraming::None` a `content-length` stays (the
-/// answer to HEAD has one) unless the status has no body at all.
+/// answer to HEAD has one). A 1xx or 204 gets no framing field whatever `framing` says. An HTTP/1.0
+/// client understands no chunks: the caller frames its body by length or until close.
 ///
 /// # Errors
-/// `MissingPseudoHeader` when there is no `:status`; then nothing is appended.
+/// `UnwritableHead` when there is no `:status`; then nothing is appended.
 pub fn encode_response_head(
     block: &HeaderBlock,
     framing: BodyFraming,
     version: Version,
     out: &mut Vec<u8>,
 ) -> Result<(), Error> {
-    let digits = block.get(KnownName::Status).ok_or(ErrorKind::MissingPseudoHeader)?;
+    let digits = block.get(KnownName::Status).ok_or(ErrorKind::UnwritableHead)?;
     let status = digits.iter().fold(0u16, |sum, &digit| sum * 10 + u16::from(digit.wrapping_sub(b'0')));
     out.extend_from_slice(version.as_str().as_bytes());
     out.push(b' ');
@@ -65,8 +71,9 @@ pub fn encode_response_head(
     out.extend_from_slice(reason::phrase(status).as_bytes());
     out.extend_from_slice(b"\r\n");
     let bodiless = status < 200 || status == 204;
+    let framing = if bodiless { BodyFraming::None } else { framing };
     let kept = match framing {
-        BodyFraming::None if bodiless => Kept::Nothing,
+        _ if bodiless => Kept::Nothing,
         BodyFraming::None => Kept::Any,
         _ => Kept::Exact,
     };
@@ -106,7 +113,7 @@ fn encode_fields(block: &HeaderBlock, framing: BodyFraming, kept: Kept, skip_hos
     match framing {
         BodyFraming::Length(length) if !keeps_length => {
             out.extend_from_slice(b"content-length: ");
-            push_number(length, 10, out);
+            out.extend_from_slice(number::format(length, 10, &mut number::Buffer::default()));
             out.extend_from_slice(b"\r\n");
         }
         BodyFraming::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
@@ -119,7 +126,7 @@ fn encode_fields(block: &HeaderBlock, framing: BodyFraming, kept: Kept, skip_hos
 fn fits(block: &HeaderBlock, framing: BodyFraming, kept: Kept) -> bool {
     let mut values = block.get_all_known(KnownName::ContentLength);
     let (Some(value), None) = (values.next(), values.next()) else { return false };
-    let Some(length) = super::chars::parse_decimal(value) else { return false };
+    let Some(length) = number::parse_decimal(value) else { return false };
     if value.len() > 1 && value.first() == Some(&b'0') {
         return false;
     }
@@ -133,7 +140,7 @@ fn fits(block: &HeaderBlock, framing: BodyFraming, kept: Kept) -> bool {
 
 /// Appends a chunk's first line. The length must not be 0: that would end the body.
 pub fn encode_chunk_start(length: u64, out: &mut Vec<u8>) {
-    push_number(length, 16, out);
+    out.extend_from_slice(number::format(length, 16, &mut number::Buffer::default()));
     out.extend_from_slice(b"\r\n");
 }
 
@@ -146,22 +153,4 @@ pub fn encode_last_chunk(trailers: Option<&HeaderBlock>, out: &mut Vec<u8>) {
         });
     }
     out.extend_from_slice(b"\r\n");
-}
-
-/// Appends a number in lower-case digits of the base, which is 10 or 16.
-fn push_number(number: u64, base: u64, out: &mut Vec<u8>) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = [b'0'; 20];
-    let mut rest = number;
-    let mut length = 0;
-    for place in text.iter_mut().rev() {
-        let digit = usize::try_from(rest % base).unwrap_or(0);
-        *place = DIGITS.get(digit).copied().unwrap_or(b'0');
-        rest /= base;
-        length += 1;
-        if rest == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(text.get(20 - length..).unwrap_or_default());
 }

@@ -76,6 +76,21 @@ impl<'a> FieldLine<'a> {
         } else {
             block.push_parts(self.name(), self.value)
         };
-        stored.map(Some).ok_or(ErrorKind::HeadersTooLarge)
+        match stored {
+            None => Err(ErrorKind::HeadersTooLarge),
+            Some(KnownName::Other) if self.is_disguised_framing() => Err(ErrorKind::UnderscoreInName),
+            Some(name) => Ok(Some(name)),
+        }
+    }
+
+    /// Whether the name is that of a framing field but for an underscore: CGI and its heirs take the
+    /// two for one, so such a field is never passed on.
+    #[inline]
+    fn is_disguised_framing(&self) -> bool {
+        match self.name_len {
+            14 => self.name().eq_ignore_ascii_case(b"content_length"),
+            17 => self.name().eq_ignore_ascii_case(b"transfer_encoding"),
+            _ => false,
+        }
     }
 }

@@ -120,9 +120,10 @@ impl RequestDecoder {
     ) -> Result<Option<RequestLine>, ErrorKind> {
         loop {
             let Some(line) = self.lines.next(input, settings.max_head_bytes)? else {
-                return self.check_beginning(input);
+                return check_first_byte(input.get(self.lines.consumed())).map(|()| None);
             };
             if line != b"\r\n" {
+                check_first_byte(line.first())?;
                 block.clear();
                 let line = parse_request_line(line, settings, block)?;
                 self.line = Some(line);
@@ -132,14 +133,6 @@ impl RequestDecoder {
             if self.empty_lines > MAX_EMPTY_LINES {
                 return Err(ErrorKind::TooManyEmptyLines);
             }
-        }
-    }
-
-    /// Refuses, before a line has ended, bytes that no method begins with (TLS on a plain port).
-    fn check_beginning(&self, input: &[u8]) -> Result<Option<RequestLine>, ErrorKind> {
-        match input.get(self.lines.consumed()) {
-            None | Some(b'\r' | b'A'..=b'Z') => Ok(None),
-            Some(_) => Err(ErrorKind::InvalidMethod),
         }
     }
 
@@ -208,6 +201,14 @@ impl RequestDecoder {
     }
 }
 
+/// Refuses, before the line has ended, what no method begins with (TLS on a plain port).
+fn check_first_byte(byte: Option<&u8>) -> Result<(), ErrorKind> {
+    match byte {
+        None | Some(b'\r' | b'A'..=b'Z') => Ok(()),
+        Some(_) => Err(ErrorKind::InvalidMethod),
+    }
+}
+
 /// `method SP target SP version CR LF`.
 fn parse_request_line(
     line: &[u8],
@@ -215,6 +216,9 @@ fn parse_request_line(
     block: &mut HeaderBlock,
 ) -> Result<RequestLine, ErrorKind> {
     let line = line.strip_suffix(b"\r\n").ok_or(ErrorKind::BareLf)?;
+    if line.first() == Some(&b'\r') {
+        return Err(ErrorKind::BareCr);
+    }
     let after_method = memchr::memchr(b' ', line).ok_or(ErrorKind::InvalidRequestLine)?;
     let (method, rest) = line.split_at_checked(after_method).ok_or(ErrorKind::InvalidRequestLine)?;
     if !is_method(method) {

@@ -8,6 +8,7 @@ use super::Http1Settings;
 use super::chars;
 use super::field_line::FieldLine;
 use super::lines::Lines;
+use super::number;
 use crate::error::{Error, ErrorKind};
 use crate::framing::{BodyFraming, FramingFields};
 use crate::header_block::{HeaderBlock, KnownName};
@@ -136,7 +137,7 @@ fn parse_status_line(line: &[u8], block: &mut HeaderBlock) -> Result<(Version, u
     };
     let rest = rest.strip_prefix(b" ").ok_or(ErrorKind::InvalidStatusLine)?;
     let (digits, reason) = rest.split_at_checked(3).ok_or(ErrorKind::InvalidStatus)?;
-    let status = chars::parse_decimal(digits).and_then(|status| u16::try_from(status).ok());
+    let status = number::parse_decimal(digits).and_then(|status| u16::try_from(status).ok());
     let status = status.filter(|&status| status >= 100).ok_or(ErrorKind::InvalidStatus)?;
     match reason {
         [] | [b' ', ..] if chars::is_field_value(reason) => {}

@@ -78,7 +78,8 @@ fn split_scheme(target: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// `scheme://authority/path`. User information before the host is dropped, as Envoy does; the path is
-/// `/` when there is none.
+/// `/` when there is nothing, and the bare query when there is only that: such a path, which does not
+/// begin with `/`, the connection manager refuses.
 fn store_absolute(target: &[u8], block: &mut HeaderBlock) -> Result<TargetForm, ErrorKind> {
     let (scheme, rest) = split_scheme(target).ok_or(ErrorKind::InvalidUrl)?;
     let scheme: &[u8] = if scheme.eq_ignore_ascii_case(b"http") {
@@ -94,7 +95,7 @@ fn store_absolute(target: &[u8], block: &mut HeaderBlock) -> Result<TargetForm, 
         Some(at) => authority.get(at + 1..).unwrap_or_default(),
         None => authority,
     };
-    if host.is_empty() || host.first() == Some(&b':') || !chars::is_host(host) {
+    if matches!(host, [] | [b':', ..] | [.., b':']) || !chars::is_host(host) {
         return Err(ErrorKind::InvalidUrl);
     }
     put(block, KnownName::Scheme, scheme)?;

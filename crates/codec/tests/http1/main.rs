@@ -1,4 +1,20 @@
 //! The HTTP/1.1 codec, tested through its public face.
 
-mod every_split;
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "these are tests"
+)]
+
+mod block_properties;
+mod malformed_bodies;
+mod malformed_requests;
+mod malformed_responses;
+mod message_properties;
 mod reading;
+mod settings;
+mod smuggling;
+mod well_formed;
+mod writing;

@@ -99,3 +99,37 @@ fn read(
     reading.left = buffer.len();
     reading
 }
+
+/// The reading of a message that arrives in these pieces, one appended to the other.
+pub fn at_every_split(bytes: &[u8], read: impl Fn(&[&[u8]]) -> Reading) -> Reading {
+    let whole = read(&[bytes]);
+    for at in 0..=bytes.len() {
+        let (head, tail) = bytes.split_at(at);
+        assert_eq!(read(&[head, tail]), whole, "split at {at} of {:?}", String::from_utf8_lossy(bytes));
+    }
+    let single: Vec<&[u8]> = bytes.chunks(1).collect();
+    assert_eq!(read(&single), whole, "byte by byte {:?}", String::from_utf8_lossy(bytes));
+    whole
+}
+
+/// Tight limits, so that the tables can reach them.
+pub fn strict() -> Http1Settings {
+    Http1Settings {
+        enable_trailers: true,
+        max_headers_count: 10,
+        max_head_bytes: 400,
+        ..Http1Settings::default()
+    }
+}
+
+/// The request is refused for this reason, wherever it is cut.
+pub fn check_request(bytes: &[u8], settings: &Http1Settings, kind: ErrorKind) {
+    let reading = at_every_split(bytes, |pieces| read_request(pieces, settings));
+    assert_eq!(reading.error, Some(kind), "{:?}", String::from_utf8_lossy(bytes));
+}
+
+/// The response is refused for this reason, wherever it is cut.
+pub fn check_response(bytes: &[u8], request_was: RequestKind, kind: ErrorKind) {
+    let reading = at_every_split(bytes, |pieces| read_response(pieces, &strict(), request_was));
+    assert_eq!(reading.error, Some(kind), "{:?}", String::from_utf8_lossy(bytes));
+}
