@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, FieldDescriptor
     from google.protobuf.message import Message
 
-MAX_DEPTH = 200
-"""Levels of messages. Envoy stops at 1000 levels of JSON; no real configuration comes near either."""
+MAX_DEPTH = 128
+"""Steps in a path. Envoy stops at 1000 levels of JSON; no real configuration comes near either."""
 
 
 class Decoding:
@@ -45,6 +45,13 @@ class Decoding:
         self.problems.doubt(here)
         for step in range(1, len(steps) + 1):
             self.problems.doubt(here + steps[:step])
+
+    def too_deep(self) -> bool:
+        """Whether the path here is longer than any may be; if so, that is reported."""
+        if len(self.path) <= MAX_DEPTH:
+            return False
+        self.refuse("too-deep", f"is nested more than {MAX_DEPTH} levels deep", None)
+        return True
 
 
 Setter = Callable[["Message", Any, Decoding], None]
@@ -190,9 +197,7 @@ def _message_setter(field: FieldDescriptor) -> Setter:
         child = getattr(message, name)
         child.SetInParent()
         work.path.append(name)
-        if len(work.path) > MAX_DEPTH:
-            work.refuse("too-deep", f"is nested more than {MAX_DEPTH} levels deep", None)
-        else:
+        if not work.too_deep():
             fill(child, value, work)
         work.path.pop()
 
@@ -245,8 +250,7 @@ def _message_list_setter(field: FieldDescriptor) -> Setter:
         items = _as_list(name, value, work)
         add = getattr(message, name).add
         path = work.path
-        if len(path) > MAX_DEPTH:
-            work.refuse("too-deep", f"is nested more than {MAX_DEPTH} levels deep", None)
+        if work.too_deep():
             return
         path.append(name)
         path.append(0)
@@ -280,6 +284,8 @@ def _map_setter(field: FieldDescriptor) -> Setter:
             return
         if type(value) is not dict:
             work.refuse("wrong-type", f"must be a mapping, not {kind_of(value)}", None, name)
+            return
+        if work.too_deep():
             return
         container = getattr(message, name)
         work.path.append(name)

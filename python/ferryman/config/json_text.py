@@ -15,7 +15,7 @@ from typing import Any
 
 from ferryman.config.tree import Duplicate, Node, TextError
 
-MAX_DEPTH = 200
+MAX_DEPTH = 128
 
 _TOKEN = re.compile(
     r"""[ \t\r\n]*(?:

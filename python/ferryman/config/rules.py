@@ -71,10 +71,13 @@ class Walk:
         work = Decoding(self.problems, self.origin, tuple(self.path))
         inner = well_known.unpack(message, work)
         if inner is not None:
-            outside = self.refuses_deprecated
+            outside, before = self.refuses_deprecated, len(self.path)
             self.refuses_deprecated = True
+            if well_known.filler_of(inner.DESCRIPTOR.full_name) is not None:
+                self.path.append("value")
             self.message(inner)
             self.refuses_deprecated = outside
+            del self.path[before:]
 
     def violation(self, name: str, text: str, code: str = "rule") -> None:
         """Report that a field of the message here has a bad value, unless it could not be read at all."""

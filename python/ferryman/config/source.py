@@ -1,8 +1,8 @@
 """Configuration text and where it came from: a file, a command line, a string.
 
 Owns reading (by extension, as Envoy does: .yaml and .yml, .pb, .pb_text, everything else is JSON) and
-turning a path of field names back into a line and column. The languages are `yaml_text.py` and
-`json_text.py`.
+turning a path of field names back into a line and column. The languages are `yaml_text.py`,
+`json_text.py` and `textproto_text.py`.
 
 Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/operations/cli (--config-path).
 """
@@ -109,6 +109,10 @@ class Source:
         if self.format == "json":
             reader = json_text.Reader(self.text)
             return reader.read(), reader.duplicates, None
+        if self.format == "pb_text":
+            from ferryman.config import textproto_text
+
+            return textproto_text.Reader(self.text).read(), [], None
         from ferryman.config import yaml_text
 
         composer = yaml_text.Composer(self.text)
@@ -125,7 +129,7 @@ class Source:
         """The tree with offsets, read again at the first question; an empty one if there is none."""
         if self._root is None:
             try:
-                found = self._read_root()[0] if self.format in ("yaml", "json") else None
+                found = self._read_root()[0]
             except TextError:
                 found = None
             self._root = found if found is not None else Node(0, None)
@@ -164,12 +168,12 @@ class MergedSources:
 
 def place_in(sources: Sequence[Source], path: Path, at_key: bool) -> Place:
     """The spot of a path of field names in sources that were merged in this order."""
-    readable = [source for source in sources if source.format in ("yaml", "json")]
+    readable = [source for source in sources if source.format != "pb"]
     if not readable:
         return Place(sources[-1].name if sources else "")
     spot, complete = find([source.root() for source in readable], path)
     source = readable[spot.tree]
     if not complete and len(readable) < len(sources):
         # It may stand in a binary source, which has no lines.
-        return Place(next(s.name for s in sources if s.format not in ("yaml", "json")))
+        return Place(next(s.name for s in sources if s.format == "pb"))
     return source.place_at(spot.offset(at_key, missing=not complete))

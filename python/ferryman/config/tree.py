@@ -11,7 +11,7 @@ from typing import Any
 
 from ferryman.config.problems import Path
 
-MAX_NODES = 4_000_000
+MAX_NODES = 1_000_000
 """Values in one tree after its aliases are written out: far beyond any real file, far below a bomb."""
 
 

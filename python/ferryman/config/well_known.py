@@ -145,6 +145,8 @@ def _fill_struct(message: Any, value: Any, work: Decoding) -> None:
         if value is not None:
             work.refuse("wrong-type", f"must be a mapping, not {kind_of(value)}", None)
         return
+    if work.too_deep():
+        return
     for key, item in value.items():
         work.path.append(key)
         try:
@@ -161,6 +163,8 @@ def _fill_list(message: Any, value: Any, work: Decoding) -> None:
         if value is not None:
             work.refuse("wrong-type", f"must be a list, not {kind_of(value)}", None)
         return
+    if work.too_deep():
+        return
     for index, item in enumerate(value):
         work.path.append(index)
         _fill_value(message.values.add(), item, work)
@@ -172,7 +176,7 @@ def _fill_any(message: Any, value: Any, work: Decoding) -> None:
         if value is not None:
             work.refuse("wrong-type", f'must be a mapping with "@type", not {kind_of(value)}', None)
         return
-    if not value:
+    if not value or work.too_deep():
         return
     type_url = value.get("@type")
     if type(type_url) is not str:
@@ -231,7 +235,7 @@ def unpack(message: Any, work: Decoding) -> Message | None:
 
     None, with a problem unless the Any is empty, when the type is not known or the bytes are broken.
     """
-    if not message.type_url:
+    if not message.type_url or work.too_deep():
         return None
     inner = _message_for_url(message.type_url, work)
     if inner is None:

@@ -26,8 +26,9 @@ from yaml.events import (
 )
 
 from ferryman.config.tree import MAX_NODES, Duplicate, Node, TextError, count_expanded
+from ferryman.config.yaml_mistakes import explain
 
-MAX_DEPTH = 200
+MAX_DEPTH = 128
 
 _NULL = frozenset(("", "~", "null", "Null", "NULL"))
 _BOOLS = {
@@ -64,6 +65,7 @@ class Composer:
     """Reads the first document of a text. `duplicates` has the keys that stand twice."""
 
     def __init__(self, text: str) -> None:
+        self._text = text
         self._get: Callable[[], Any] = CParser(text).get_event
         self._anchors: dict[str, Node] = {}
         self._has_alias = False
@@ -79,7 +81,7 @@ class Composer:
                 return None
             root = self._node(self._get(), 0)
         except yaml.MarkedYAMLError as error:
-            raise _syntax_error(error) from None
+            raise explain(self._text, error) from None
         except yaml.reader.ReaderError as error:
             raise TextError(error.position, f"is not YAML: {error.reason}") from None
         self._look_further()
@@ -95,7 +97,7 @@ class Composer:
         except yaml.MarkedYAMLError as error:
             if ended.explicit:
                 return  # what follows "..." is another document, which nobody reads
-            raise _syntax_error(error) from None
+            raise explain(self._text, error) from None
         if isinstance(event, DocumentStartEvent):
             self.further_document = event.start_mark.index if event.start_mark is not None else 0
 
@@ -176,18 +178,3 @@ def _value(event: Any) -> Any:
 def _check_depth(event: Any, depth: int) -> None:
     if depth >= MAX_DEPTH:
         raise TextError(event.start_mark.index, f"is nested more than {MAX_DEPTH} levels deep")
-
-
-def _syntax_error(error: yaml.MarkedYAMLError) -> TextError:
-    mark = error.problem_mark or error.context_mark
-    text = error.problem or "is not YAML"
-    if error.context:
-        text = f"{text} ({error.context})"
-    hint = None
-    if "'\\t'" in text or "tab" in text:
-        hint = "indent with spaces: YAML takes no tabs"
-    elif "mapping values are not allowed" in text:
-        hint = "quote a value with a colon in it, or check the indentation"
-    elif "expected <block end>" in text or "could not find expected ':'" in text:
-        hint = "check the indentation of this line and of those before it"
-    return TextError(mark.index if mark is not None else 0, f"is not YAML: {text}", hint)
