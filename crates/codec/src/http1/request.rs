@@ -118,13 +118,11 @@ impl RequestDecoder {
         settings: &Http1Settings,
         block: &mut HeaderBlock,
     ) -> Result<Option<RequestLine>, ErrorKind> {
+        block.clear();
         loop {
-            let Some(line) = self.lines.next(input, settings.max_head_bytes)? else {
-                return check_first_byte(input.get(self.lines.consumed())).map(|()| None);
-            };
+            check_first_byte(input.get(self.lines.consumed()))?;
+            let Some(line) = self.lines.next(input, settings.max_head_bytes)? else { return Ok(None) };
             if line != b"\r\n" {
-                check_first_byte(line.first())?;
-                block.clear();
                 let line = parse_request_line(line, settings, block)?;
                 self.line = Some(line);
                 return Ok(Some(line));
@@ -204,7 +202,7 @@ impl RequestDecoder {
 /// Refuses, before the line has ended, what no method begins with (TLS on a plain port).
 fn check_first_byte(byte: Option<&u8>) -> Result<(), ErrorKind> {
     match byte {
-        None | Some(b'\r' | b'A'..=b'Z') => Ok(()),
+        None | Some(b'\r' | b'\n' | b'A'..=b'Z') => Ok(()),
         Some(_) => Err(ErrorKind::InvalidMethod),
     }
 }

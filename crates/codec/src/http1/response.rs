@@ -66,8 +66,8 @@ impl ResponseDecoder {
         let (version, status) = match self.line {
             Some(line) => line,
             None => {
-                let Some(line) = self.lines.next(input, limit)? else { return Ok(None) };
                 block.clear();
+                let Some(line) = self.lines.next(input, limit)? else { return Ok(None) };
                 *self.line.insert(parse_status_line(line, block)?)
             }
         };
