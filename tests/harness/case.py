@@ -5,13 +5,15 @@ area; they share one proxy. A case without a listener of its own gets a virtual 
 shared listener `main`, or the shared virtual host `*` when it has no routes either.
 
 File:  bootstrap (merged over the default one), flags (more command line), hcm (merged into every
-       http_connection_manager), cases (a list) or the keys of a single case beside these.
+       http_connection_manager), cases (a list). A scenario's file is a single case without a name, and
+       `_shared.yaml` in its folder holds the other keys.
 Case, configuration: routes | virtual_host | virtual_hosts | route_config | hcm | listener | filters |
        filter_chains | address | clusters | log_format.
-Case, traffic: get (a path) with headers (lines) | send (a text or steps) | connections (several lists
-       of steps at once) | admin (a path, GET) ; responses (how many to read, 1) ; source (address to
-       connect from) ; to (HOST:PORT to connect to, when it is not the listener's own) ; upstream (a
-       reply, or a map of server name to reply) ; limit (seconds).
+Case, traffic: get (a path) with headers (lines) | send (a text or steps) | requests (texts, each sent
+       when the one before is answered) | connections (several lists of steps at once) | admin (a path,
+       GET) ; responses (how many to read, 1) ; source (address to connect from) ; to (HOST:PORT to connect
+       to, when it is not the listener's own) ; upstream (a reply, or a map of server name to reply) ;
+       limit (seconds).
 Case, comparing: stats (more prefixes to compare) ; ignore_stats, mask (regular expressions) ; shape
        (`json`, `json_keys`, `prometheus`, `lines`: of the admin body compare that only, see `shapes`) ;
        problems (steps that fail are part of the case) ; differs, ours (oracle) ; expect (scenarios).
@@ -53,6 +55,7 @@ class Case:
     get: str | None = None
     headers: list[str] = field(default_factory=list)
     send: Any = None
+    requests: list[str] | None = None
     connections: list[Any] | None = None
     admin: str | None = None
     responses: int = 1
@@ -95,6 +98,8 @@ class Case:
             return [steps_of(script) for script in self.connections]
         if isinstance(self.send, list):
             return [steps_of(self.send)]
+        if self.requests is not None:
+            return [[step for text in self.requests for step in ({"send": text}, {"responses": 1})]]
         path = self.get if self.get is not None else self.admin
         text = self.send if self.send is not None else self._get_text(path)
         return [[{"send": text}, {"responses": self.responses}]]
@@ -140,13 +145,35 @@ def load_case(raw: dict[str, Any], where: str) -> Case:
 
 def load_area(path: Path) -> Area:
     """All cases of a file."""
-    raw = yaml.safe_load(path.read_text())
+    raw = _read(path)
     unknown = set(raw) - {"bootstrap", "flags", "hcm", "cases"}
     if unknown:
         raise CaseError(f"{path}: unknown keys {sorted(unknown)}")
-    cases = [load_case(entry, f"{path.name}[{number}]") for number, entry in enumerate(raw["cases"])]
+    cases = [load_case(entry, f"{path.name}[{number}]") for number, entry in enumerate(raw.get("cases", []))]
     slugs = [case.slug for case in cases]
     twice = {slug for slug in slugs if slugs.count(slug) > 1}
     if twice:
         raise CaseError(f"{path}: case names used twice: {sorted(twice)}")
     return Area(path.stem, cases, raw.get("bootstrap", {}), raw.get("flags", []), raw.get("hcm", {}))
+
+
+def load_folder(path: Path) -> Area:
+    """The scenarios of a folder, one case a file; `_shared.yaml` holds what the others share."""
+    shared = path / "_shared.yaml"
+    area = load_area(shared) if shared.exists() else Area(path.name, [])
+    area.name = path.name
+    for file in sorted(path.glob("*.yaml")):
+        if file != shared:
+            raw = yaml.safe_load(file.read_text())
+            area.cases.append(
+                load_case({"name": f"{path.name} {file.stem}", **raw}, f"{path.name}/{file.name}")
+            )
+    return area
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        raw: dict[str, Any] = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise CaseError(f"{path}: {error}") from error
+    return raw

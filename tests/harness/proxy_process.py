@@ -30,8 +30,7 @@ def binary(which: str) -> list[str]:
     beside = Path(sys.executable).parent
     if which == "envoy":
         return [os.environ.get("FERRYMAN_ENVOY", str(beside / "envoy"))]
-    override = os.environ.get("FERRYMAN_BINARY")
-    return [override] if override else [sys.executable, "-m", "ferryman"]
+    return [os.environ.get("FERRYMAN_BINARY", str(beside / "ferryman"))]
 
 
 class ProxyProcess:

@@ -8,8 +8,10 @@ import pytest
 from harness.case import Area, Case, load_area
 from harness.expectation import unmet
 from harness.observation import Observation, differences
+from harness.proxy_process import StartError
+from harness.shared import Shared
 
-from oracle.conftest import Pairs
+from oracle.conftest import Pair
 from oracle.known_differences import known_differences
 
 pytestmark = pytest.mark.oracle
@@ -19,8 +21,14 @@ KNOWN = known_differences()
 
 
 @pytest.mark.parametrize(("area", "case"), ALL)
-def test_same_as_envoy(area: Area, case: Case, pairs: Pairs, request: pytest.FixtureRequest) -> None:
-    envoy, ours = pairs.run(area, case)
+def test_same_as_envoy(area: Area, case: Case, pairs: Shared[Pair], request: pytest.FixtureRequest) -> None:
+    try:
+        envoy, ours = pairs.serving(area, case).run(case)
+    except StartError as error:
+        pytest.fail(str(error), pytrace=False)
+    except Exception:
+        pairs.forget()
+        raise
     if envoy.problems and not case.problems:
         pytest.fail(
             f"the case does not work with Envoy: {envoy.problems}\n{_report(envoy, ours)}", pytrace=False

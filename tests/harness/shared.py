@@ -1,0 +1,66 @@
+"""One started thing (a rig, a pair of rigs) for all cases of an area.
+
+Owns: when it is started and ended. If an area cannot start as a whole because a proxy refuses its
+configuration, each of its cases is started alone, so that one refused field fails its own case only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+from harness.case import Area, Case
+from harness.proxy_process import StartError
+
+
+class Closing(Protocol):
+    """Something to end."""
+
+    def close(self) -> None:
+        """End it."""
+
+
+T = TypeVar("T", bound=Closing)
+
+
+class Shared(Generic[T]):
+    """Keeps what serves the current area open, and nothing else."""
+
+    def __init__(self, start: Callable[[Area, Path], T], directory: Path) -> None:
+        self._start, self._directory, self._count = start, directory, 0
+        self._area: Area | None = None
+        self._serves_all = False
+        self._open: T | None = None
+
+    def serving(self, area: Area, case: Case) -> T:
+        """What serves the case; StartError if its configuration is refused."""
+        if self._area is not area:
+            self._area = area
+            try:
+                self._replace(area)
+                self._serves_all = True
+            except StartError:
+                self._serves_all = False
+        if self._serves_all and self._open is not None:
+            return self._open
+        return self._replace(area.alone(case))
+
+    def forget(self) -> None:
+        """End what is open; the next case starts anew."""
+        self.close()
+        self._area = None
+
+    def close(self) -> None:
+        """End what is open."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+    def _replace(self, area: Area) -> T:
+        self.close()
+        self._count += 1
+        directory = self._directory / f"{self._count}-{area.name}"
+        directory.mkdir(parents=True)
+        self._open = self._start(area, directory)
+        return self._open
