@@ -12,12 +12,11 @@ from pathlib import Path
 import pytest
 from harness.case import Area, Case, load_folder
 from harness.expectation import unmet
-from harness.proxy_process import REPOSITORY, StartError
+from harness.proxy_process import StartError, binary
 from harness.rig import Rig
 from harness.shared import Shared
 
 FOLDER = Path(__file__).parent / "scenarios"
-COMMAND_LINE = REPOSITORY / "python" / "ferryman" / "cli.py"
 AREAS = [load_folder(path) for path in sorted(FOLDER.iterdir()) if path.is_dir()]
 ALL = [pytest.param(area, case, id=case.slug) for area in AREAS for case in area.cases]
 
@@ -34,8 +33,9 @@ def rigs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def test_scenario(area: Area, case: Case, rigs: Shared[Rig], request: pytest.FixtureRequest) -> None:
     if case.differs and request.config.getoption("--proxy") == "envoy":
         pytest.skip(f"Envoy differs: {case.differs}")
-    if request.config.getoption("--proxy") == "ferryman" and not COMMAND_LINE.exists():
-        pytest.skip("the command line is not built yet")
+    which = request.config.getoption("--proxy")
+    if not Path(binary(which)[0]).exists():
+        pytest.skip(f"{which} is not installed beside this Python")
     try:
         rig = rigs.serving(area, case)
     except StartError as error:
