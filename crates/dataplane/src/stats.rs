@@ -17,22 +17,34 @@
 //! assert_eq!(cluster.value(ClusterStat::UpstreamRqTotal), 1);
 //! ```
 
+mod buckets;
+mod chunks;
 mod cluster;
 mod declare;
 mod distribution;
 mod histogram;
 mod http;
+mod json;
 mod listener;
+mod listing;
+mod merge;
+mod number_text;
+mod prometheus;
+mod query;
 mod registry;
 mod response_codes;
+mod rows;
 mod scope;
 mod server;
 mod tags;
+mod text;
 
+pub use chunks::Stopped;
 pub use cluster::*;
 pub use declare::{Group, Kind, NoHistogram, Presence, Stat, Table};
 pub use http::*;
 pub use listener::*;
+pub use query::{Format, HistogramBuckets, StatType, StatsQuery};
 pub use registry::Registry;
 pub use response_codes::ResponseClass;
 pub use scope::{LocalScope, Reading, Scope, ScopeData};

@@ -26,7 +26,7 @@ pub enum Presence {
 }
 
 /// One counter or gauge of a group.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Number {
     /// Envoy's name, without the prefix of the scope.
     pub name: &'static str,

@@ -6,14 +6,22 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::buckets::Buckets;
+use super::chunks::{Chunks, Stopped};
 use super::cluster::{ClusterManagerStats, ClusterStats, EndpointStats, ThreadLocalClusterStats, ZoneStats};
 use super::declare::Group;
 use super::http::{Http1Stats, HttpStats, ListenerHttpStats, RouterStats, TracingStats, VirtualHostStats};
+use super::json::Json;
 use super::listener::{
     ListenerExtensionStats, ListenerManagerStats, ListenerStats, ListenerWorkerStats, TcpStats,
 };
+use super::listing::{self, Render};
+use super::prometheus;
+use super::query::{Format, StatsQuery};
 use super::scope::{Scope, ScopeData};
 use super::server::{FilesystemStats, RuntimeStats, ServerStats, WatchdogStats};
+use super::tags::Tags;
+use super::text::Text;
 use crate::model::bootstrap::StatsConfig;
 
 type Scopes = BTreeMap<(Arc<str>, &'static str), Arc<ScopeData>>;
@@ -21,8 +29,8 @@ type Scopes = BTreeMap<(Arc<str>, &'static str), Arc<ScopeData>>;
 /// The scopes of the process.
 #[derive(Debug)]
 pub struct Registry {
-    /// Tags and buckets, as configured.
-    pub config: StatsConfig,
+    tags: Tags,
+    buckets: Buckets,
     workers: usize,
     scopes: Mutex<Scopes>,
 }
@@ -35,7 +43,12 @@ fn sanitize(name: &str) -> String {
 impl Registry {
     /// For this many workers, which write under the indexes from 0; the control thread's index is `workers`.
     pub fn new(config: &StatsConfig, workers: usize) -> Arc<Self> {
-        Arc::new(Self { config: config.clone(), workers, scopes: Mutex::default() })
+        Arc::new(Self {
+            tags: Tags::new(config),
+            buckets: Buckets::new(config),
+            workers,
+            scopes: Mutex::default(),
+        })
     }
 
     /// How many workers there are, which is also the control thread's index for `Scope::local`.
@@ -64,6 +77,30 @@ impl Registry {
     /// All scopes that somebody has, sorted by prefix.
     pub fn scopes(&self) -> Vec<Arc<ScopeData>> {
         self.lock().values().cloned().collect()
+    }
+
+    /// Writes a page of statistics, in pieces of about 64 KiB, which `send` takes one by one and may be slow about.
+    ///
+    /// # Errors
+    /// What `send` says: that the reader is gone.
+    pub fn write(
+        &self,
+        query: &StatsQuery,
+        send: impl FnMut(Vec<u8>) -> Result<(), Stopped>,
+    ) -> Result<(), Stopped> {
+        let scopes = self.scopes();
+        let mut chunks = Chunks::new(send);
+        let mut list =
+            |render: &mut dyn Render| listing::write(&scopes, &self.buckets, query, render, &mut chunks);
+        match query.format {
+            Format::Text => list(&mut Text::default())?,
+            Format::Html => list(&mut Text::html())?,
+            Format::Json => list(&mut Json::new(query.histogram_buckets))?,
+            Format::Prometheus => {
+                prometheus::write(&scopes, &self.tags, &self.buckets, query, &mut chunks)?;
+            }
+        }
+        chunks.finish()
     }
 
     /// Makes what was recorded in histograms since the last call readable; to be called at each
@@ -272,6 +309,41 @@ mod tests {
         assert_eq!(cluster.value(ClusterStat::UpstreamRqTotal), 0);
         registry.merge_histograms();
         assert!(!cluster.data().touched());
+    }
+
+    #[test]
+    fn ten_thousand_clusters_are_written_in_small_pieces() {
+        let registry = registry();
+        let clusters: Vec<_> = (0..10_000).map(|at| registry.cluster(&format!("c{at}"))).collect();
+        clusters[7].local(0).inc(ClusterStat::UpstreamRqTotal);
+        for (used_only, expected) in [(None, 10_000 * (104 + 3 * 22) + 104 + 3), (Some(""), 2)] {
+            let query = |name: &str| match name {
+                "usedonly" => used_only,
+                _ => None,
+            };
+            let query = StatsQuery::parse(true, query).unwrap();
+            let (mut lines, mut largest) = (0, 0);
+            let wrote = registry.write(&query, |piece| {
+                lines += memchr::memchr_iter(b'\n', &piece).count();
+                largest = largest.max(piece.len());
+                Ok(())
+            });
+            assert_eq!((wrote, lines), (Ok(()), expected));
+            assert!(largest < 80 * 1024, "{largest}");
+        }
+    }
+
+    #[test]
+    fn writing_stops_when_the_reader_is_gone() {
+        let registry = registry();
+        let _clusters: Vec<_> = (0..100).map(|at| registry.cluster(&format!("c{at}"))).collect();
+        let query = StatsQuery::parse(false, |_| None).unwrap();
+        let mut pieces = 0;
+        let wrote = registry.write(&query, |_| {
+            pieces += 1;
+            Err(Stopped)
+        });
+        assert_eq!((wrote, pieces), (Err(Stopped), 1));
     }
 
     #[test]

@@ -133,6 +133,11 @@ impl ScopeData {
         Reading { value: to_value(sum), used: used != 0 }
     }
 
+    /// Whether a response was ever counted.
+    pub fn has_codes(&self) -> bool {
+        self.written().flat_map(|block| block.codes.iter()).any(|slot| slot.get().is_some())
+    }
+
     /// The codes of one class that were seen, ascending, each with its count.
     pub fn read_codes(&self, class: usize) -> Vec<(u16, u64)> {
         let mut codes: Vec<(u16, u64)> = Vec::new();
@@ -149,6 +154,11 @@ impl ScopeData {
             add(*code, *cell);
         }
         codes
+    }
+
+    /// Whether a histogram was ever recorded into, merged or not.
+    pub fn has_histogram(&self, index: usize) -> bool {
+        self.written().filter_map(|block| block.histograms.get(index)).any(|slot| slot.get().is_some())
     }
 
     /// The merged histogram: what was recorded in the last interval and since the start.
