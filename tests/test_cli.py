@@ -165,7 +165,7 @@ def test_what_follows_is_ignored(rest: list[str], run: Run, served: list[Options
 
 @pytest.mark.parametrize("name", envoy_flags.WITHOUT_MEANING)
 def test_flags_without_meaning_warn_once(name: str, run: Run, served: list[Options]) -> None:
-    flag = "--" + name.replace("_", "-")
+    flag = envoy_flags.flag_of(name)
     value = ENVOYS_FLAGS[flag]
     code, _, err = run("-c", "a", *([flag] if value is None else [flag, value]))
     assert code == 0

@@ -28,6 +28,7 @@ WITHOUT_MEANING = {
     "skip_hot_restart_parent_stats": f"{_NO_HOT_RESTART}, so no parent to copy stats from",
     "socket_path": f"{_NO_HOT_RESTART}, so no socket for it",
     "socket_mode": f"{_NO_HOT_RESTART}, so no socket for it",
+    "disabled_extensions": "extensions that are built cannot be switched off; all others are refused anyway",
     "enable_mutex_tracing": "workers share no mutex that could be traced",
     "enable_fine_grain_logging": "log levels are set by component, not by file",
     "log_stacktrace_single_entry": "no stack traces are logged",
@@ -37,7 +38,7 @@ WITHOUT_MEANING = {
 
 def flag_of(name: str) -> str:
     """The flag of a parameter: `--base-id` of `base_id`."""
-    return f"--{name.replace('_', '-')}"
+    return "--disable-extensions" if name == "disabled_extensions" else f"--{name.replace('_', '-')}"
 
 
 def without_meaning(context: click.Context) -> list[str]:
@@ -79,8 +80,6 @@ def flags() -> list[click.Parameter]:
         _switch("--allow-unknown-fields", help="The old name of --allow-unknown-static-fields."),
         _switch("--reject-unknown-dynamic-fields", help="Refuse unknown fields from a control plane."),
         _switch("--ignore-unknown-dynamic-fields", help="Neither refuse nor count them."),
-        _text("--disable-extensions", parameter="disabled_extensions", callback=_extension_names,
-              metavar="CATEGORY/NAME,…", help="Extensions that a configuration may not use."),
         click.Option(["--stats-tag", "stats_tags"], multiple=True, callback=_stats_tags, metavar="TAG:VALUE",
                      help="A tag for every stat; may be repeated."),
         *_without_meaning_flags(),
@@ -112,13 +111,14 @@ def _without_meaning_flags() -> list[click.Parameter]:
         "base_id": {"type": click.INT, "callback": _uint32, "default": 0},
         "restart_epoch": {"type": click.INT, "callback": _uint32, "default": 0},
         "parent_shutdown_time_s": {"type": click.INT, "callback": _uint32, "default": 900},
+        "disabled_extensions": {"default": "", "callback": _extension_names},
         "base_id_path": {"default": ""},
         "socket_path": {"default": "@envoy_domain_socket"},
         "socket_mode": {"default": "600"},
     }
     switch = {"is_flag": True}
     return [
-        click.Option([flag_of(name)], hidden=True, **declared.get(name, switch))
+        click.Option([flag_of(name), name], hidden=True, **declared.get(name, switch))
         for name in [*WITHOUT_MEANING, "disable_hot_restart"]
     ]
 

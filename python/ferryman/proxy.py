@@ -46,6 +46,8 @@ def load_options_of(options: Options) -> LoadOptions:
         drain_strategy=options.drain_strategy,
         file_flush_interval_ms=options.file_flush_interval_msec,
         file_flush_min_size_bytes=options.file_flush_min_size_kb * 1024,
+        stats_tags=options.stats_tags,
+        skip_deprecated_logs=options.skip_deprecated_logs,
         allow_unknown_fields=options.allow_unknown_static_fields,
     )
 

@@ -97,6 +97,10 @@ class LoadOptions:
     """`gradual` or `immediate`."""
     file_flush_interval_ms: int = 10_000
     file_flush_min_size_bytes: int = 64 * 1024
+    stats_tags: tuple[tuple[str, str], ...] = ()
+    """Tags with fixed values for every statistic, before those of the file."""
+    skip_deprecated_logs: bool = False
+    """Do not warn of deprecated fields and values."""
     allow_unknown_fields: bool = False
     """Let fields pass that release 1.40 does not know."""
 
@@ -126,7 +130,7 @@ def lower_bootstrap(cursor: Cursor, options: LoadOptions) -> model.Bootstrap:
         drain_strategy=options.drain_strategy,
         file_flush_interval_ms=options.file_flush_interval_ms,
         file_flush_min_size_bytes=options.file_flush_min_size_bytes,
-        stats=lower_stats_config(cursor.child("stats_config")),
+        stats=lower_stats_config(cursor.child("stats_config"), options.stats_tags),
         stats_flush_interval_ms=milliseconds(
             cursor, "stats_flush_interval", fields, _STATS_FLUSH_INTERVAL_MS
         ),

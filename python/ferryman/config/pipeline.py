@@ -74,7 +74,11 @@ def _run(sources: Sequence[Source], options: LoadOptions) -> tuple[Lowered | Non
         bootstrap=bootstrap,
         clusters=clusters,
         listeners=listeners,
-        warnings=[str(warning) for warning in problems.warnings],
+        warnings=[
+            str(warning)
+            for warning in problems.warnings
+            if not (options.skip_deprecated_logs and warning.code == "deprecated")
+        ],
         message=cursor.message.SerializeToString(deterministic=True),
     )
     return lowered, problems

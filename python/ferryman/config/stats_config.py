@@ -9,6 +9,7 @@ Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/config/metrics/v3/st
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from typing import Any, Final
 
 from ferryman.config import model
@@ -43,11 +44,14 @@ DEFAULT_TAGS: Final = frozenset(_DEFAULT_TAGS.split())
 """The names of Envoy's default tags."""
 
 
-def lower_stats_config(cursor: Cursor) -> model.StatsConfig:
-    """A StatsConfig; an empty one when it is not set."""
+def lower_stats_config(cursor: Cursor, universal_tags: Iterable[tuple[str, str]] = ()) -> model.StatsConfig:
+    """A StatsConfig; an empty one when it is not set. `universal_tags` come from the command line."""
     fields = _STATS_CONFIG.read(cursor)
     use_defaults = fields.get("use_all_default_tags")
-    tags = [_lower_tag(item) for item in cursor.items("stats_tags")]
+    universal = [
+        model.TagSpecifier(tag_name=name, regex=None, fixed_value=value) for name, value in universal_tags
+    ]
+    tags = universal + [_lower_tag(item) for item in cursor.items("stats_tags")]
     return model.StatsConfig(
         tags=tags,
         use_all_default_tags=True if use_defaults is None else use_defaults.value,

@@ -109,23 +109,26 @@ class _UnixServer(_TcpServer):
         super().server_bind()
 
 
+Address = tuple[str, int] | str
+
+
 class SampleUpstream:
     """One running upstream. `address` is (host, port) or the path of a Unix socket; `kind` http or echo."""
 
-    def __init__(
-        self, address: tuple[str, int] | str, *, kind: str = "http", name: str | None = None
-    ) -> None:
+    def __init__(self, address: Address, *, kind: str = "http", name: str | None = None) -> None:
         """Binds and serves at once, in threads. Raises OSError if the address is taken."""
         self.name = name or (address if isinstance(address, str) else f"upstream-{address[1]}")
         handler: type[socketserver.BaseRequestHandler] = _EchoHandler
         if kind == "http":
             # `wbufsize`: head and body leave in one write, so no delayed ACK distorts the demo's latency.
             handler = type("Handler", (SampleHandler,), {"upstream_name": self.name, "wbufsize": 1 << 16})
+        self.address: Any = address
+        """(host, port), with the port that the kernel gave for 0; or the path of a Unix socket."""
         if isinstance(address, str):
-            self._server: _TcpServer = _UnixServer(address, handler)
+            self._server: socketserver.TCPServer = _UnixServer(address, handler)  # type: ignore[arg-type]
         else:
             self._server = _TcpServer(address, handler)
-        self.address = self._server.server_address
+            self.address = (address[0], self._server.server_address[1])
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
@@ -153,7 +156,7 @@ def upstreams_for(configuration: dict[str, Any]) -> Iterator[list[SampleUpstream
             upstream.close()
 
 
-def _addresses(cluster: dict[str, Any]) -> Iterator[tuple[str, int] | str]:
+def _addresses(cluster: dict[str, Any]) -> Iterator[Address]:
     for locality in cluster.get("load_assignment", {}).get("endpoints", []):
         for entry in locality.get("lb_endpoints", []):
             address = entry["endpoint"]["address"]
