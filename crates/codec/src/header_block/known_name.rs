@@ -11,7 +11,7 @@ macro_rules! known_names {
         /// A header name that has an id. `Other` stands for all names that have none.
         #[repr(u8)]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-        #[allow(missing_docs)]
+        #[allow(missing_docs)] // each is a header of that name
         pub enum KnownName { #[default] Other = 0, $($pseudo,)* $($($name,)*)* }
 
         impl KnownName {
