@@ -3,7 +3,11 @@
 //! The modules stand in the order in which a request meets them.
 
 pub mod admin;
+pub mod decimal;
+pub mod filters;
 pub mod format;
+pub mod header_name;
 pub mod model;
+pub mod repeated_headers;
 pub mod stats;
 pub mod stream_info;

@@ -1,0 +1,3 @@
+//! Filters of every layer, in the order in which a connection meets them.
+
+pub mod network;

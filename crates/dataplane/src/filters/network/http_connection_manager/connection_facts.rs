@@ -1,0 +1,70 @@
+//! What the headers of every request on a connection need to know of the connection.
+//!
+//! Owns: those facts, worked out once a connection, as the text that goes into headers. Does not own: the connection
+//! itself, nor how the facts are used (`request_headers`).
+
+use std::net::IpAddr;
+
+use crate::decimal::Decimal;
+use crate::stream_info::{Address, ConnectionInfo};
+
+use super::request_headers::RequestHeaderPolicy;
+
+/// Made by `RequestHeaderPolicy::connection`, one a downstream connection.
+#[derive(Debug, Clone)]
+pub struct ConnectionFacts {
+    /// The client's IP address as text; none for a Unix domain socket.
+    pub(super) remote_ip: Option<Box<[u8]>>,
+    /// What is appended to `x-forwarded-for`; none for a Unix domain socket.
+    pub(super) forwarded_for: Option<Box<[u8]>>,
+    /// Whether the client is in `internal_address_config`.
+    pub(super) is_internal: bool,
+    /// The port that the client connected to; none for a Unix domain socket.
+    pub(super) local_port: Option<u16>,
+    /// The same as text.
+    pub(super) local_port_text: Decimal,
+    /// Whether the connection is under TLS.
+    pub(super) tls: bool,
+}
+
+impl RequestHeaderPolicy {
+    /// The facts of one connection.
+    #[must_use]
+    pub fn connection(&self, connection: &ConnectionInfo, tls: bool) -> ConnectionFacts {
+        let remote = &connection.remote_address;
+        let remote_ip = match remote {
+            Address::Ip(address) => Some(address.ip()),
+            Address::Pipe(_) => None,
+        };
+        let local_port = connection.local_address.port();
+        ConnectionFacts {
+            remote_ip: remote_ip.map(text),
+            forwarded_for: remote_ip.map(|ip| text(self.forwarded_for_ip(ip))),
+            is_internal: self.internal_addresses.contains(remote),
+            local_port,
+            local_port_text: Decimal::new(u64::from(local_port.unwrap_or_default())),
+            tls,
+        }
+    }
+
+    /// A loopback address says nothing to the next hop: Envoy writes its own address instead.
+    fn forwarded_for_ip(&self, remote: IpAddr) -> IpAddr {
+        match remote {
+            ip if ip.is_loopback() => self.local_address,
+            IpAddr::V4(v4) if self.ipv4_as_mapped_ipv6 => IpAddr::V6(v4.to_ipv6_mapped()),
+            ip => ip,
+        }
+    }
+}
+
+impl ConnectionFacts {
+    /// `https` under TLS, else `http`.
+    #[inline]
+    pub(super) fn scheme(&self) -> &'static [u8] {
+        if self.tls { b"https" } else { b"http" }
+    }
+}
+
+pub(super) fn text(ip: IpAddr) -> Box<[u8]> {
+    ip.to_string().into_bytes().into_boxed_slice()
+}

@@ -1,0 +1,149 @@
+//! Where a request came from: `x-forwarded-for` read, and which addresses are internal.
+//!
+//! Owns: the choice of an address from `x-forwarded-for`, and `internal_address_config`. Does not own: what is written to
+//! the header (`request_headers`).
+//! Follows Envoy's page "HTTP header manipulation", section "x-forwarded-for".
+
+use std::net::IpAddr;
+
+use crate::model::address::CidrRange;
+use crate::stream_info::Address;
+
+/// What `x-forwarded-for` says of the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ForwardedClient {
+    pub address: IpAddr,
+    /// Whether it is the only address, so that no other proxy stood between.
+    pub is_single: bool,
+}
+
+/// The last address but `trusted_hops`; none when there is none at that place, or the text there is not one.
+#[must_use]
+pub(super) fn client(forwarded_for: &[u8], trusted_hops: u32) -> Option<ForwardedClient> {
+    let mut list = forwarded_for;
+    for _ in 0..trusted_hops {
+        list = list.get(..memchr::memrchr(b',', list)?)?;
+    }
+    let comma = memchr::memrchr(b',', list);
+    // A comma at the very end makes the whole list the address, which is then none.
+    let last = match comma {
+        Some(comma) if comma + 1 < list.len() => list.get(comma + 1..)?,
+        _ => list,
+    };
+    let address = std::str::from_utf8(last.trim_ascii()).ok()?.parse().ok()?;
+    Some(ForwardedClient { address, is_single: comma.is_none() && trusted_hops == 0 })
+}
+
+/// `internal_address_config`.
+#[derive(Debug, Clone)]
+pub(super) struct InternalAddresses {
+    ranges: Vec<IpRange>,
+    unix_sockets: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct IpRange {
+    /// As many leading bits as count, the rest 0.
+    prefix: u128,
+    mask: u128,
+    is_ipv4: bool,
+}
+
+impl IpRange {
+    fn compile(range: &CidrRange) -> Result<Self, String> {
+        let address: IpAddr = range
+            .address_prefix
+            .parse()
+            .map_err(|_| format!("'{}' is not an IP address", range.address_prefix))?;
+        let (bits, is_ipv4) = bits(address);
+        // The bits stand at the top, so that one way of masking does for both.
+        let mask = u128::MAX.checked_shl(128u32.saturating_sub(u32::from(range.prefix_len))).unwrap_or(0);
+        Ok(IpRange { prefix: bits & mask, mask, is_ipv4 })
+    }
+}
+
+fn bits(address: IpAddr) -> (u128, bool) {
+    match address {
+        IpAddr::V4(v4) => (u128::from(v4.to_bits()) << 96, true),
+        IpAddr::V6(v6) => (v6.to_bits(), false),
+    }
+}
+
+impl InternalAddresses {
+    pub(super) fn compile(ranges: &[CidrRange], unix_sockets: bool) -> Result<Self, String> {
+        Ok(InternalAddresses {
+            ranges: ranges.iter().map(IpRange::compile).collect::<Result<_, _>>()?,
+            unix_sockets,
+        })
+    }
+
+    #[must_use]
+    pub(super) fn contains(&self, address: &Address) -> bool {
+        match address {
+            Address::Ip(address) => self.contains_ip(address.ip()),
+            Address::Pipe(_) => self.unix_sockets,
+        }
+    }
+
+    #[must_use]
+    pub(super) fn contains_ip(&self, address: IpAddr) -> bool {
+        let (bits, is_ipv4) = bits(address);
+        self.ranges.iter().any(|range| range.is_ipv4 == is_ipv4 && bits & range.mask == range.prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Judged by Envoy 1.40.
+    #[test]
+    fn clients() {
+        for (list, hops, expected) in [
+            ("10.1.2.3", 0, Some(("10.1.2.3", true))),
+            ("10.1.2.3, 10.1.1.1", 0, Some(("10.1.1.1", false))),
+            ("10.1.2.3,10.1.1.1", 0, Some(("10.1.1.1", false))),
+            ("10.1.2.3:99", 0, None),
+            ("fd00::1", 0, Some(("fd00::1", true))),
+            ("[fd00::1]", 0, None),
+            ("junk", 0, None),
+            ("", 0, None),
+            ("10.0.0.1,", 0, None),
+            ("10.0.0.1 ,", 0, None),
+            ("1.1.1.1", 1, None),
+            ("2.2.2.2, 1.1.1.1", 1, Some(("2.2.2.2", false))),
+            ("3.3.3.3,2.2.2.2 , 1.1.1.1", 1, Some(("2.2.2.2", false))),
+        ] {
+            let expected = expected
+                .map(|(ip, is_single)| ForwardedClient { address: ip.parse().expect("ip"), is_single });
+            assert_eq!(client(list.as_bytes(), hops), expected, "{list} {hops}");
+        }
+    }
+
+    #[test]
+    fn ranges() {
+        let range = |prefix: &str, prefix_len| CidrRange { address_prefix: prefix.to_owned(), prefix_len };
+        let internal = InternalAddresses::compile(
+            &[range("10.0.0.0", 8), range("fd00::", 8), range("1.2.3.4", 32)],
+            false,
+        )
+        .expect("ranges");
+        for (address, inside) in [
+            ("10.255.1.1", true),
+            ("11.0.0.0", false),
+            ("fd12::1", true),
+            ("fe80::1", false),
+            ("1.2.3.4", true),
+            ("1.2.3.5", false),
+            ("::ffff:10.0.0.1", false),
+        ] {
+            assert_eq!(internal.contains_ip(address.parse().expect("ip")), inside, "{address}");
+        }
+        assert!(!internal.contains(&Address::Pipe("/x".into())));
+        let everything = InternalAddresses::compile(&[range("0.0.0.0", 0)], true).expect("ranges");
+        assert!(everything.contains_ip("9.9.9.9".parse().expect("ip")));
+        assert!(!everything.contains_ip("::1".parse().expect("ip")));
+        assert!(everything.contains(&Address::Pipe("/x".into())));
+        assert!(InternalAddresses::compile(&[range("nonsense", 8)], false).is_err());
+    }
+}

@@ -1,0 +1,336 @@
+//! What the HTTP connection manager does to the head of every request, before the HTTP filters see it.
+//!
+//! Owns: the order of it all, the `x-forwarded-*`, `x-envoy-*`, `x-request-id`, `via` and scheme headers. Does not own:
+//! what needs a file of its own (paths, hosts, hop-by-hop fields), headers that the router or a route sets.
+//! Follows Envoy's page "HTTP header manipulation".
+//!
+//! A request as browsers or curl send it costs a few hundred nanoseconds and no allocation.
+
+use std::net::IpAddr;
+
+use ferryman_codec::{HeaderBlock, HeaderName, KnownName};
+
+use crate::header_name;
+use crate::model::http_connection_manager::HttpConnectionManager;
+use crate::repeated_headers::Side;
+use crate::stream_info::Address;
+
+use super::connection_facts::{self, ConnectionFacts};
+use super::connection_header::{self, Nomination};
+use super::forwarded::{self, InternalAddresses};
+use super::host_normalization::HostNormalization;
+use super::path_normalization::{Outcome, PathNormalization};
+use super::{referer, request_id};
+
+/// Never passed on from a request that is not internal.
+const INTERNAL_ONLY: &[KnownName] = &[
+    KnownName::XEnvoyRetriableStatusCodes,
+    KnownName::XEnvoyRetriableHeaderNames,
+    KnownName::XEnvoyRetryOn,
+    KnownName::XEnvoyRetryGrpcOn,
+    KnownName::XEnvoyMaxRetries,
+    KnownName::XEnvoyUpstreamAltStatName,
+    KnownName::XEnvoyUpstreamRqTimeoutMs,
+    KnownName::XEnvoyUpstreamRqPerTryTimeoutMs,
+    KnownName::XEnvoyUpstreamRqTimeoutAltResponse,
+    KnownName::XEnvoyExpectedRqTimeoutMs,
+    KnownName::XEnvoyForceTrace,
+    KnownName::XEnvoyIpTags,
+    KnownName::XEnvoyOriginalUrl,
+    KnownName::XEnvoyHedgeOnPerTryTimeout,
+];
+
+/// Nor these from a client outside, when this proxy is the edge.
+const NOT_FROM_EDGE: &[KnownName] = &[
+    KnownName::XEnvoyDecoratorOperation,
+    KnownName::XEnvoyDownstreamServiceCluster,
+    KnownName::XEnvoyDownstreamServiceNode,
+    KnownName::XEnvoyOriginalPath,
+    KnownName::XEnvoyOriginalHost,
+];
+
+/// Why a request is answered without being looked at further.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// `connection` nominates a field that must stay. The connection is closed, as after an error of the codec.
+    ConnectionHeader,
+    /// `connection` nominates the host.
+    MissingHost,
+    /// The path does not begin with a slash (stat `downstream_rq_non_relative_path`).
+    AbsolutePath,
+    /// The path is refused by its normalization (stat `downstream_rq_failed_path_normalization`).
+    PathNormalization,
+    /// The client is sent to the normalized path, which is in the request (stat
+    /// `downstream_rq_redirected_with_normalized_path`). The answer's `location` is that path.
+    PathRedirect,
+}
+
+impl Refusal {
+    /// The status to answer with.
+    #[must_use]
+    pub fn status(self) -> u16 {
+        match self {
+            Refusal::ConnectionHeader | Refusal::MissingHost | Refusal::PathNormalization => 400,
+            Refusal::AbsolutePath => 404,
+            Refusal::PathRedirect => 307,
+        }
+    }
+
+    /// Envoy's `RESPONSE_CODE_DETAILS` for it.
+    #[must_use]
+    pub fn details(self) -> &'static str {
+        match self {
+            Refusal::ConnectionHeader => "http1.connection_header_rejected",
+            Refusal::MissingHost => "missing_host_header",
+            Refusal::AbsolutePath => "absolute_path_rejected",
+            Refusal::PathNormalization | Refusal::PathRedirect => "path_normalization_failed",
+        }
+    }
+
+    /// Whether it is a protocol error (response flag `DPE`; the connection closes).
+    #[must_use]
+    pub fn is_protocol_error(self) -> bool {
+        self == Refusal::ConnectionHeader
+    }
+}
+
+/// What was found out about a request that goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestFacts {
+    /// The client as `x-forwarded-for` tells it; `None`: the connection's remote address.
+    pub remote_address: Option<Address>,
+    /// Whether it comes from an internal address (`x-envoy-internal`).
+    pub internal: bool,
+    /// Whether it asks for another protocol; `connection` and `upgrade` are still in it. It is answered 403
+    /// `upgrade_failed` where no upgrade is configured.
+    pub upgrade: bool,
+    /// The port that was taken off the host.
+    pub stripped_port: Option<u64>,
+}
+
+/// The HTTP connection manager's own settings for request heads, compiled.
+#[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools)] // Envoy's own switches
+pub struct RequestHeaderPolicy {
+    pub(super) internal_addresses: InternalAddresses,
+    pub(super) local_address: IpAddr,
+    pub(super) ipv4_as_mapped_ipv6: bool,
+    path: PathNormalization,
+    host: HostNormalization,
+    use_remote_address: bool,
+    trusted_hops: u32,
+    append_forwarded_for: bool,
+    append_forwarded_port: bool,
+    scheme: Option<Box<[u8]>>,
+    via: Option<Box<[u8]>>,
+    generate_request_id: bool,
+    preserve_external_request_id: bool,
+    internal_only_headers: Vec<HeaderName>,
+}
+
+impl RequestHeaderPolicy {
+    /// `local_address` stands in `x-forwarded-for` in the place of a loopback address.
+    ///
+    /// # Errors
+    /// What the model has that cannot be: an address range or a header name that is none.
+    pub fn compile(config: &HttpConnectionManager, local_address: IpAddr) -> Result<Self, String> {
+        Ok(RequestHeaderPolicy {
+            internal_addresses: InternalAddresses::compile(
+                &config.internal_cidr_ranges,
+                config.internal_unix_sockets,
+            )?,
+            local_address,
+            ipv4_as_mapped_ipv6: config.represent_ipv4_remote_address_as_ipv4_mapped_ipv6,
+            path: PathNormalization::compile(config),
+            host: HostNormalization::compile(config),
+            use_remote_address: config.use_remote_address,
+            trusted_hops: config.xff_num_trusted_hops,
+            append_forwarded_for: config.use_remote_address && !config.skip_xff_append,
+            append_forwarded_port: config.append_x_forwarded_port,
+            scheme: config.scheme_to_overwrite.as_ref().map(|scheme| scheme.as_bytes().into()),
+            via: config.via.as_ref().filter(|via| !via.is_empty()).map(|via| via.as_bytes().into()),
+            generate_request_id: config.generate_request_id,
+            preserve_external_request_id: config.preserve_external_request_id,
+            internal_only_headers: config
+                .route_config
+                .internal_only_headers
+                .iter()
+                .map(|name| header_name::parse(name))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Brings the head into the form that HTTP filters and routes see. `random` is asked twice when the request gets a new
+    /// identifier.
+    ///
+    /// # Errors
+    /// Why the request is not to go on.
+    #[inline]
+    pub fn apply(
+        &self,
+        request: &mut HeaderBlock,
+        connection: &ConnectionFacts,
+        random: impl FnMut() -> u64,
+    ) -> Result<RequestFacts, Refusal> {
+        Side::Request.join_repeated(request);
+        // The codec's part of Envoy's work comes first, so that a path is not looked at in a refused head.
+        let upgrade = connection_header::sanitize(request).map_err(|nomination| match nomination {
+            Nomination::Rejected => Refusal::ConnectionHeader,
+            Nomination::Host => Refusal::MissingHost,
+        })?;
+        if request.get(KnownName::Path).is_some_and(|path| path.first() != Some(&b'/')) {
+            return Err(Refusal::AbsolutePath);
+        }
+        match self.path.apply(request) {
+            Outcome::Continue => {}
+            Outcome::Reject => return Err(Refusal::PathNormalization),
+            Outcome::Redirect if is_grpc(request) => return Err(Refusal::PathNormalization),
+            Outcome::Redirect => return Err(Refusal::PathRedirect),
+        }
+        let stripped_port = self.host.apply(request, connection.local_port);
+        sanitize_referer(request);
+        let (remote_address, internal) = self.set_origin(request, connection);
+        let edge = !internal && self.use_remote_address;
+        self.set_internal(request, internal, edge);
+        if let Some(via) = &self.via {
+            request.append_value(KnownName::Via, via, b", ");
+        }
+        if edge {
+            set_external_address(request, remote_address.as_ref(), connection);
+        }
+        self.set_request_id(request, edge, random);
+        request.remove(KnownName::XForwardedClientCert);
+        Ok(RequestFacts { remote_address, internal, upgrade, stripped_port })
+    }
+
+    /// `x-forwarded-for`, `-proto`, `-port` and the scheme. Answers the client's address, when `x-forwarded-for` names it,
+    /// and whether the request is internal.
+    fn set_origin(&self, request: &mut HeaderBlock, connection: &ConnectionFacts) -> (Option<Address>, bool) {
+        let origin = if self.use_remote_address {
+            let no_proxy_before = !request.contains(KnownName::XForwardedFor);
+            // With n trusted hops, the last n - 1 addresses are those of trusted proxies.
+            let client = self.trusted_hops.checked_sub(1).and_then(|hops| forwarded_client(request, hops));
+            if self.append_forwarded_for {
+                if let Some(address) = &connection.forwarded_for {
+                    request.append_value(KnownName::XForwardedFor, address, b",");
+                }
+            }
+            if self.trusted_hops == 0 {
+                request.set(KnownName::XForwardedProto, connection.scheme());
+                self.set_forwarded_port(request, connection, true);
+            }
+            let is_internal =
+                client.map_or(connection.is_internal, |c| self.internal_addresses.contains_ip(c.address));
+            (client.map(|client| client.address), no_proxy_before && is_internal)
+        } else {
+            let client = forwarded_client(request, self.trusted_hops);
+            let internal =
+                client.is_some_and(|c| c.is_single && self.internal_addresses.contains_ip(c.address));
+            (client.map(|client| client.address), internal)
+        };
+        if !request.contains(KnownName::XForwardedProto) {
+            request.append(KnownName::XForwardedProto, connection.scheme());
+        }
+        self.set_forwarded_port(request, connection, false);
+        self.set_scheme(request, connection);
+        // Envoy knows no port of an address that a header names, and prints 0.
+        (origin.0.map(|ip| Address::Ip((ip, 0).into())), origin.1)
+    }
+
+    #[inline]
+    fn set_forwarded_port(&self, request: &mut HeaderBlock, connection: &ConnectionFacts, overwrite: bool) {
+        let wanted = self.append_forwarded_port && connection.local_port.is_some();
+        if wanted && (overwrite || !request.contains(KnownName::XForwardedPort)) {
+            request.set(KnownName::XForwardedPort, connection.local_port_text.as_bytes());
+        }
+    }
+
+    fn set_scheme(&self, request: &mut HeaderBlock, connection: &ConnectionFacts) {
+        if let Some(scheme) = &self.scheme {
+            request.set(KnownName::Scheme, scheme);
+            request.set(KnownName::XForwardedProto, scheme);
+        } else if !request.contains(KnownName::Scheme) {
+            let scheme = match request.get(KnownName::XForwardedProto) {
+                Some(proto) if proto.eq_ignore_ascii_case(b"http") => &b"http"[..],
+                Some(proto) if proto.eq_ignore_ascii_case(b"https") => b"https",
+                _ => connection.scheme(),
+            };
+            request.set(KnownName::Scheme, scheme);
+        }
+    }
+
+    /// `x-envoy-internal`, and what only internal requests may carry.
+    #[inline]
+    fn set_internal(&self, request: &mut HeaderBlock, internal: bool, edge: bool) {
+        request.remove(KnownName::XEnvoyInternal);
+        if internal {
+            request.append(KnownName::XEnvoyInternal, b"true");
+            return;
+        }
+        if edge {
+            for &name in NOT_FROM_EDGE {
+                request.remove(name);
+            }
+        }
+        for &name in INTERNAL_ONLY {
+            request.remove(name);
+        }
+        for name in &self.internal_only_headers {
+            request.remove_name(name);
+        }
+    }
+
+    #[inline]
+    fn set_request_id(&self, request: &mut HeaderBlock, edge: bool, mut random: impl FnMut() -> u64) {
+        if !self.generate_request_id {
+            return;
+        }
+        let id = request.get(KnownName::XRequestId).filter(|id| !id.is_empty());
+        let new_id = match id {
+            Some(_) if !edge => return,
+            Some(id) if self.preserve_external_request_id => {
+                let Some(id) = request_id::without_trace_reason(id) else { return };
+                id
+            }
+            _ => request_id::generate(random(), random()),
+        };
+        request.set(KnownName::XRequestId, &new_id);
+    }
+}
+
+#[inline]
+fn forwarded_client(request: &HeaderBlock, trusted_hops: u32) -> Option<forwarded::ForwardedClient> {
+    forwarded::client(request.get(KnownName::XForwardedFor)?, trusted_hops)
+}
+
+/// `x-envoy-external-address`: the client as the edge sees it.
+fn set_external_address(request: &mut HeaderBlock, client: Option<&Address>, connection: &ConnectionFacts) {
+    match client {
+        Some(Address::Ip(address)) => {
+            request.set(KnownName::XEnvoyExternalAddress, &connection_facts::text(address.ip()));
+        }
+        _ => {
+            if let Some(address) = &connection.remote_ip {
+                request.set(KnownName::XEnvoyExternalAddress, address);
+            }
+        }
+    }
+}
+
+#[inline]
+fn sanitize_referer(request: &mut HeaderBlock) {
+    if request.get(KnownName::Referer).is_some_and(|referer| !referer::is_valid(referer)) {
+        request.remove(KnownName::Referer);
+    }
+}
+
+fn is_grpc(request: &HeaderBlock) -> bool {
+    request
+        .get(KnownName::ContentType)
+        .and_then(|value| value.strip_prefix(b"application/grpc"))
+        .is_some_and(|rest| matches!(rest.first(), None | Some(b'+')))
+}
+
+#[cfg(test)]
+#[path = "request_headers_tests.rs"]
+mod tests;
