@@ -1,8 +1,9 @@
 //! The only configuration the data plane knows: complete, without "absent means".
 //!
-//! Owns the shape of what crosses from Python; `ferryman/config/model.py` is its twin and says what each field
-//! means. The golden files in `tests/model/` are read by both. Durations are milliseconds, sizes are bytes, `None`
-//! is "off" or "no limit". Does not know protobuf; whoever uses a piece compiles it (regexes, formats, lookups).
+//! Owns the shape of what crosses from Python; `ferryman/config/model/` is its twin and says what each field
+//! means. The golden files in `tests/model/` are read by both, and written back byte for byte by `tests/model.rs`.
+//! Durations are milliseconds, sizes are bytes, `None` is "off" or "no limit". Does not know protobuf; whoever
+//! uses a piece compiles it (regexes, formats, lookups).
 
 pub mod access_log;
 pub mod address;
@@ -17,6 +18,11 @@ pub mod route;
 /// msgpack byte strings as `Vec<u8>` without another dependency.
 mod bytes {
     use serde::de::{Deserializer, Visitor};
+    use serde::ser::Serializer;
+
+    pub fn serialize<S: Serializer>(value: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(value)
+    }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
         struct Bytes;

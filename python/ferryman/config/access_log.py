@@ -39,18 +39,18 @@ _STDOUT = Fields("envoy.extensions.access_loggers.stream.v3.StdoutAccessLog", "l
 _STDERR = Fields("envoy.extensions.access_loggers.stream.v3.StderrAccessLog", "log_format")
 _SUBSTITUTION = Fields(
     "envoy.config.core.v3.SubstitutionFormatString",
-    "text_format json_format text_format_source omit_empty_values formatters",
+    "text_format json_format text_format_source omit_empty_values",
+    checked={"formatters": "no extension is built"},
     no_effect={
         "content_type": "access logs have none",
         "json_format_options": "fields are always sorted, as in Envoy 1.40",
     },
-    partly={"formatters": "no formatter extension is built"},
 )
 _FILTER = Fields(
     "envoy.config.accesslog.v3.AccessLogFilter",
     "status_code_filter duration_filter not_health_check_filter and_filter or_filter header_filter"
-    " response_flag_filter extension_filter",
-    partly={"extension_filter": "no extension is built"},
+    " response_flag_filter",
+    checked={"extension_filter": "no extension is built"},
 )
 _STATUS_CODE = Fields("envoy.config.accesslog.v3.StatusCodeFilter", "comparison")
 _DURATION = Fields("envoy.config.accesslog.v3.DurationFilter", "comparison")

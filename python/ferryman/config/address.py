@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 _ADDRESS = Fields("envoy.config.core.v3.Address", "socket_address pipe")
 _SOCKET_ADDRESS = Fields(
     "envoy.config.core.v3.SocketAddress",
-    "protocol address port_value ipv4_compat",
+    "address port_value ipv4_compat",
+    checked={"protocol": "TCP"},
     same={"resolver_name": "envoy.ip"},
-    partly={"protocol": "only TCP", "address": "no zone (fe80::1%eth0)"},
+    partly={"address": "without a zone (`fe80::1%eth0`)"},
 )
 _PIPE = Fields("envoy.config.core.v3.Pipe", "path mode")
 _CIDR_RANGE = Fields("envoy.config.core.v3.CidrRange", "address_prefix prefix_len")

@@ -28,8 +28,11 @@ _NO_DNS: Final = "no cluster type that does DNS is built"
 
 _BOOTSTRAP = Fields(
     "envoy.config.bootstrap.v3.Bootstrap",
-    "node static_resources admin stats_config stats_flush_interval header_prefix layered_runtime"
-    " overload_manager cluster_manager",
+    "node static_resources admin stats_config stats_flush_interval header_prefix",
+    checked={
+        "layered_runtime": "layers without keys",
+        "cluster_manager": "where events are logged and when clusters are made",
+    },
     same={"dynamic_resources": EMPTY, "deferred_stat_options": EMPTY, "application_log_config": EMPTY},
     no_effect={
         "node_context_params": _FOR_CONTROL_PLANES,
@@ -37,10 +40,6 @@ _BOOTSTRAP = Fields(
         "typed_dns_resolver_config": _NO_DNS,
         "use_tcp_for_dns_lookups": _NO_DNS,
         "perf_tracing_file_path": "release builds of Envoy do not read it",
-    },
-    partly={
-        "layered_runtime": "only layers without keys",
-        "overload_manager": "only one without monitors and actions",
     },
 )
 _STATIC_RESOURCES = Fields("envoy.config.bootstrap.v3.Bootstrap.StaticResources", "listeners clusters")
@@ -65,10 +64,6 @@ _ADMIN = Fields(
     "envoy.config.bootstrap.v3.Admin",
     "access_log access_log_path address allow_paths",
     no_effect={"profile_path": "the pages that write profiles are not built"},
-)
-_OVERLOAD_MANAGER = Fields(
-    "envoy.config.overload.v3.OverloadManager",
-    no_effect={"refresh_interval": "there is no resource monitor to refresh"},
 )
 _CLUSTER_MANAGER = Fields(
     "envoy.config.bootstrap.v3.ClusterManager",
@@ -142,8 +137,6 @@ def _check_empty_parts(cursor: Cursor, fields: dict[str, Any]) -> None:
     """Parts that many files carry without anything in them that would matter."""
     if "layered_runtime" in fields:
         check_layered_runtime(cursor.child("layered_runtime"))
-    if "overload_manager" in fields:
-        _OVERLOAD_MANAGER.read(cursor.child("overload_manager"))
     if "cluster_manager" in fields:
         _CLUSTER_MANAGER.read(cursor.child("cluster_manager"))
 

@@ -23,14 +23,28 @@ from ferryman.config.transport_socket import check_transport_socket
 
 _NO_DNS: Final = "a STATIC cluster resolves no names"
 _NO_CHECKS: Final = "there are no active health checks"
+_CONNECTIONS_ONLY: Final = (
+    "max_pending_requests",
+    "max_requests",
+    "max_retries",
+    "track_remaining",
+    "max_connection_pools",
+    "retry_budget",
+)
 _OTHER_POLICY: Final = "it configures another load balancing policy than the one in use"
 
 _CLUSTER = Fields(
     "envoy.config.cluster.v3.Cluster",
-    "name alt_stat_name type connect_timeout per_connection_buffer_limit_bytes lb_policy load_assignment"
+    "name alt_stat_name connect_timeout per_connection_buffer_limit_bytes lb_policy load_assignment"
     " max_requests_per_connection circuit_breakers common_http_protocol_options http_protocol_options"
-    " typed_extension_protocol_options least_request_lb_config round_robin_lb_config common_lb_config"
-    " transport_socket upstream_connection_options load_balancing_policy cluster_type",
+    " typed_extension_protocol_options least_request_lb_config common_lb_config"
+    " upstream_connection_options load_balancing_policy",
+    checked={
+        "type": "STATIC",
+        "cluster_type": "no extension is built",
+        "round_robin_lb_config": "without slow start",
+        "transport_socket": "envoy.transport_sockets.raw_buffer",
+    },
     same={"lb_subset_config": EMPTY, "per_connection_buffer_high_watermark_timeout": EMPTY},
     no_effect={
         "dns_refresh_rate": _NO_DNS,
@@ -52,16 +66,12 @@ _CLUSTER = Fields(
         "ignore_health_on_host_removal": _NO_CHECKS,
         "protocol_selection": "HTTP/1.1 is the only protocol on either side",
     },
-    partly={
-        "type": "only STATIC",
-        "cluster_type": "no cluster extension is built",
-        "lb_policy": "only ROUND_ROBIN, LEAST_REQUEST, RANDOM and LOAD_BALANCING_POLICY_CONFIG",
-        "transport_socket": "only envoy.transport_sockets.raw_buffer",
-    },
+    partly={"lb_policy": "ROUND_ROBIN, LEAST_REQUEST, RANDOM, LOAD_BALANCING_POLICY_CONFIG"},
 )
 _COMMON_LB = Fields(
     "envoy.config.cluster.v3.Cluster.CommonLbConfig",
-    "healthy_panic_threshold zone_aware_lb_config",
+    "healthy_panic_threshold",
+    checked={"zone_aware_lb_config": "without fail_traffic_on_panic"},
     no_effect={
         "update_merge_window": "static endpoints do not change",
         "ignore_new_hosts_until_first_hc": _NO_CHECKS,
@@ -80,10 +90,9 @@ _THRESHOLDS = Fields(
 )
 _PER_HOST = Fields(
     "envoy.config.cluster.v3.CircuitBreakers.Thresholds",
-    "priority max_connections max_pending_requests max_requests max_retries track_remaining"
-    " max_connection_pools retry_budget",
+    "priority max_connections",
+    checked=dict.fromkeys(_CONNECTIONS_ONLY, "nothing: Envoy limits connections per host only"),
     where="per host",
-    partly={"priority": "only DEFAULT, and only max_connections, as in Envoy"},
 )
 _CONNECTION_OPTIONS = Fields(
     "envoy.config.cluster.v3.UpstreamConnectionOptions",

@@ -1,9 +1,10 @@
 """Which fields of a message the lowering takes: everything else is refused by its name.
 
 Owns the declarations that stand beside each lowering function, the refusal of all fields that are not
-declared, and so the contents of `docs/not_supported.md`. A field is declared in one of three ways:
+declared, and so the contents of `docs/not_supported.md`. A field is declared in one of four ways:
 
-- lowered: the lowering function reads it (tests clear each one and see the model change);
+- lowered: the lowering function reads it (a test clears each one and sees the model change);
+- checked: the lowering function looks into it and refuses what is not built; what passes has no effect;
 - same: only the value that equals what Ferryman does passes, such as `use_original_dst: false`;
 - no_effect: Envoy 1.40 does nothing with it in any configuration that passes here; the reason is given.
 
@@ -32,13 +33,14 @@ DECLARED: dict[tuple[str, str], Fields] = {}
 class Fields:
     """The declaration for one message type."""
 
-    __slots__ = ("_known", "lowered", "message", "no_effect", "partly", "same", "where")
+    __slots__ = ("_known", "checked", "lowered", "message", "no_effect", "partly", "same", "where")
 
     def __init__(
         self,
         message: str,
         lowered: str = "",
         *,
+        checked: Mapping[str, str] = MappingProxyType({}),
         same: Mapping[str, object] = EMPTY,
         no_effect: Mapping[str, str] = MappingProxyType({}),
         partly: Mapping[str, str] = MappingProxyType({}),
@@ -46,15 +48,17 @@ class Fields:
     ) -> None:
         """Declare a message type, once for each place (`where`) in which it is read differently.
 
-        `lowered`: names with spaces between. `partly`: what of a lowered field is refused, for the docs.
+        `lowered`: names with spaces between. `checked`: what passes, `no_effect`: why, by name. `partly`: the
+        limits of a lowered field. The texts are for the docs.
         """
         self.message = message
         self.lowered = frozenset(lowered.split())
+        self.checked = checked
         self.same = same
         self.no_effect = no_effect
         self.partly = partly
         self.where = where
-        self._known = self.lowered | no_effect.keys()
+        self._known = self.lowered | checked.keys() | no_effect.keys()
         DECLARED[message, where] = self
 
     def read(self, cursor: Cursor) -> dict[str, Any]:

@@ -29,7 +29,8 @@ _LISTENER = Fields(
     "name address additional_addresses stat_prefix filter_chains default_filter_chain"
     " per_connection_buffer_limit_bytes transparent freebind tcp_fast_open_queue_length traffic_direction"
     " enable_reuse_port access_log tcp_backlog_size max_connections_to_accept_per_socket_event"
-    " bind_to_port deprecated_v1 ignore_global_conn_limit listener_filters",
+    " bind_to_port deprecated_v1 ignore_global_conn_limit",
+    checked={"listener_filters": "no extension is built"},
     same={
         "use_original_dst": False,
         "per_connection_buffer_high_watermark_timeout": EMPTY,
@@ -41,14 +42,16 @@ _LISTENER = Fields(
         "bypass_overload_manager": "overload_manager is refused",
         "metadata": "nothing that reads listener metadata is built",
     },
-    partly={"listener_filters": "no listener filter is built"},
 )
 _ADDITIONAL = Fields("envoy.config.listener.v3.AdditionalAddress", "address", same={"socket_options": EMPTY})
 _DEPRECATED_V1 = Fields("envoy.config.listener.v3.Listener.DeprecatedV1", "bind_to_port")
 _LISTENER_FILTER = Fields(
     "envoy.config.listener.v3.ListenerFilter",
-    "typed_config",
-    no_effect={"name": "the type says what it is", "filter_disabled": "the filter is refused"},
+    checked={"typed_config": "no extension is built"},
+    no_effect={
+        "name": "the type of typed_config says which filter it is",
+        "filter_disabled": "the filter is refused",
+    },
 )
 
 _DIRECTIONS: Final = ("unspecified", "inbound", "outbound")

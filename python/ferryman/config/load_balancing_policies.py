@@ -18,6 +18,7 @@ from ferryman.config.fields import EMPTY, Fields, refuse
 
 _PREFIX: Final = "envoy.extensions.load_balancing_policies"
 _ZONES: Final = "zones matter only with cluster_manager.local_cluster_name, which is refused"
+_PASSES: Final = "zone_aware_lb_config without fail_traffic_on_panic"
 
 ZONE_AWARE: Final[Mapping[str, str]] = {
     "routing_enabled": _ZONES,
@@ -28,15 +29,18 @@ ZONE_AWARE: Final[Mapping[str, str]] = {
 }
 """The fields of a zone_aware_lb_config that do nothing here, with the reason."""
 
-_LOCALITY_LB = Fields(f"{_PREFIX}.common.v3.LocalityLbConfig", "zone_aware_lb_config")
+_LOCALITY_LB = Fields(f"{_PREFIX}.common.v3.LocalityLbConfig", checked={"zone_aware_lb_config": _PASSES})
 _ZONE_AWARE = Fields(f"{_PREFIX}.common.v3.LocalityLbConfig.ZoneAwareLbConfig", no_effect=ZONE_AWARE)
 _ROUND_ROBIN = Fields(
-    f"{_PREFIX}.round_robin.v3.RoundRobin", "locality_lb_config", same={"slow_start_config": EMPTY}
+    f"{_PREFIX}.round_robin.v3.RoundRobin",
+    checked={"locality_lb_config": _PASSES},
+    same={"slow_start_config": EMPTY},
 )
-_RANDOM = Fields(f"{_PREFIX}.random.v3.Random", "locality_lb_config")
+_RANDOM = Fields(f"{_PREFIX}.random.v3.Random", checked={"locality_lb_config": _PASSES})
 _LEAST_REQUEST = Fields(
     f"{_PREFIX}.least_request.v3.LeastRequest",
-    "choice_count active_request_bias locality_lb_config",
+    "choice_count active_request_bias",
+    checked={"locality_lb_config": _PASSES},
     same={"enable_full_scan": False, "slow_start_config": EMPTY},
 )
 _OLD_LEAST_REQUEST = Fields(

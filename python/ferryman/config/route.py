@@ -28,21 +28,21 @@ _TABLE = Fields(
     " max_direct_response_body_size_bytes ignore_port_in_host_matching typed_per_filter_config "
     + header.FIELDS,
     no_effect={"metadata": _NO_METADATA},
-    partly={"typed_per_filter_config": "only FilterConfig with disabled"},
+    partly={"typed_per_filter_config": "only `envoy.config.route.v3.FilterConfig`"},
 )
 _VIRTUAL_HOST = Fields(
     "envoy.config.route.v3.VirtualHost",
     "name domains routes require_tls typed_per_filter_config per_request_buffer_limit_bytes"
     f" request_body_buffer_limit {header.FIELDS}",
     no_effect={"metadata": _NO_METADATA},
-    partly={"typed_per_filter_config": "only FilterConfig with disabled"},
+    partly={"typed_per_filter_config": "only `envoy.config.route.v3.FilterConfig`"},
 )
 _ROUTE = Fields(
     "envoy.config.route.v3.Route",
     "name match route redirect direct_response typed_per_filter_config per_request_buffer_limit_bytes"
     f" request_body_buffer_limit {header.FIELDS}",
     no_effect={"metadata": _NO_METADATA, "decorator": _NO_TRACING, "tracing": _NO_TRACING},
-    partly={"typed_per_filter_config": "only FilterConfig with disabled"},
+    partly={"typed_per_filter_config": "only `envoy.config.route.v3.FilterConfig`"},
 )
 _FILTER_CONFIG = Fields(
     "envoy.config.route.v3.FilterConfig",

@@ -10,12 +10,11 @@ from __future__ import annotations
 from ferryman.config.cursor import Cursor
 from ferryman.config.fields import Fields, refuse
 
-_LAYERED_RUNTIME = Fields("envoy.config.bootstrap.v3.LayeredRuntime", "layers")
+_LAYERED_RUNTIME = Fields("envoy.config.bootstrap.v3.LayeredRuntime", checked={"layers": "without keys"})
 _LAYER = Fields(
     "envoy.config.bootstrap.v3.RuntimeLayer",
-    "name static_layer",
+    checked={"name": "any, once", "static_layer": "an empty one"},
     no_effect={"admin_layer": "it is empty at start, and the page that would fill it is not built"},
-    partly={"static_layer": "only an empty one"},
 )
 
 

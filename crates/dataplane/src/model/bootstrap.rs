@@ -1,13 +1,13 @@
 //! What concerns the whole process (Envoy: `config.bootstrap.v3.Bootstrap` and the command line).
-#![allow(missing_docs)] // field by field in ferryman/config/model.py
+#![allow(missing_docs)] // field by field in ferryman/config/model/
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::access_log::AccessLog;
 use super::address::Address;
 use super::matcher::StringMatcher;
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Admin {
     pub address: Address,
@@ -15,7 +15,7 @@ pub struct Admin {
     pub allow_paths: Vec<StringMatcher>,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct HistogramBuckets {
     #[serde(rename = "match")]
@@ -23,7 +23,7 @@ pub struct HistogramBuckets {
     pub buckets: Vec<f64>,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TagSpecifier {
     pub tag_name: String,
@@ -31,7 +31,7 @@ pub struct TagSpecifier {
     pub fixed_value: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct StatsConfig {
     pub tags: Vec<TagSpecifier>,
@@ -39,14 +39,14 @@ pub struct StatsConfig {
     pub histogram_buckets: Vec<HistogramBuckets>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DrainStrategy {
     Gradual,
     Immediate,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bootstrap {
     pub admin: Option<Admin>,

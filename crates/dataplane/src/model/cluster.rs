@@ -1,11 +1,11 @@
 //! Clusters and endpoints (Envoy: `config.cluster.v3`, `config.endpoint.v3`).
-#![allow(missing_docs)] // field by field in ferryman/config/model.py
+#![allow(missing_docs)] // field by field in ferryman/config/model/
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::address::Address;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HealthStatus {
     Unknown,
@@ -16,7 +16,7 @@ pub enum HealthStatus {
     Degraded,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Endpoint {
     pub address: Address,
@@ -25,7 +25,7 @@ pub struct Endpoint {
     pub health_status: HealthStatus,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct LocalityEndpoints {
     pub region: String,
@@ -35,7 +35,7 @@ pub struct LocalityEndpoints {
     pub endpoints: Vec<Endpoint>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct CircuitBreakerThresholds {
     pub max_connections: u32,
@@ -46,7 +46,7 @@ pub struct CircuitBreakerThresholds {
     pub track_remaining: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum LoadBalancingPolicy {
     RoundRobin {},
@@ -54,7 +54,7 @@ pub enum LoadBalancingPolicy {
     LeastRequest { choice_count: u32, active_request_bias: f64 },
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TcpKeepalive {
     pub probes: Option<u32>,
@@ -62,7 +62,7 @@ pub struct TcpKeepalive {
     pub interval_s: Option<u32>,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cluster {
     pub name: String,

@@ -1,13 +1,13 @@
 //! The HTTP connection manager and its filters (Envoy: `http_connection_manager.v3`).
-#![allow(missing_docs)] // field by field in ferryman/config/model.py
+#![allow(missing_docs)] // field by field in ferryman/config/model/
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::access_log::AccessLog;
 use super::address::CidrRange;
 use super::route::RouteConfiguration;
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Router {
     pub dynamic_stats: bool,
@@ -15,13 +15,13 @@ pub struct Router {
     pub start_child_span: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum HttpFilterConfig {
     Router(Router),
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct HttpFilter {
     pub name: String,
@@ -29,14 +29,14 @@ pub struct HttpFilter {
     pub config: HttpFilterConfig,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CodecType {
     Auto,
     Http1,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ServerHeaderTransformation {
     Overwrite,
@@ -44,7 +44,7 @@ pub enum ServerHeaderTransformation {
     PassThrough,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EscapedSlashesAction {
     Keep,
@@ -53,7 +53,7 @@ pub enum EscapedSlashesAction {
     UnescapeAndForward,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HeadersWithUnderscoresAction {
     Allow,
@@ -61,7 +61,7 @@ pub enum HeadersWithUnderscoresAction {
     DropHeader,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[allow(clippy::struct_excessive_bools)] // Envoy's own switches
 pub struct HttpConnectionManager {

@@ -1,20 +1,20 @@
 //! Listeners, filter chains, network filters (Envoy: `config.listener.v3`).
-#![allow(missing_docs)] // field by field in ferryman/config/model.py
+#![allow(missing_docs)] // field by field in ferryman/config/model/
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::access_log::AccessLog;
 use super::address::{Address, CidrRange};
 use super::http_connection_manager::HttpConnectionManager;
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TcpCluster {
     pub name: String,
     pub weight: u32,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TcpProxy {
     pub stat_prefix: String,
@@ -25,14 +25,14 @@ pub struct TcpProxy {
     pub access_log: Vec<AccessLog>,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum NetworkFilter {
     TcpProxy(Box<TcpProxy>),
     HttpConnectionManager(Box<HttpConnectionManager>),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SourceType {
     Any,
@@ -40,7 +40,7 @@ pub enum SourceType {
     External,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct FilterChainMatch {
     pub destination_port: Option<u16>,
@@ -52,7 +52,7 @@ pub struct FilterChainMatch {
     pub transport_protocol: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct FilterChain {
     pub name: String,
@@ -62,7 +62,7 @@ pub struct FilterChain {
     pub transport_socket_connect_timeout_ms: Option<u64>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TrafficDirection {
     Unspecified,
@@ -70,7 +70,7 @@ pub enum TrafficDirection {
     Outbound,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[allow(clippy::struct_excessive_bools)] // Envoy's own switches
 pub struct Listener {

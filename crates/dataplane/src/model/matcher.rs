@@ -1,9 +1,9 @@
 //! String, header and query parameter matchers (Envoy: `type.matcher.v3`, `config.route.v3.HeaderMatcher`).
-#![allow(missing_docs)] // field by field in ferryman/config/model.py
+#![allow(missing_docs)] // field by field in ferryman/config/model/
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum StringMatcher {
     Exact { value: String, ignore_case: bool },
@@ -13,7 +13,7 @@ pub enum StringMatcher {
     Regex { regex: String },
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum HeaderMatch {
     Present { present: bool },
@@ -21,7 +21,7 @@ pub enum HeaderMatch {
     String { matcher: StringMatcher },
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct HeaderMatcher {
     pub name: String,
@@ -31,7 +31,7 @@ pub struct HeaderMatcher {
     pub treat_missing_header_as_empty: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct QueryParameterMatcher {
     pub name: String,

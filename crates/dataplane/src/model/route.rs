@@ -1,12 +1,12 @@
 //! Route tables (Envoy: `config.route.v3.RouteConfiguration`).
-#![allow(missing_docs)] // field by field in ferryman/config/model.py
+#![allow(missing_docs)] // field by field in ferryman/config/model/
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::format::Format;
 use super::matcher::{HeaderMatcher, QueryParameterMatcher};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AppendAction {
     AppendIfExistsOrAdd,
@@ -15,7 +15,7 @@ pub enum AppendAction {
     OverwriteIfExists,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct HeaderValueOption {
     pub name: String,
@@ -24,7 +24,7 @@ pub struct HeaderValueOption {
     pub keep_empty_value: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct HeaderMutations {
     pub request_headers_to_add: Vec<HeaderValueOption>,
@@ -33,7 +33,7 @@ pub struct HeaderMutations {
     pub response_headers_to_remove: Vec<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum PathMatch {
     Prefix { value: String, case_sensitive: bool },
@@ -42,7 +42,7 @@ pub enum PathMatch {
     PathSeparatedPrefix { value: String, case_sensitive: bool },
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RouteMatch {
     pub path: PathMatch,
@@ -50,14 +50,14 @@ pub struct RouteMatch {
     pub query_parameters: Vec<QueryParameterMatcher>,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RegexRewrite {
     pub regex: String,
     pub substitution: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct WeightedCluster {
     pub name: String,
@@ -66,7 +66,7 @@ pub struct WeightedCluster {
     pub host_rewrite_literal: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ClusterSpecifier {
     Cluster { name: String },
@@ -74,7 +74,7 @@ pub enum ClusterSpecifier {
     WeightedClusters { clusters: Vec<WeightedCluster>, header_name: Option<String> },
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum HostRewrite {
     Literal { value: String },
@@ -83,14 +83,14 @@ pub enum HostRewrite {
     PathRegex { rewrite: RegexRewrite },
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RoutingPriority {
     Default,
     High,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RouteAction {
     pub cluster: ClusterSpecifier,
@@ -107,7 +107,7 @@ pub struct RouteAction {
     pub priority: RoutingPriority,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RedirectAction {
     pub https_redirect: bool,
@@ -121,7 +121,7 @@ pub struct RedirectAction {
     pub strip_query: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct DirectResponseAction {
     pub status: u16,
@@ -129,7 +129,7 @@ pub struct DirectResponseAction {
     pub body: Vec<u8>,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Action {
     Route(Box<RouteAction>),
@@ -137,14 +137,14 @@ pub enum Action {
     DirectResponse(DirectResponseAction),
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RouteFilterConfig {
     pub filter_name: String,
     pub disabled: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
     pub name: String,
@@ -157,7 +157,7 @@ pub struct Route {
     pub request_body_buffer_limit_bytes: Option<u64>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RequireTls {
     None,
@@ -165,7 +165,7 @@ pub enum RequireTls {
     All,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct VirtualHost {
     pub name: String,
@@ -176,7 +176,7 @@ pub struct VirtualHost {
     pub filter_config: Vec<RouteFilterConfig>,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RouteConfiguration {
     pub name: String,

@@ -35,8 +35,14 @@ _MANAGER = Fields(
     " represent_ipv4_remote_address_as_ipv4_mapped_ipv6 normalize_path merge_slashes"
     " path_with_escaped_slashes_action strip_matching_host_port strip_any_host_port strip_trailing_host_dot"
     " stream_error_on_invalid_http_message append_x_forwarded_port append_local_overload"
-    " add_proxy_protocol_connection_state forward_client_cert_details request_id_extension"
-    " original_ip_detection_extensions early_header_mutation_extensions typed_header_validation_config",
+    " add_proxy_protocol_connection_state",
+    checked={
+        "forward_client_cert_details": "all but ALWAYS_FORWARD_ONLY: without TLS they are SANITIZE",
+        "request_id_extension": "no extension is built",
+        "original_ip_detection_extensions": "no extension is built",
+        "early_header_mutation_extensions": "no extension is built",
+        "typed_header_validation_config": "no extension is built",
+    },
     same={
         "add_user_agent": False,
         "access_log_options": EMPTY,
@@ -45,14 +51,7 @@ _MANAGER = Fields(
         "path_normalization_options": EMPTY,
     },
     no_effect={"set_current_client_cert_details": _NO_TLS},
-    partly={
-        "codec_type": "only AUTO and HTTP1",
-        "forward_client_cert_details": "not ALWAYS_FORWARD_ONLY; the others are SANITIZE without TLS",
-        "request_id_extension": "no extension is built",
-        "original_ip_detection_extensions": "no extension is built",
-        "early_header_mutation_extensions": "no extension is built",
-        "typed_header_validation_config": "no extension is built",
-    },
+    partly={"codec_type": "AUTO, HTTP1"},
 )
 _SCHEME = Fields("envoy.config.core.v3.SchemeHeaderTransformation", "scheme_to_overwrite")
 _INTERNAL = Fields(f"{TYPE}.InternalAddressConfig", "unix_sockets cidr_ranges")

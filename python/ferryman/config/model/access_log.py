@@ -1,0 +1,101 @@
+"""Access logs and their filters (Envoy: `config.accesslog.v3.AccessLog`)."""
+
+from __future__ import annotations
+
+from ferryman.config.model.format import Format, JsonObject
+from ferryman.config.model.matcher import HeaderMatcher
+from ferryman.config.model.struct import Model, Tagged
+
+
+class FileSink(Tagged, tag="file", frozen=True):
+    """A file; it is opened at load and reopened on SIGUSR1."""
+
+    path: str
+
+
+class StdoutSink(Tagged, tag="stdout", frozen=True):
+    """Standard output."""
+
+
+class StderrSink(Tagged, tag="stderr", frozen=True):
+    """Standard error."""
+
+
+class TextLog(Tagged, tag="text", frozen=True):
+    """A text line; the format carries its own newline."""
+
+    format: Format
+    omit_empty_values: bool
+
+
+class JsonLog(Tagged, tag="json", frozen=True):
+    """One JSON object a line."""
+
+    root: JsonObject
+    omit_empty_values: bool
+
+
+class Comparison(Model, frozen=True):
+    """`op` is eq, ge, le or ne."""
+
+    op: str
+    value: int
+
+
+class StatusCodeFilter(Tagged, tag="status_code", frozen=True):
+    """Compares the response code (0 when there is none)."""
+
+    comparison: Comparison
+
+
+class DurationFilter(Tagged, tag="duration", frozen=True):
+    """Compares the duration in milliseconds."""
+
+    comparison: Comparison
+
+
+class ResponseFlagFilter(Tagged, tag="response_flag", frozen=True):
+    """Any of these flags; none given: any flag at all."""
+
+    flags: list[str]
+
+
+class HeaderFilter(Tagged, tag="header", frozen=True):
+    """A request header condition."""
+
+    header: HeaderMatcher
+
+
+class AndFilter(Tagged, tag="and", frozen=True):
+    """All hold."""
+
+    filters: list[AccessLogFilter]
+
+
+class OrFilter(Tagged, tag="or", frozen=True):
+    """At least one holds."""
+
+    filters: list[AccessLogFilter]
+
+
+class NotHealthCheckFilter(Tagged, tag="not_health_check", frozen=True):
+    """The request is no health check."""
+
+
+AccessLogFilter = (
+    StatusCodeFilter
+    | DurationFilter
+    | ResponseFlagFilter
+    | HeaderFilter
+    | AndFilter
+    | OrFilter
+    | NotHealthCheckFilter
+)
+
+
+class AccessLog(Model, frozen=True):
+    """One access log of a listener, connection manager, tcp_proxy or of admin."""
+
+    sink: FileSink | StdoutSink | StderrSink
+    format: TextLog | JsonLog
+    filter: AccessLogFilter | None

@@ -1,0 +1,30 @@
+"""Addresses of listeners and endpoints (Envoy: `config.core.v3.Address`)."""
+
+from __future__ import annotations
+
+from ferryman.config.model.struct import Model, Tagged
+
+
+class SocketAddress(Tagged, tag="socket", frozen=True):
+    """An IP address and a port; port 0 asks the kernel for one."""
+
+    ip: str
+    port: int
+    ipv4_compat: bool
+
+
+class Pipe(Tagged, tag="pipe", frozen=True):
+    """A Unix domain socket; a path that starts with `@` is in the abstract namespace. `mode` 0: leave."""
+
+    path: str
+    mode: int
+
+
+Address = SocketAddress | Pipe
+
+
+class CidrRange(Model, frozen=True):
+    """`address_prefix`/`prefix_len`, already masked."""
+
+    address_prefix: str
+    prefix_len: int

@@ -1,0 +1,58 @@
+"""What concerns the whole process (Envoy: `config.bootstrap.v3.Bootstrap` and the command line)."""
+
+from __future__ import annotations
+
+from ferryman.config.model.access_log import AccessLog
+from ferryman.config.model.address import Address
+from ferryman.config.model.matcher import StringMatcher
+from ferryman.config.model.struct import Model
+
+
+class Admin(Model, frozen=True):
+    """The admin listener."""
+
+    address: Address
+    access_log: list[AccessLog]
+    allow_paths: list[StringMatcher]
+
+
+class HistogramBuckets(Model, frozen=True):
+    """Which bucket bounds (milliseconds or plain) hold for the histograms whose names match."""
+
+    match: StringMatcher
+    buckets: list[float]
+
+
+class TagSpecifier(Model, frozen=True):
+    """One tag: a regex with up to two groups, or a fixed value."""
+
+    tag_name: str
+    regex: str | None
+    fixed_value: str | None
+
+
+class StatsConfig(Model, frozen=True):
+    """How stats are named and which exist."""
+
+    tags: list[TagSpecifier]
+    use_all_default_tags: bool
+    histogram_buckets: list[HistogramBuckets]
+
+
+class Bootstrap(Model, frozen=True):
+    """Everything that is neither a listener nor a cluster."""
+
+    admin: Admin | None
+    node_id: str
+    node_cluster: str
+    node_region: str
+    node_zone: str
+    node_sub_zone: str
+    concurrency: int
+    drain_time_ms: int
+    drain_strategy: str  # gradual | immediate
+    file_flush_interval_ms: int
+    file_flush_min_size_bytes: int
+    stats: StatsConfig
+    stats_flush_interval_ms: int
+    header_prefix: str  # x-envoy

@@ -1,0 +1,87 @@
+"""Clusters and endpoints (Envoy: `config.cluster.v3`, `config.endpoint.v3`)."""
+
+from __future__ import annotations
+
+from ferryman.config.model.address import Address
+from ferryman.config.model.struct import Model, Tagged
+
+
+class Endpoint(Model, frozen=True):
+    """One endpoint. `health_status` is Envoy's word in lower case."""
+
+    address: Address
+    hostname: str
+    weight: int
+    health_status: str  # unknown | healthy | unhealthy | draining | timeout | degraded
+
+
+class LocalityEndpoints(Model, frozen=True):
+    """The endpoints of one locality and priority."""
+
+    region: str
+    zone: str
+    sub_zone: str
+    priority: int
+    endpoints: list[Endpoint]
+
+
+class CircuitBreakerThresholds(Model, frozen=True):
+    """Limits of one priority."""
+
+    max_connections: int
+    max_pending_requests: int
+    max_requests: int
+    max_retries: int
+    max_connection_pools: int | None
+    track_remaining: bool
+
+
+class RoundRobin(Tagged, tag="round_robin", frozen=True):
+    """Each in turn, by weight."""
+
+
+class Random(Tagged, tag="random", frozen=True):
+    """Any."""
+
+
+class LeastRequest(Tagged, tag="least_request", frozen=True):
+    """The one with the fewest active requests of `choice_count` drawn; with weights: by weight and load."""
+
+    choice_count: int
+    active_request_bias: float
+
+
+LoadBalancingPolicy = RoundRobin | Random | LeastRequest
+
+
+class TcpKeepalive(Model, frozen=True):
+    """None leaves the system's value. Seconds, as the socket options are."""
+
+    probes: int | None
+    time_s: int | None
+    interval_s: int | None
+
+
+class Cluster(Model, frozen=True):
+    """A cluster of static endpoints. `stat_name` is `alt_stat_name` or the name."""
+
+    name: str
+    place: str
+    stat_name: str
+    connect_timeout_ms: int
+    per_connection_buffer_limit_bytes: int
+    localities: list[LocalityEndpoints]
+    overprovisioning_factor: int
+    healthy_panic_threshold_percent: float
+    load_balancing_policy: LoadBalancingPolicy
+    circuit_breakers_default: CircuitBreakerThresholds
+    circuit_breakers_high: CircuitBreakerThresholds
+    per_host_max_connections: int | None
+    max_requests_per_connection: int | None
+    idle_timeout_ms: int | None
+    max_connection_duration_ms: int | None
+    max_response_headers_bytes: int
+    max_response_headers_count: int
+    enable_trailers: bool
+    tcp_keepalive: TcpKeepalive | None
+    stat_tags: list[tuple[str, str]]

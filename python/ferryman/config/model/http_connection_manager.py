@@ -1,0 +1,73 @@
+"""The HTTP connection manager and its filters (Envoy: `http_connection_manager.v3`)."""
+
+from __future__ import annotations
+
+from ferryman.config.model.access_log import AccessLog
+from ferryman.config.model.address import CidrRange
+from ferryman.config.model.route import RouteConfiguration
+from ferryman.config.model.struct import Model, Tagged
+
+
+class Router(Tagged, tag="router", frozen=True):
+    """`envoy.filters.http.router`."""
+
+    dynamic_stats: bool
+    suppress_envoy_headers: bool
+    start_child_span: bool
+
+
+class HttpFilter(Model, frozen=True):
+    """One HTTP filter in the chain; `name` is its name in the configuration."""
+
+    name: str
+    disabled: bool
+    config: Router
+
+
+class HttpConnectionManager(Tagged, tag="http_connection_manager", frozen=True):
+    """`envoy.filters.network.http_connection_manager`. Timeouts of None are off."""
+
+    stat_prefix: str
+    codec_type: str  # auto | http1
+    route_config: RouteConfiguration
+    http_filters: list[HttpFilter]
+    server_name: str
+    server_header_transformation: str  # overwrite | append_if_absent | pass_through
+    via: str | None
+    use_remote_address: bool
+    xff_num_trusted_hops: int
+    skip_xff_append: bool
+    represent_ipv4_remote_address_as_ipv4_mapped_ipv6: bool
+    internal_cidr_ranges: list[CidrRange]
+    internal_unix_sockets: bool
+    generate_request_id: bool
+    preserve_external_request_id: bool
+    always_set_request_id_in_response: bool
+    proxy_100_continue: bool
+    normalize_path: bool
+    merge_slashes: bool
+    path_with_escaped_slashes_action: str  # keep | reject | unescape_and_redirect | unescape_and_forward
+    strip_any_host_port: bool
+    strip_matching_host_port: bool
+    strip_trailing_host_dot: bool
+    scheme_to_overwrite: str | None
+    stream_error_on_invalid_http_message: bool
+    max_request_headers_bytes: int
+    max_headers_count: int
+    headers_with_underscores_action: str  # allow | reject_request | drop_header
+    max_requests_per_connection: int | None
+    idle_timeout_ms: int | None
+    max_connection_duration_ms: int | None
+    max_stream_duration_ms: int | None
+    stream_idle_timeout_ms: int | None
+    request_timeout_ms: int | None
+    request_headers_timeout_ms: int | None
+    drain_timeout_ms: int
+    delayed_close_timeout_ms: int | None
+    accept_http_10: bool
+    default_host_for_http_10: str | None
+    enable_trailers: bool
+    access_log: list[AccessLog]
+    add_proxy_protocol_connection_state: bool
+    append_x_forwarded_port: bool
+    append_local_overload: bool

@@ -1,0 +1,73 @@
+"""Listeners, filter chains, network filters (Envoy: `config.listener.v3`)."""
+
+from __future__ import annotations
+
+from ferryman.config.model.access_log import AccessLog
+from ferryman.config.model.address import Address, CidrRange
+from ferryman.config.model.http_connection_manager import HttpConnectionManager
+from ferryman.config.model.struct import Model, Tagged
+
+
+class TcpCluster(Model, frozen=True):
+    """One cluster of tcp_proxy with its weight."""
+
+    name: str
+    weight: int
+
+
+class TcpProxy(Tagged, tag="tcp_proxy", frozen=True):
+    """`envoy.filters.network.tcp_proxy`."""
+
+    stat_prefix: str
+    clusters: list[TcpCluster]
+    idle_timeout_ms: int | None
+    max_downstream_connection_duration_ms: int | None
+    max_connect_attempts: int
+    access_log: list[AccessLog]
+
+
+NetworkFilter = TcpProxy | HttpConnectionManager
+
+
+class FilterChainMatch(Model, frozen=True):
+    """Conditions of a filter chain; an empty list is no condition."""
+
+    destination_port: int | None
+    prefix_ranges: list[CidrRange]
+    direct_source_prefix_ranges: list[CidrRange]
+    source_type: str  # any | same_ip_or_loopback | external
+    source_prefix_ranges: list[CidrRange]
+    source_ports: list[int]
+    transport_protocol: str  # "" | raw_buffer | other (never matches without tls_inspector)
+
+
+class FilterChain(Model, frozen=True):
+    """A chain of network filters; the last one ends it."""
+
+    name: str
+    match: FilterChainMatch
+    filters: list[NetworkFilter]
+    transport_socket_connect_timeout_ms: int | None
+
+
+class Listener(Model, frozen=True):
+    """A listener. `stat_prefix` is what stands after `listener.`."""
+
+    name: str
+    place: str
+    stat_prefix: str
+    addresses: list[Address]
+    bind_to_port: bool
+    reuse_port: bool
+    freebind: bool
+    transparent: bool
+    tcp_backlog_size: int | None
+    tcp_fast_open_queue_length: int | None
+    per_connection_buffer_limit_bytes: int
+    filter_chains: list[FilterChain]
+    default_filter_chain: FilterChain | None
+    access_log: list[AccessLog]
+    traffic_direction: str  # unspecified | inbound | outbound
+    ignore_global_conn_limit: bool
+    max_connections_to_accept_per_socket_event: int | None
+    stat_tags: list[tuple[str, str]]

@@ -1,0 +1,78 @@
+"""String, header and query parameter matchers (Envoy: `type.matcher.v3`, `config.route.v3.HeaderMatcher`)."""
+
+from __future__ import annotations
+
+from ferryman.config.model.struct import Model, Tagged
+
+
+class RegexMatch(Tagged, tag="regex", frozen=True):
+    """The whole value matches; RE2 syntax, checked with the data plane's own engine."""
+
+    regex: str
+
+
+class ExactMatch(Tagged, tag="exact", frozen=True):
+    """The whole value is equal."""
+
+    value: str
+    ignore_case: bool
+
+
+class PrefixMatch(Tagged, tag="prefix", frozen=True):
+    """The value starts so."""
+
+    value: str
+    ignore_case: bool
+
+
+class SuffixMatch(Tagged, tag="suffix", frozen=True):
+    """The value ends so."""
+
+    value: str
+    ignore_case: bool
+
+
+class ContainsMatch(Tagged, tag="contains", frozen=True):
+    """The value has it inside."""
+
+    value: str
+    ignore_case: bool
+
+
+StringMatcher = ExactMatch | PrefixMatch | SuffixMatch | ContainsMatch | RegexMatch
+
+
+class HeaderPresent(Tagged, tag="present", frozen=True):
+    """Whether the header is there at all (`present`: true, wanted; false, unwanted)."""
+
+    present: bool
+
+
+class HeaderRange(Tagged, tag="range", frozen=True):
+    """A decimal integer with start <= value < end."""
+
+    start: int
+    end: int
+
+
+class HeaderString(Tagged, tag="string", frozen=True):
+    """A string match on the value."""
+
+    matcher: StringMatcher
+
+
+class HeaderMatcher(Model, frozen=True):
+    """One header condition of a route. `name` is lower case."""
+
+    name: str
+    match: HeaderPresent | HeaderRange | HeaderString
+    invert_match: bool
+    treat_missing_header_as_empty: bool
+
+
+class QueryParameterMatcher(Model, frozen=True):
+    """One query parameter condition; `match` None asks for presence only (`present`)."""
+
+    name: str
+    match: StringMatcher | None
+    present: bool

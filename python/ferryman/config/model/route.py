@@ -1,0 +1,203 @@
+"""Route tables (Envoy: `config.route.v3.RouteConfiguration`)."""
+
+from __future__ import annotations
+
+from ferryman.config.model.format import Format
+from ferryman.config.model.matcher import HeaderMatcher, QueryParameterMatcher
+from ferryman.config.model.struct import Model, Tagged
+
+
+class HeaderValueOption(Model, frozen=True):
+    """One header to add; `name` is lower case. `append_action` is Envoy's word in lower case."""
+
+    name: str
+    value: Format
+    append_action: str  # append_if_exists_or_add | add_if_absent | overwrite_if_exists[_or_add]
+    keep_empty_value: bool
+
+
+class HeaderMutations(Model, frozen=True):
+    """What one level (route table, virtual host, route, weighted cluster) does to the headers."""
+
+    request_headers_to_add: list[HeaderValueOption]
+    request_headers_to_remove: list[str]
+    response_headers_to_add: list[HeaderValueOption]
+    response_headers_to_remove: list[str]
+
+
+class PathPrefix(Tagged, tag="prefix", frozen=True):
+    """`:path` without query starts so."""
+
+    value: str
+    case_sensitive: bool
+
+
+class PathExact(Tagged, tag="path", frozen=True):
+    """`:path` without query is equal."""
+
+    value: str
+    case_sensitive: bool
+
+
+class PathRegex(Tagged, tag="safe_regex", frozen=True):
+    """`:path` without query matches as a whole."""
+
+    regex: str
+
+
+class PathSeparatedPrefix(Tagged, tag="path_separated_prefix", frozen=True):
+    """`:path` is equal or goes on with `/` after it."""
+
+    value: str
+    case_sensitive: bool
+
+
+class RouteMatch(Model, frozen=True):
+    """All conditions of a route; every one must hold."""
+
+    path: PathPrefix | PathExact | PathRegex | PathSeparatedPrefix
+    headers: list[HeaderMatcher]
+    query_parameters: list[QueryParameterMatcher]
+
+
+class RegexRewrite(Model, frozen=True):
+    r"""`\N` in `substitution` is the Nth group."""
+
+    regex: str
+    substitution: str
+
+
+class ClusterName(Tagged, tag="cluster", frozen=True):
+    """One fixed cluster."""
+
+    name: str
+
+
+class ClusterHeader(Tagged, tag="cluster_header", frozen=True):
+    """The request header (lower case) that names the cluster."""
+
+    name: str
+
+
+class WeightedCluster(Model, frozen=True):
+    """One choice of several, taken `weight` times in the sum of all weights."""
+
+    name: str
+    weight: int
+    headers: HeaderMutations
+    host_rewrite_literal: str | None
+
+
+class WeightedClusters(Tagged, tag="weighted_clusters", frozen=True):
+    """Several clusters, weights > 0 in sum. `header_name`: a request header that holds the random value."""
+
+    clusters: list[WeightedCluster]
+    header_name: str | None
+
+
+ClusterSpecifier = ClusterName | ClusterHeader | WeightedClusters
+
+
+class HostRewriteLiteral(Tagged, tag="literal", frozen=True):
+    """Host becomes this."""
+
+    value: str
+
+
+class HostRewriteAuto(Tagged, tag="auto", frozen=True):
+    """Host becomes the chosen endpoint's hostname, if it has one."""
+
+
+class HostRewriteHeader(Tagged, tag="header", frozen=True):
+    """Host becomes this request header's value, if it is there."""
+
+    name: str
+
+
+class HostRewritePathRegex(Tagged, tag="path_regex", frozen=True):
+    """Host is made from the path without query."""
+
+    rewrite: RegexRewrite
+
+
+HostRewrite = HostRewriteLiteral | HostRewriteAuto | HostRewriteHeader | HostRewritePathRegex
+
+
+class RouteAction(Tagged, tag="route", frozen=True):
+    """Forward to a cluster."""
+
+    cluster: ClusterSpecifier
+    cluster_not_found_response_code: int  # 404 | 500 | 503
+    prefix_rewrite: str | None
+    regex_rewrite: RegexRewrite | None
+    host_rewrite: HostRewrite | None
+    append_x_forwarded_host: bool
+    timeout_ms: int | None
+    idle_timeout_ms: int | None  # the route's own; None: the connection manager's stream_idle_timeout holds
+    idle_timeout_set: bool  # True with idle_timeout_ms None: switched off for this route
+    max_stream_duration_ms: int | None  # the route's own; None: the connection manager's holds
+    max_stream_duration_set: bool  # True with max_stream_duration_ms None: switched off for this route
+    priority: str  # default | high
+
+
+class RedirectAction(Tagged, tag="redirect", frozen=True):
+    """Answer with a Location."""
+
+    https_redirect: bool
+    scheme_redirect: str | None
+    host_redirect: str | None
+    port_redirect: int | None
+    path_redirect: str | None
+    prefix_rewrite: str | None
+    regex_rewrite: RegexRewrite | None
+    response_code: int  # 301 | 302 | 303 | 307 | 308
+    strip_query: bool
+
+
+class DirectResponseAction(Tagged, tag="direct_response", frozen=True):
+    """Answer from the configuration; the body is read at load."""
+
+    status: int
+    body: bytes
+
+
+class RouteFilterConfig(Model, frozen=True):
+    """Per-route configuration of one HTTP filter, by the filter's name in the chain."""
+
+    filter_name: str
+    disabled: bool
+
+
+class Route(Model, frozen=True):
+    """One route of a virtual host; `name` may be empty. `place` is where it stands in the configuration."""
+
+    name: str
+    place: str
+    match: RouteMatch
+    action: RouteAction | RedirectAction | DirectResponseAction
+    headers: HeaderMutations
+    filter_config: list[RouteFilterConfig]
+    request_body_buffer_limit_bytes: int | None
+
+
+class VirtualHost(Model, frozen=True):
+    """A set of domains and its routes, first match wins. Domains are lower case."""
+
+    name: str
+    domains: list[str]
+    routes: list[Route]
+    headers: HeaderMutations
+    require_tls: str  # none | external_only | all
+    filter_config: list[RouteFilterConfig]
+
+
+class RouteConfiguration(Model, frozen=True):
+    """A route table."""
+
+    name: str
+    virtual_hosts: list[VirtualHost]
+    headers: HeaderMutations
+    internal_only_headers: list[str]
+    most_specific_header_mutations_wins: bool
+    ignore_port_in_host_matching: bool
+    max_direct_response_body_size_bytes: int

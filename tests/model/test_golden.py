@@ -1,0 +1,36 @@
+"""Lowering yields what the golden files say, and the model's own types can read them."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from ferryman.config import model
+
+from tests.model import golden
+
+
+class Golden(msgspec.Struct, forbid_unknown_fields=True):
+    bootstrap: model.Bootstrap
+    clusters: list[model.Cluster]
+    listeners: list[model.Listener]
+
+
+@pytest.mark.parametrize("name", golden.NAMES)
+def test_lowering_yields_the_golden_file(name: str) -> None:
+    lowered = golden.lower(name)
+    hint = "; if the change is meant, run python tests/model/golden.py and read the difference"
+    assert golden.as_json(lowered).decode() == golden.FOLDER.joinpath(f"{name}.json").read_text(), hint
+    assert golden.as_msgpack(lowered) == golden.FOLDER.joinpath(f"{name}.msgpack").read_bytes(), hint
+
+
+@pytest.mark.parametrize("name", golden.NAMES)
+def test_the_model_reads_back_what_crosses(name: str) -> None:
+    lowered = golden.lower(name)
+    read = msgspec.msgpack.decode(golden.as_msgpack(lowered), type=Golden)
+    assert golden.tree(lowered) == msgspec.structs.asdict(read)
+
+
+def test_no_golden_file_is_left_without_its_configuration() -> None:
+    made = {path.stem for path in golden.FOLDER.glob("*.msgpack")}
+    assert made == set(golden.NAMES)
+    assert len(golden.NAMES) >= 10
