@@ -63,7 +63,7 @@ class Rig:
         before = self.proxy.stats()
         log_start = self.log_path.stat().st_size if self.log_path.exists() else 0
         clients = self._play_clients(case, signals, observation)
-        self._barrier()
+        self.barrier()
         for client in clients:
             client.read_ready()
         ports = self._port_names(clients)
@@ -79,6 +79,20 @@ class Rig:
         _take_out_time_digits(deltas, clients)
         observation.stats = {normaliser.text(name): delta for name, delta in deltas.items()}
         return observation
+
+    def begin(self, case: Case) -> None:
+        """Let the upstreams play the case's script, for tests that drive the clients themselves."""
+        self._begin_upstreams(case, Signals(case.limit))
+
+    def forwarded(self, server: str) -> list[bytes]:
+        """What an upstream server saw since `begin`, a connection each."""
+        return self._servers[server].recorded()
+
+    def address(self, listener: str) -> tuple[str, int]:
+        """Where a TCP listener is."""
+        found = self._listeners[listener]
+        assert not isinstance(found, str)
+        return found
 
     def _begin_upstreams(self, case: Case, signals: Signals) -> None:
         scripts = self._fill(case, case.upstream)
@@ -131,7 +145,7 @@ class Rig:
         sock.connect(address)
         return sock
 
-    def _barrier(self) -> int:
+    def barrier(self) -> int:
         """A round trip through the worker; returns its number."""
         self._barriers += 1
         if self._sentinel is None:
@@ -167,7 +181,7 @@ class Rig:
             time.sleep(0.001)
 
     def _log_lines(self, start: int) -> list[str]:
-        marker = f"{SENTINEL} /{self._barrier()}\n"
+        marker = f"{SENTINEL} /{self.barrier()}\n"
         deadline = time.monotonic() + QUIET_LIMIT
         while time.monotonic() < deadline:
             if self.log_path.exists():
