@@ -7,6 +7,7 @@ pub mod decimal;
 pub mod filters;
 pub mod format;
 pub mod header_name;
+pub mod matcher;
 pub mod model;
 pub mod repeated_headers;
 pub mod stats;
