@@ -1,0 +1,45 @@
+"""What the README shows is true."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
+
+
+def ferryman(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ferryman", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+def shown_configuration() -> str:
+    (block,) = re.findall(r"```yaml\n(.*?)```", README, re.S)
+    return str(block)
+
+
+def test_its_configuration_is_valid(tmp_path: Path) -> None:
+    (tmp_path / "envoy.yaml").write_text(shown_configuration())
+    done = ferryman(tmp_path, "--mode", "validate", "-c", "envoy.yaml")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "configuration 'envoy.yaml' OK\n", "")
+
+
+def test_its_mistake_is_told_as_shown(tmp_path: Path) -> None:
+    (shown,) = re.findall(r"```\n(envoy\.yaml:.*?)```", README, re.S)
+    (tmp_path / "envoy.yaml").write_text(shown_configuration().replace("port_value: 8080", "port_vale: 8080"))
+    done = ferryman(tmp_path, "check", "envoy.yaml")
+    assert done.returncode == 1
+    assert done.stdout == f"{shown}configuration 'envoy.yaml' has errors\n"
+
+
+def test_its_quick_command_prints_a_configuration(tmp_path: Path) -> None:
+    (command,) = re.findall(r"`ferryman (quick [^`]*)`", README)
+    made = ferryman(tmp_path, *command.split(), "--print").stdout
+    (tmp_path / "made.yaml").write_text(made)
+    assert ferryman(tmp_path, "check", "made.yaml").returncode == 0
+
+
+def test_it_is_one_screen() -> None:
+    assert len(README.splitlines()) < 80
