@@ -123,11 +123,11 @@ def _hcm(prefix: str, route_config: Config) -> Config:
         ],
         # With the default of 1 s a closing proxy waits for the peer first; cases about that set it.
         "delayed_close_timeout": "0s",
-        "access_log": [_file_log(log)],
+        "access_log": [file_log(log)],
     }
 
 
-def _file_log(config: Config) -> Config:
+def file_log(config: Config) -> Config:
     typed = {"@type": f"{TYPE}access_loggers.file.v3.FileAccessLog", **config}
     return {"name": "envoy.access_loggers.file", "typed_config": typed}
 
@@ -151,7 +151,7 @@ def _sentinel_listener() -> Config:
         "path": "$(log)",
         "log_format": {"text_format_source": {"inline_string": f"{SENTINEL} %PATH(WQ)%\n"}},
     }
-    hcm["access_log"] = [_file_log(log)]
+    hcm["access_log"] = [file_log(log)]
     return _listener(SENTINEL, [{"filters": [_network_filter("http_connection_manager", hcm)]}])
 
 
@@ -176,7 +176,7 @@ def _filter_chain(area: Area, case: Case, chain: Config) -> Config:
 
 def _expand(area: Area, case: Case, entry: Config) -> Config:
     if "tcp_proxy" in entry:
-        log = [_file_log({"path": "$(log)", "log_format": case.log_format or FORMATS["tcp"]})]
+        log = [file_log({"path": "$(log)", "log_format": case.log_format or FORMATS["tcp"]})]
         default = {"stat_prefix": case.slug, "access_log": log}
         if "weighted_clusters" not in entry["tcp_proxy"]:
             default["cluster"] = "up"
@@ -186,7 +186,7 @@ def _expand(area: Area, case: Case, entry: Config) -> Config:
         route_config = merge({"name": case.slug, "virtual_hosts": hosts}, case.route_config or {})
         hcm = merge(merge(_hcm(case.slug, route_config), area.hcm), case.hcm or {})
         if case.log_format:
-            hcm["access_log"] = [_file_log({"path": "$(log)", "log_format": case.log_format})]
+            hcm["access_log"] = [file_log({"path": "$(log)", "log_format": case.log_format})]
         return _network_filter("http_connection_manager", merge(hcm, entry["http_connection_manager"]))
     return entry
 

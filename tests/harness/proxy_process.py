@@ -9,10 +9,12 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -33,10 +35,23 @@ def binary(which: str) -> list[str]:
     return [os.environ.get("FERRYMAN_BINARY", str(beside / "ferryman"))]
 
 
+def limit_descriptors(count: int) -> None:
+    """Sets RLIMIT_NOFILE of this process, for good."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
+
+
 class ProxyProcess:
     """One running proxy with one worker and its admin listener on a free port."""
 
-    def __init__(self, which: str, bootstrap: dict[str, Any], directory: Path, flags: list[str]) -> None:
+    def __init__(
+        self,
+        which: str,
+        bootstrap: dict[str, Any],
+        directory: Path,
+        flags: list[str],
+        descriptors: int | None = None,
+    ) -> None:
+        """Starts it and waits until it is ready; `descriptors` limits its RLIMIT_NOFILE."""
         self.which = which
         self.config = directory / f"{which}.json"
         self.config.write_text(json.dumps(bootstrap, indent=1))
@@ -49,7 +64,12 @@ class ProxyProcess:
         ]  # fmt: skip
         with self._output.open("wb") as output:
             self.process = subprocess.Popen(
-                command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=directory
+                command,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                cwd=directory,
+                preexec_fn=partial(limit_descriptors, descriptors) if descriptors else None,
             )
         self.admin_address = self._wait_until_ready()
 
@@ -108,6 +128,11 @@ class ProxyProcess:
             if value.lstrip("-").isdigit():
                 values[name] = int(value)
         return values
+
+    def resident_bytes(self) -> int:
+        """Memory in use now."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0]) * 1024
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """End the process and wait; returns its exit code."""

@@ -31,7 +31,7 @@ SERVER_NAMES = ("up", "up2", "up3", "up.sock")
 class Rig:
     """A started proxy with its upstreams; `run` plays one case."""
 
-    def __init__(self, which: str, area: Area, directory: Path) -> None:
+    def __init__(self, which: str, area: Area, directory: Path, descriptors: int | None = None) -> None:
         self.which = which
         self.directory = directory
         self.log_path = directory / "access.log"
@@ -42,7 +42,7 @@ class Rig:
         self._barriers = 0
         try:
             config = substitute(bootstrap_of(area), self._lookup)
-            self.proxy = ProxyProcess(which, config, directory, area.flags)
+            self.proxy = ProxyProcess(which, config, directory, area.flags, descriptors)
         except Exception:
             self._close_servers()
             raise
@@ -80,9 +80,9 @@ class Rig:
         observation.stats = {normaliser.text(name): delta for name, delta in deltas.items()}
         return observation
 
-    def begin(self, case: Case) -> None:
+    def begin(self, case: Case, signals: Signals | None = None) -> None:
         """Let the upstreams play the case's script, for tests that drive the clients themselves."""
-        self._begin_upstreams(case, Signals(case.limit))
+        self._begin_upstreams(case, signals or Signals(case.limit))
 
     def forwarded(self, server: str) -> list[bytes]:
         """What an upstream server saw since `begin`, a connection each."""
