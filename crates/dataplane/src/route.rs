@@ -1,0 +1,327 @@
+//! Route tables: which route a request takes, and what the route does to its head and to the response's.
+//!
+//! Owns: the compiled table and the order of its levels. Does not own: carrying out an action (`filters::http::router`).
+//! Follows Envoy's `RouteConfiguration` and its page "HTTP routing".
+//!
+//! A table is immutable and shared by all workers. A look-up allocates nothing and does not try all virtual hosts or all
+//! routes: ten thousand cost what ten cost.
+
+use ferryman_codec::{HeaderBlock, KnownName};
+
+use crate::filters::network::http_connection_manager::port_start;
+use crate::format::FormatContext;
+use crate::header_mutation::{HeaderMutations, MutationScratch};
+use crate::model;
+use crate::model::route::{RequireTls, RouteFilterConfig};
+
+mod action;
+mod cluster_choice;
+mod condition;
+mod domains;
+mod path_index;
+mod path_match;
+mod prefix_tree;
+mod redirect;
+mod regex_rewrite;
+mod rewrite;
+mod timeout;
+
+pub use action::{Action, DirectResponse, ForwardAction, RouteLimit};
+pub use cluster_choice::{ClusterChoice, ClusterName, WeightedCluster};
+pub use redirect::Redirect;
+pub use rewrite::set_authority;
+pub use timeout::Timeouts;
+
+use condition::Conditions;
+use domains::Domains;
+use path_index::PathIndex;
+use path_match::{PathMatcher, path_of};
+
+/// Where among the snapshot's clusters one of a name is.
+pub type Resolve<'a> = &'a dyn Fn(&str) -> Option<u32>;
+
+/// What is wrong with a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompileError {
+    /// Where: the route's place in the configuration, or the name of what has none.
+    pub place: String,
+    /// What.
+    pub text: String,
+}
+
+impl std::fmt::Display for CompileError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.place, self.text)
+    }
+}
+
+impl std::error::Error for CompileError {}
+
+/// A compiled `RouteConfiguration`.
+#[derive(Debug)]
+pub struct RouteTable {
+    /// Its name.
+    pub name: Box<str>,
+    virtual_hosts: Vec<VirtualHost>,
+    domains: Domains,
+    ignore_port: bool,
+    headers: HeaderMutations,
+    most_specific_wins: bool,
+    to_tls: Route,
+}
+
+/// A compiled virtual host.
+#[derive(Debug)]
+pub struct VirtualHost {
+    /// Its name.
+    pub name: Box<str>,
+    /// What it says about HTTP filters.
+    pub filter_config: Vec<RouteFilterConfig>,
+    routes: Vec<Route>,
+    index: PathIndex,
+    require_tls: RequireTls,
+    headers: HeaderMutations,
+}
+
+/// A compiled route.
+#[derive(Debug)]
+pub struct Route {
+    /// Its name; empty: none.
+    pub name: Box<str>,
+    /// Where it stands in the configuration.
+    pub place: Box<str>,
+    /// What it does.
+    pub action: Action,
+    /// What it says about HTTP filters.
+    pub filter_config: Vec<RouteFilterConfig>,
+    /// How much of a request body may be buffered; none: as elsewhere configured.
+    pub request_body_buffer_limit_bytes: Option<u64>,
+    path: PathMatcher,
+    conditions: Conditions,
+    headers: HeaderMutations,
+}
+
+/// The route that a request takes.
+#[derive(Debug, Clone, Copy)]
+pub struct Matched<'a> {
+    /// The table.
+    pub table: &'a RouteTable,
+    /// The virtual host.
+    pub virtual_host: &'a VirtualHost,
+    /// The route.
+    pub route: &'a Route,
+}
+
+impl RouteTable {
+    /// Compiles a table; `resolve` knows the clusters.
+    ///
+    /// # Errors
+    /// The first thing that is wrong. The configuration's own checks come before and report all.
+    pub fn compile(
+        config: &model::route::RouteConfiguration,
+        resolve: Resolve<'_>,
+    ) -> Result<Self, CompileError> {
+        let in_table = |text| CompileError { place: format!("route configuration '{}'", config.name), text };
+        let domains = (0..)
+            .zip(&config.virtual_hosts)
+            .flat_map(|(index, host)| host.domains.iter().map(move |domain| (domain.as_str(), index)));
+        Ok(RouteTable {
+            name: config.name.as_str().into(),
+            domains: Domains::compile(domains).map_err(in_table)?,
+            virtual_hosts: config
+                .virtual_hosts
+                .iter()
+                .map(|host| VirtualHost::compile(host, resolve))
+                .collect::<Result<_, _>>()?,
+            ignore_port: config.ignore_port_in_host_matching,
+            headers: HeaderMutations::compile(&config.headers).map_err(in_table)?,
+            most_specific_wins: config.most_specific_header_mutations_wins,
+            to_tls: Route::to_tls().map_err(in_table)?,
+        })
+    }
+
+    /// The virtual host of a request.
+    #[inline]
+    #[must_use]
+    pub fn find_virtual_host(&self, request: &HeaderBlock) -> Option<&VirtualHost> {
+        let host = request.get(KnownName::Authority).map(|host| match port_start(host) {
+            Some(colon) if self.ignore_port => host.get(..colon).unwrap_or(host),
+            _ => host,
+        });
+        self.virtual_hosts.get(usize::try_from(self.domains.find(host)?).ok()?)
+    }
+
+    /// The route of a request in a virtual host: the first in the order of the configuration that matches.
+    #[inline]
+    #[must_use]
+    pub fn find_route<'a>(
+        &'a self,
+        virtual_host: &'a VirtualHost,
+        request: &HeaderBlock,
+    ) -> Option<&'a Route> {
+        let proto = request.get(KnownName::XForwardedProto).filter(|proto| !proto.is_empty())?;
+        let wants_tls = match virtual_host.require_tls {
+            RequireTls::None => false,
+            RequireTls::All => true,
+            RequireTls::ExternalOnly => request.get(KnownName::XEnvoyInternal) != Some(b"true"),
+        };
+        if wants_tls && proto != b"https" {
+            return Some(&self.to_tls);
+        }
+        virtual_host.find_route(request)
+    }
+
+    /// The virtual host and the route of a request.
+    #[inline]
+    #[must_use]
+    pub fn find(&self, request: &HeaderBlock) -> Option<Matched<'_>> {
+        let virtual_host = self.find_virtual_host(request)?;
+        let route = self.find_route(virtual_host, request)?;
+        Some(Matched { table: self, virtual_host, route })
+    }
+}
+
+impl VirtualHost {
+    fn compile(model: &model::route::VirtualHost, resolve: Resolve<'_>) -> Result<Self, CompileError> {
+        let routes: Vec<_> =
+            model.routes.iter().map(|route| Route::compile(route, resolve)).collect::<Result<_, _>>()?;
+        let paths: Vec<_> = routes.iter().map(|route| &route.path).collect();
+        let place = || format!("virtual host '{}'", model.name);
+        Ok(VirtualHost {
+            name: model.name.as_str().into(),
+            filter_config: model.filter_config.clone(),
+            index: PathIndex::compile(&paths),
+            routes,
+            require_tls: model.require_tls,
+            headers: HeaderMutations::compile(&model.headers)
+                .map_err(|text| CompileError { place: place(), text })?,
+        })
+    }
+
+    #[inline]
+    fn find_route(&self, request: &HeaderBlock) -> Option<&Route> {
+        let target = request.get(KnownName::Path)?;
+        let path = path_of(target);
+        let candidates = self.index.candidates(path);
+        let tested = candidates.are_tested();
+        candidates.filter_map(|index| self.routes.get(usize::try_from(index).ok()?)).find(|route| {
+            let path_matches = (tested && !route.path.is_regex()) || route.path.matches(path);
+            path_matches && route.conditions.hold(request, target)
+        })
+    }
+}
+
+impl Route {
+    fn compile(model: &model::route::Route, resolve: Resolve<'_>) -> Result<Self, CompileError> {
+        let here = |text| CompileError { place: model.place.clone(), text };
+        Ok(Route {
+            name: model.name.as_str().into(),
+            place: model.place.as_str().into(),
+            action: Action::compile(&model.action, resolve).map_err(here)?,
+            filter_config: model.filter_config.clone(),
+            request_body_buffer_limit_bytes: model.request_body_buffer_limit_bytes,
+            path: PathMatcher::compile(&model.matching.path).map_err(here)?,
+            conditions: Conditions::compile(&model.matching).map_err(here)?,
+            headers: HeaderMutations::compile(&model.headers).map_err(here)?,
+        })
+    }
+
+    /// What a request gets that should have come over TLS.
+    fn to_tls() -> Result<Self, String> {
+        let everything = model::route::RouteMatch {
+            path: model::route::PathMatch::Prefix { value: String::new(), case_sensitive: true },
+            headers: Vec::new(),
+            query_parameters: Vec::new(),
+        };
+        Ok(Route {
+            name: "".into(),
+            place: "require_tls".into(),
+            action: Action::Redirect(Box::new(Redirect::to_tls())),
+            filter_config: Vec::new(),
+            request_body_buffer_limit_bytes: None,
+            path: PathMatcher::compile(&everything.path)?,
+            conditions: Conditions::compile(&everything)?,
+            headers: HeaderMutations::compile(&model::route::HeaderMutations::default())?,
+        })
+    }
+}
+
+impl<'a> Matched<'a> {
+    /// The levels of header edits, in the order in which they are made: what comes later wins.
+    fn levels(&self) -> [&'a HeaderMutations; 3] {
+        let mut levels = [&self.route.headers, &self.virtual_host.headers, &self.table.headers];
+        if self.table.most_specific_wins {
+            levels.reverse();
+        }
+        levels
+    }
+
+    /// Makes the edits and rewrites of a route that forwards, right before the request goes upstream. `weighted` is the
+    /// cluster's choice; `keep_original` is off under the router's `suppress_envoy_headers`.
+    pub fn finalize_request(
+        &self,
+        request: &mut HeaderBlock,
+        weighted: Option<&WeightedCluster>,
+        context: &FormatContext<'_>,
+        keep_original: bool,
+        scratch: &mut MutationScratch,
+    ) {
+        let Action::Forward(action) = &self.route.action else { return };
+        if let Some(weighted) = weighted {
+            weighted.headers.apply_to_request(request, context, scratch);
+            if let Some(host) = &weighted.host_rewrite {
+                request.set(KnownName::Authority, host);
+            }
+        }
+        for level in self.levels() {
+            level.apply_to_request(request, context, scratch);
+        }
+        action.host_rewrite.apply(request, action.append_x_forwarded_host, keep_original);
+        let matched = self.matched_length(request);
+        action.path_rewrite.apply(request, matched, keep_original);
+    }
+
+    /// Makes the edits of a response, also of one that the proxy answers itself on this route.
+    pub fn finalize_response(
+        &self,
+        response: &mut HeaderBlock,
+        weighted: Option<&WeightedCluster>,
+        context: &FormatContext<'_>,
+        scratch: &mut MutationScratch,
+    ) {
+        if matches!(&self.route.action, Action::Redirect(redirect) if redirect.is_tls) {
+            return;
+        }
+        if let Some(weighted) = weighted {
+            weighted.headers.apply_to_response(response, context, scratch);
+        }
+        for level in self.levels() {
+            level.apply_to_response(response, context, scratch);
+        }
+    }
+
+    /// Where a redirect of this route sends the client. The request's path is rewritten on the way, for the access log;
+    /// `keep_original` as for `finalize_request`.
+    #[must_use]
+    pub fn redirect_location(
+        &self,
+        redirect: &Redirect,
+        request: &mut HeaderBlock,
+        keep_original: bool,
+    ) -> Vec<u8> {
+        redirect.location(request, self.matched_length(request), keep_original)
+    }
+
+    fn matched_length(&self, request: &HeaderBlock) -> usize {
+        self.route.path.matched_length(path_of(request.get(KnownName::Path).unwrap_or_default()))
+    }
+}
+
+/// A text that is there and not empty, as bytes.
+fn non_empty(text: Option<&str>) -> Option<Box<[u8]>> {
+    text.filter(|text| !text.is_empty()).map(|text| text.as_bytes().into())
+}
+
+#[cfg(test)]
+#[path = "route/tests.rs"]
+mod tests;

@@ -1,0 +1,134 @@
+//! What a route does with a request.
+//!
+//! Owns: the compiled actions. Does not own: carrying them out (`filters::http::router`).
+//! Follows Envoy's `Route.action`.
+
+use std::time::Duration;
+
+use ferryman_codec::HeaderBlock;
+
+use crate::model;
+use crate::model::route::RoutingPriority;
+
+use super::Resolve;
+use super::cluster_choice::{ClusterChoice, ClusterSpecifier};
+use super::redirect::Redirect;
+use super::rewrite::{HostRewrite, PathRewrite};
+use super::timeout::RouteTimeout;
+
+/// A compiled action.
+#[derive(Debug)]
+pub enum Action {
+    /// The request goes to a cluster.
+    Forward(Box<ForwardAction>),
+    /// The client is sent elsewhere.
+    Redirect(Box<Redirect>),
+    /// The response is in the configuration.
+    DirectResponse(DirectResponse),
+}
+
+/// A limit in time that a route may set in the place of the HTTP connection manager's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RouteLimit {
+    /// The HTTP connection manager's holds.
+    FromConnectionManager,
+    /// There is none.
+    Off,
+    /// It is this.
+    After(Duration),
+}
+
+impl RouteLimit {
+    fn new(is_set: bool, milliseconds: Option<u64>) -> Self {
+        match (is_set, milliseconds) {
+            (false, _) => RouteLimit::FromConnectionManager,
+            (true, None) => RouteLimit::Off,
+            (true, Some(milliseconds)) => RouteLimit::After(Duration::from_millis(milliseconds)),
+        }
+    }
+}
+
+/// Forwarding to a cluster.
+#[derive(Debug)]
+pub struct ForwardAction {
+    pub(super) clusters: ClusterSpecifier,
+    pub(super) path_rewrite: PathRewrite,
+    pub(super) host_rewrite: HostRewrite,
+    pub(super) timeout: RouteTimeout,
+    /// The status of the answer when the cluster is not there.
+    pub cluster_not_found_response_code: u16,
+    /// Whether the host becomes the name of the upstream host that is picked; `set_authority` does it.
+    pub auto_host_rewrite: bool,
+    /// Whether a rewritten host is appended to `x-forwarded-host`.
+    pub append_x_forwarded_host: bool,
+    /// When an idle stream is ended (the HTTP connection manager's: `stream_idle_timeout`).
+    pub idle_timeout: RouteLimit,
+    /// How long a stream may last (the HTTP connection manager's: `max_stream_duration`).
+    pub max_stream_duration: RouteLimit,
+    /// Which of the cluster's circuit breakers and pools count.
+    pub priority: RoutingPriority,
+}
+
+impl ForwardAction {
+    fn compile(model: &model::route::RouteAction, resolve: Resolve<'_>) -> Result<Self, String> {
+        Ok(ForwardAction {
+            clusters: ClusterSpecifier::compile(&model.cluster, resolve)?,
+            path_rewrite: PathRewrite::compile(
+                model.prefix_rewrite.as_deref(),
+                model.regex_rewrite.as_ref(),
+            )?,
+            host_rewrite: HostRewrite::compile(model.host_rewrite.as_ref())?,
+            timeout: RouteTimeout::new(model.timeout_ms, model.max_stream_duration_set),
+            cluster_not_found_response_code: model.cluster_not_found_response_code,
+            auto_host_rewrite: matches!(model.host_rewrite, Some(model::route::HostRewrite::Auto {})),
+            append_x_forwarded_host: model.append_x_forwarded_host,
+            idle_timeout: RouteLimit::new(model.idle_timeout_set, model.idle_timeout_ms),
+            max_stream_duration: RouteLimit::new(model.max_stream_duration_set, model.max_stream_duration_ms),
+            priority: model.priority,
+        })
+    }
+
+    /// The cluster for one request; `random` is any number.
+    #[inline]
+    #[must_use]
+    pub fn cluster(&self, request: &HeaderBlock, random: u64) -> ClusterChoice<'_> {
+        self.clusters.choose(request, random)
+    }
+
+    /// The response timeout when the request does not ask for another; none: unlimited.
+    #[must_use]
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout.duration()
+    }
+}
+
+/// A response from the configuration.
+#[derive(Debug)]
+pub struct DirectResponse {
+    /// The status.
+    pub status: u16,
+    /// The body; it may be empty.
+    pub body: Box<[u8]>,
+}
+
+impl DirectResponse {
+    /// The `location` that Envoy gives to the statuses 201 and 3xx: the request's own URL.
+    #[must_use]
+    pub fn location(&self, request: &HeaderBlock) -> Option<Vec<u8>> {
+        matches!(self.status, 201 | 300..=399).then(|| super::redirect::own_url(request))
+    }
+}
+
+impl Action {
+    pub(super) fn compile(model: &model::route::Action, resolve: Resolve<'_>) -> Result<Self, String> {
+        use model::route::Action as Model;
+        Ok(match model {
+            Model::Route(route) => Action::Forward(Box::new(ForwardAction::compile(route, resolve)?)),
+            Model::Redirect(redirect) => Action::Redirect(Box::new(Redirect::compile(redirect)?)),
+            Model::DirectResponse(response) => Action::DirectResponse(DirectResponse {
+                status: response.status,
+                body: response.body.as_slice().into(),
+            }),
+        })
+    }
+}

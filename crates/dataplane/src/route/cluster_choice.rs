@@ -1,0 +1,205 @@
+//! Which cluster a route forwards a request to.
+//!
+//! Owns: the choice by name, header or weight. Does not own: the clusters, nor what happens when there is none of the name.
+//! Follows Envoy's `RouteAction.cluster_specifier`.
+
+use std::borrow::Cow;
+
+use ferryman_codec::{HeaderBlock, HeaderName};
+
+use crate::decimal;
+use crate::header_mutation::HeaderMutations;
+use crate::model;
+
+use super::Resolve;
+
+/// A cluster that the configuration names, with its place among the snapshot's clusters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterName {
+    /// The name.
+    pub name: Box<str>,
+    /// The place; none when there is no such cluster.
+    pub slot: Option<u32>,
+}
+
+impl ClusterName {
+    fn resolve(name: &str, resolve: Resolve<'_>) -> Self {
+        ClusterName { name: name.into(), slot: resolve(name) }
+    }
+}
+
+/// One of a route's weighted clusters.
+#[derive(Debug)]
+pub struct WeightedCluster {
+    /// Which cluster.
+    pub cluster: ClusterName,
+    /// The sum of the weights up to this one.
+    weights_so_far: u64,
+    pub(super) headers: HeaderMutations,
+    pub(super) host_rewrite: Option<Box<[u8]>>,
+}
+
+/// What was chosen for one request.
+#[derive(Debug, Clone)]
+pub struct ClusterChoice<'a> {
+    /// The cluster's name; empty when a header was to name it and is not there.
+    pub name: Cow<'a, str>,
+    /// Its place among the snapshot's clusters. A name that came in a header is still to be looked up.
+    pub slot: Option<u32>,
+    /// Whether the name came in a header.
+    pub from_header: bool,
+    /// The weighted cluster with its own header edits, if it was one.
+    pub weighted: Option<&'a WeightedCluster>,
+}
+
+#[derive(Debug)]
+pub(super) enum ClusterSpecifier {
+    Cluster(ClusterName),
+    ClusterHeader(HeaderName),
+    WeightedClusters { clusters: Vec<WeightedCluster>, header: Option<HeaderName> },
+}
+
+impl ClusterSpecifier {
+    pub(super) fn compile(
+        specifier: &model::route::ClusterSpecifier,
+        resolve: Resolve<'_>,
+    ) -> Result<Self, String> {
+        use model::route::ClusterSpecifier as Model;
+        Ok(match specifier {
+            Model::Cluster { name } => Self::Cluster(ClusterName::resolve(name, resolve)),
+            Model::ClusterHeader { name } => Self::ClusterHeader(crate::header_name::parse(name)?),
+            Model::WeightedClusters { clusters, header_name } => {
+                let total: u64 = clusters.iter().map(|cluster| u64::from(cluster.weight)).sum();
+                if total == 0 || total > u64::from(u32::MAX) {
+                    return Err(format!("the weights' sum is {total}; it must be from 1 to {}", u32::MAX));
+                }
+                let mut weights_so_far = 0;
+                let compile = |cluster: &model::route::WeightedCluster| {
+                    weights_so_far += u64::from(cluster.weight);
+                    Ok(WeightedCluster {
+                        cluster: ClusterName::resolve(&cluster.name, resolve),
+                        weights_so_far,
+                        headers: HeaderMutations::compile(&cluster.headers)?,
+                        host_rewrite: super::non_empty(cluster.host_rewrite_literal.as_deref()),
+                    })
+                };
+                Self::WeightedClusters {
+                    clusters: clusters.iter().map(compile).collect::<Result<_, String>>()?,
+                    header: header_name.as_deref().map(crate::header_name::parse).transpose()?,
+                }
+            }
+        })
+    }
+
+    /// `random` is any number; weighted clusters share out all of its values.
+    #[inline]
+    pub(super) fn choose(&self, request: &HeaderBlock, random: u64) -> ClusterChoice<'_> {
+        match self {
+            Self::Cluster(cluster) => ClusterChoice::fixed(cluster, None),
+            Self::ClusterHeader(header) => {
+                let name = String::from_utf8_lossy(request.get_name(header).unwrap_or_default()).into_owned();
+                ClusterChoice { name: Cow::Owned(name), slot: None, from_header: true, weighted: None }
+            }
+            Self::WeightedClusters { clusters, header } => {
+                let total = clusters.last().map_or(1, |last| last.weights_so_far);
+                let number =
+                    header.as_ref().and_then(|header| only_number(request, header)).unwrap_or(random);
+                let chosen = number.checked_rem(total).unwrap_or_default();
+                let place = clusters.partition_point(|cluster| cluster.weights_so_far <= chosen);
+                match clusters.get(place) {
+                    Some(weighted) => ClusterChoice::fixed(&weighted.cluster, Some(weighted)),
+                    // Not reached: what was chosen is below the last of the sums.
+                    None => ClusterChoice {
+                        name: Cow::Borrowed(""),
+                        slot: None,
+                        from_header: false,
+                        weighted: None,
+                    },
+                }
+            }
+        }
+    }
+}
+
+impl<'a> ClusterChoice<'a> {
+    fn fixed(cluster: &'a ClusterName, weighted: Option<&'a WeightedCluster>) -> Self {
+        ClusterChoice { name: Cow::Borrowed(&cluster.name), slot: cluster.slot, from_header: false, weighted }
+    }
+}
+
+/// The number in the header, when there is exactly one such field.
+fn only_number(request: &HeaderBlock, header: &HeaderName) -> Option<u64> {
+    let mut values = request.get_all(header);
+    let value = values.next()?;
+    values.next().is_none().then(|| decimal::parse(value))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::route::{ClusterSpecifier as Model, HeaderMutations as NoEdits};
+
+    fn resolve(name: &str) -> Option<u32> {
+        ["a", "b", "c"].iter().position(|known| *known == name).and_then(|slot| u32::try_from(slot).ok())
+    }
+
+    fn weighted(weights: &[(&str, u32)], header_name: Option<&str>) -> Result<ClusterSpecifier, String> {
+        let cluster = |&(name, weight): &(&str, u32)| crate::model::route::WeightedCluster {
+            name: name.to_owned(),
+            weight,
+            headers: NoEdits::default(),
+            host_rewrite_literal: None,
+        };
+        let clusters = weights.iter().map(cluster).collect();
+        let header_name = header_name.map(str::to_owned);
+        ClusterSpecifier::compile(&Model::WeightedClusters { clusters, header_name }, &resolve)
+    }
+
+    fn request(fields: &[(&str, &str)]) -> HeaderBlock {
+        let mut request = HeaderBlock::new();
+        for (name, value) in fields {
+            assert!(request.append_name(&HeaderName::new(name.as_bytes()).expect("name"), value.as_bytes()));
+        }
+        request
+    }
+
+    #[test]
+    fn by_name_and_by_header() {
+        let named =
+            ClusterSpecifier::compile(&Model::Cluster { name: "b".to_owned() }, &resolve).expect("named");
+        let choice = named.choose(&HeaderBlock::new(), 7);
+        assert_eq!((&*choice.name, choice.slot, choice.from_header), ("b", Some(1), false));
+        let by_header =
+            ClusterSpecifier::compile(&Model::ClusterHeader { name: "X-Cluster".to_owned() }, &resolve)
+                .expect("header");
+        let head = request(&[("x-cluster", "c"), ("x-cluster", "d")]);
+        let choice = by_header.choose(&head, 7);
+        assert_eq!((&*choice.name, choice.slot, choice.from_header), ("c", None, true));
+        assert_eq!(by_header.choose(&HeaderBlock::new(), 7).name, "");
+    }
+
+    #[test]
+    fn by_weight() {
+        let clusters = weighted(&[("a", 1), ("b", 0), ("c", 3)], None).expect("weights");
+        let none = HeaderBlock::new();
+        let names: Vec<_> = (0..8).map(|random| clusters.choose(&none, random).name.into_owned()).collect();
+        assert_eq!(names.join(""), "acccaccc");
+        assert_eq!(clusters.choose(&none, 1).weighted.map(|cluster| cluster.cluster.slot), Some(Some(2)));
+        assert!(weighted(&[("a", 0)], None).is_err());
+        assert!(weighted(&[("a", u32::MAX), ("b", 1)], None).is_err());
+    }
+
+    #[test]
+    fn the_header_chooses_when_it_is_one_number() {
+        let clusters = weighted(&[("a", 1), ("b", 1)], Some("x-random")).expect("weights");
+        for (fields, expected) in [
+            (&[("x-random", "1")][..], "b"),
+            (&[("x-random", "2")], "a"),
+            (&[("x-random", "two")], "a"),
+            (&[("x-random", "1"), ("x-random", "1")], "a"),
+            (&[], "a"),
+        ] {
+            assert_eq!(clusters.choose(&request(fields), 0).name, expected, "{fields:?}");
+        }
+    }
+}

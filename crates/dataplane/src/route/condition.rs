@@ -1,0 +1,133 @@
+//! What a route asks of headers and query parameters.
+//!
+//! Owns: query parameter matches and the conjunction of all conditions. Does not own: how one header or string is matched
+//! (`matcher`), nor the path (`path_match`).
+//! Follows Envoy's `RouteMatch.headers` and `query_parameters`: the first parameter of the name counts, nothing is decoded.
+
+use ferryman_codec::HeaderBlock;
+
+use crate::matcher::{HeaderMatcher, StringMatcher};
+use crate::model::matcher::QueryParameterMatcher;
+use crate::model::route::RouteMatch;
+
+/// The compiled conditions of a route.
+#[derive(Debug, Clone)]
+pub(super) struct Conditions {
+    headers: Vec<HeaderMatcher>,
+    query_parameters: Vec<QueryParameter>,
+}
+
+#[derive(Debug, Clone)]
+struct QueryParameter {
+    name: Box<[u8]>,
+    matcher: Option<StringMatcher>,
+    present: bool,
+}
+
+impl QueryParameter {
+    fn compile(model: &QueryParameterMatcher) -> Result<Self, String> {
+        Ok(QueryParameter {
+            name: model.name.as_bytes().into(),
+            matcher: model.matching.as_ref().map(StringMatcher::compile).transpose()?,
+            present: model.present,
+        })
+    }
+
+    fn matches(&self, query: &[u8]) -> bool {
+        let value = first_value(query, &self.name);
+        match (&self.matcher, value) {
+            (Some(matcher), value) => value.is_some_and(|value| matcher.matches(value)),
+            (None, value) => value.is_some() == self.present,
+        }
+    }
+}
+
+/// The value of the first parameter of the name; empty when it has no equals sign.
+fn first_value<'a>(query: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    query.split(|&byte| byte == b'&').find_map(|parameter| {
+        let equals = memchr::memchr(b'=', parameter).unwrap_or(parameter.len());
+        let (found, value) = parameter.split_at_checked(equals)?;
+        (found == name).then(|| value.get(1..).unwrap_or_default())
+    })
+}
+
+impl Conditions {
+    pub(super) fn compile(model: &RouteMatch) -> Result<Self, String> {
+        Ok(Conditions {
+            headers: model.headers.iter().map(HeaderMatcher::compile).collect::<Result<_, _>>()?,
+            query_parameters: model
+                .query_parameters
+                .iter()
+                .map(QueryParameter::compile)
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Whether all of them hold. `target` is the path with its query.
+    #[inline]
+    pub(super) fn hold(&self, request: &HeaderBlock, target: &[u8]) -> bool {
+        self.headers.iter().all(|header| header.matches(request))
+            && (self.query_parameters.is_empty() || self.query_holds(target))
+    }
+
+    fn query_holds(&self, target: &[u8]) -> bool {
+        let query = memchr::memchr(b'?', target).and_then(|at| target.get(at + 1..)).unwrap_or_default();
+        self.query_parameters.iter().all(|parameter| parameter.matches(query))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::matcher::StringMatcher as Model;
+
+    fn hold(name: &str, matching: Option<Model>, present: bool, target: &str) -> bool {
+        let parameter = QueryParameterMatcher { name: name.to_owned(), matching, present };
+        let parameter = QueryParameter::compile(&parameter).expect("matcher");
+        Conditions { headers: Vec::new(), query_parameters: vec![parameter] }
+            .hold(&HeaderBlock::new(), target.as_bytes())
+    }
+
+    fn exact(value: &str) -> Option<Model> {
+        Some(Model::Exact { value: value.to_owned(), ignore_case: false })
+    }
+
+    /// Judged by Envoy 1.40.
+    #[test]
+    fn query_parameters() {
+        for (name, matching, present, target, expected) in [
+            ("p", None, true, "/?p", true),
+            ("p", None, true, "/?p=1", true),
+            ("p", None, true, "/?a&p", true),
+            ("p", None, true, "/?ap", false),
+            ("p", None, true, "/?P", false),
+            ("p", None, true, "/", false),
+            ("np", None, false, "/?np", false),
+            ("np", None, false, "/?np=1", false),
+            ("np", None, false, "/?x", true),
+            ("np", None, false, "/", true),
+            ("e", exact("v"), true, "/?e=v", true),
+            ("e", exact("v"), true, "/?e=w&e=v", false),
+            ("e", exact("v"), true, "/?e=v&e=w", true),
+            ("e", exact("v"), true, "/?e=%76", false),
+            ("e", exact("v"), true, "/?&&e=v", true),
+            ("e", exact("v"), true, "/?e=v;x", false),
+            ("e", exact("v"), true, "/?e==v", false),
+            ("e", exact("v"), true, "/?y?e=v", false),
+            ("m", exact(""), true, "/?m", true),
+            ("m", exact(""), true, "/?m=", true),
+            ("m", exact(""), true, "/?m=1", false),
+            ("m", exact(""), true, "/", false),
+            ("a b", exact("c"), true, "/?a%20b=c", false),
+            ("a b", exact("c"), true, "/?a+b=c", false),
+            ("x", Some(Model::Regex { regex: "[0-9]+".to_owned() }), true, "/?x=12", true),
+            ("x", Some(Model::Regex { regex: "[0-9]+".to_owned() }), true, "/?x=1a", false),
+        ] {
+            assert_eq!(
+                hold(name, matching.clone(), present, target),
+                expected,
+                "{name} {matching:?} {target}"
+            );
+        }
+    }
+}

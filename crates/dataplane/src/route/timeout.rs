@@ -1,0 +1,105 @@
+//! How long a request may take, and the headers by which clients and upstreams have a say in it.
+//!
+//! Owns: the response timeout and the reading of the router's request headers. Does not own: the timers, nor retries
+//! (issue by issue: their headers are taken off here and counted for nothing until then).
+//! Follows Envoy's page "Router", section "HTTP headers (consumed)".
+
+use std::time::Duration;
+
+use ferryman_codec::{HeaderBlock, KnownName};
+
+use crate::decimal::{self, Decimal};
+
+use super::action::ForwardAction;
+
+/// Headers that speak to the router alone.
+const CONSUMED: &[KnownName] = &[
+    KnownName::XEnvoyUpstreamRqTimeoutMs,
+    KnownName::XEnvoyUpstreamRqPerTryTimeoutMs,
+    KnownName::XEnvoyUpstreamRqTimeoutAltResponse,
+    KnownName::XEnvoyUpstreamStreamDurationMs,
+    KnownName::XEnvoyUpstreamAltStatName,
+    KnownName::XEnvoyHedgeOnPerTryTimeout,
+    KnownName::XEnvoyMaxRetries,
+    KnownName::XEnvoyRetryOn,
+    KnownName::XEnvoyRetryGrpcOn,
+    KnownName::XEnvoyRetriableStatusCodes,
+    KnownName::XEnvoyRetriableHeaderNames,
+];
+
+/// A route's response timeout. 0 milliseconds: none.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RouteTimeout {
+    milliseconds: u64,
+    text: Decimal,
+}
+
+impl RouteTimeout {
+    /// A route with a `max_stream_duration` has no response timeout but those that requests ask for.
+    pub(super) fn new(timeout_ms: Option<u64>, has_max_stream_duration: bool) -> Self {
+        let milliseconds = if has_max_stream_duration { 0 } else { timeout_ms.unwrap_or(0) };
+        RouteTimeout { milliseconds, text: Decimal::new(milliseconds) }
+    }
+
+    pub(super) fn duration(self) -> Option<Duration> {
+        positive(self.milliseconds)
+    }
+}
+
+fn positive(milliseconds: u64) -> Option<Duration> {
+    (milliseconds > 0).then(|| Duration::from_millis(milliseconds))
+}
+
+/// The timeouts of one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// From the end of the request to the end of the response; none: unlimited.
+    pub response: Option<Duration>,
+    /// The same for one try; none: only `response` counts.
+    pub per_try: Option<Duration>,
+    /// How long the upstream stream may last, when the request says so.
+    pub max_stream_duration: Option<Duration>,
+}
+
+impl ForwardAction {
+    /// Works out the timeouts, takes the headers off that speak to the router alone, and tells the upstream how long it has
+    /// in `x-envoy-expected-rq-timeout-ms` (unless the router has `suppress_envoy_headers`).
+    #[inline]
+    pub fn set_timeouts(&self, request: &mut HeaderBlock, suppress_envoy_headers: bool) -> Timeouts {
+        let asked = CONSUMED.iter().any(|&name| request.contains(name));
+        if asked {
+            return self.set_asked_timeouts(request, suppress_envoy_headers);
+        }
+        if self.timeout.milliseconds > 0 && !suppress_envoy_headers {
+            request.set(KnownName::XEnvoyExpectedRqTimeoutMs, self.timeout.text.as_bytes());
+        }
+        Timeouts { response: self.timeout.duration(), per_try: None, max_stream_duration: None }
+    }
+
+    #[cold]
+    fn set_asked_timeouts(&self, request: &mut HeaderBlock, suppress_envoy_headers: bool) -> Timeouts {
+        let number = |name| request.get(name).and_then(decimal::parse);
+        let response = number(KnownName::XEnvoyUpstreamRqTimeoutMs).unwrap_or(self.timeout.milliseconds);
+        let asked_per_try = number(KnownName::XEnvoyUpstreamRqPerTryTimeoutMs).unwrap_or(0);
+        let per_try = if response > 0 && asked_per_try >= response { 0 } else { asked_per_try };
+        let max_stream_duration = number(KnownName::XEnvoyUpstreamStreamDurationMs);
+        // With hedging, a try that is given up on goes on beside the next one.
+        let hedged = request.get(KnownName::XEnvoyHedgeOnPerTryTimeout) == Some(b"true");
+        let expected = if hedged || per_try == 0 { response } else { per_try };
+        for &name in CONSUMED {
+            request.remove(name);
+        }
+        if expected > 0 && !suppress_envoy_headers {
+            request.set(KnownName::XEnvoyExpectedRqTimeoutMs, Decimal::new(expected).as_bytes());
+        }
+        Timeouts {
+            response: positive(response),
+            per_try: positive(per_try),
+            max_stream_duration: max_stream_duration.and_then(positive),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "timeout_tests.rs"]
+mod tests;
