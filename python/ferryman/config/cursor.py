@@ -117,7 +117,11 @@ class Cursor:
     def problem(
         self, text: str, hint: str | None = None, field: str | None = None, code: str = "invalid"
     ) -> None:
-        """Report an error about this message, or about one of its fields."""
+        """Report an error about this message, or about one of its fields.
+
+        Dropped if it may be no more than a consequence: if the field could not be read, or if it is not
+        set in a message of which some part could not be read.
+        """
         self._add(Severity.ERROR, text, hint, field, code)
 
     def warn(
@@ -127,7 +131,12 @@ class Cursor:
         self._add(Severity.WARNING, text, hint, field, code)
 
     def _add(self, severity: Severity, text: str, hint: str | None, field: str | None, code: str) -> None:
-        path = self.path if field is None else (*self.path, field)
+        here = self.path
+        path = here if field is None else (*here, field)
+        if self.problems.is_doubtful(path):
+            return
+        if self.problems.is_doubtful(here) and not (field is not None and self.has(field)):
+            return
         self.problems.add(Problem(code, severity, text, path, hint, self.origin))
 
     def is_doubtful(self, field: str | None = None) -> bool:

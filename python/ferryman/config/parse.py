@@ -35,6 +35,7 @@ def parse_bootstrap(sources: Sequence[Source], *, allow_unknown: bool = False) -
     reported; the caller looks at `problems.has_errors`.
     """
     problems = Problems(allow_unknown=allow_unknown)
+    problems.files = [source.name for source in sources]
     merged: Message | None = None
     for source in sources:
         message = _read(source, schema.BOOTSTRAP, problems)

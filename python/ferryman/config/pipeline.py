@@ -67,7 +67,8 @@ def _run(sources: Sequence[Source], options: LoadOptions) -> tuple[Lowered | Non
     resources = read_static_resources(cursor)
     clusters = _lower_clusters(resources, references)
     listeners = lower_listeners(resources, references)
-    references.check()
+    if not _lacks_clusters(resources):
+        references.check()
     if problems.has_errors:
         return None, problems
     lowered = Lowered(
@@ -82,6 +83,14 @@ def _run(sources: Sequence[Source], options: LoadOptions) -> tuple[Lowered | Non
         message=cursor.message.SerializeToString(deterministic=True),
     )
     return lowered, problems
+
+
+def _lacks_clusters(resources: Cursor) -> bool:
+    """Whether a cluster or its name could not be read, so that a name nobody has proves nothing."""
+    if not resources.problems.has_errors:
+        return False
+    unread = resources.is_doubtful() or resources.is_doubtful("clusters")
+    return unread or any(not item.get("name") for item in resources.items("clusters"))
 
 
 def _lower_clusters(resources: Cursor, references: References) -> list[model.Cluster]:

@@ -113,6 +113,8 @@ class Problems:
     def __init__(self, *, allow_unknown: bool = False) -> None:
         self.allow_unknown = allow_unknown
         """Whether fields that the schema does not have are let through, and only counted."""
+        self.files: list[str] = []
+        """The names of the sources, in the order in which they were given."""
         self.unknown_fields = 0
         """Unknown fields that were let through."""
         self._kept: dict[tuple[str, Path, str], Problem] = {}
@@ -161,7 +163,7 @@ class Problems:
 
     def ordered(self) -> list[Problem]:
         """All kept problems by file and line; within a line as they were found."""
-        files: dict[str, int] = {}
+        files = {name: number for number, name in enumerate(self.files)}
         for problem in self._kept.values():
             files.setdefault(problem.place.file, len(files))
         return sorted(self._kept.values(), key=lambda p: (files[p.place.file], p.place.line, p.place.column))

@@ -91,7 +91,9 @@ class Reader:
 
 
 def _put(entries: dict[str, tuple[int, Node]], name: str, offset: int, value: Node) -> None:
-    """Add a field; one that is there already becomes a list."""
+    """Add a field; one that is there already becomes a list. A message is found at its field's name."""
+    if isinstance(value.value, dict):
+        value.offset = offset
     known = entries.get(name)
     if known is None:
         entries[name] = (offset, value)

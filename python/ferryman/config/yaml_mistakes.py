@@ -91,9 +91,12 @@ def _ends_well(following: list[str], quote: str) -> bool:
 
 def _open_bracket(lines: list[str], first: int, last: int, context: str) -> _Found | None:
     """The line that opens more brackets than it closes, if the parser is inside of one."""
-    if "flow" not in context or first == last:
+    if "flow" not in context:
         return None
-    for number in range(min(last, len(lines)) - 1, first - 1, -1):
+    ended = last >= len(lines) or not any(line.strip() for line in lines[last:])
+    if first == last and not ended:
+        return None
+    for number in range(min(last, len(lines)) - 1, -1 if ended else first - 1, -1):
         bare = _bare(lines[number])
         if bare.count("{") > bare.count("}") or bare.count("[") > bare.count("]"):
             return number, "a bracket is opened here and not closed", "close the bracket"
@@ -141,4 +144,4 @@ def _step(lines: list[str]) -> int:
         for shallower, deeper in zip(map(_indent, lines), map(_indent, lines[1:]), strict=False)
         if deeper > shallower
     )
-    return steps.most_common(1)[0][0] if steps else 1
+    return min(steps, key=lambda step: (-steps[step], step)) if steps else 1
