@@ -289,21 +289,21 @@ def open_bracket(lines: Lines) -> Iterator[Site]:
 
 
 def unknown_cluster(lines: Lines) -> Iterator[Site]:
-    """A route or proxy that names a cluster which nobody defines."""
+    """A route that names a cluster which nobody defines."""
     for index, found in pairs(lines):
-        if found["key"].strip('"') == "cluster" and index > 10:
+        in_route = "route" in lines[holder_of(lines, index)] or "timeout" in lines[index + 1]
+        if found["key"].strip('"') == "cluster" and in_route and index > 10 and "primary" not in lines[index]:
             word = found["value"].strip('"')
             yield with_value(lines, index, found, found["value"].replace(word, word + "s"))
 
 
-def duplicate_name(lines: Lines) -> Iterator[Site]:
-    """A second cluster, or a second virtual host, of the name of the first."""
-    text = "\n".join(lines)
-    for first, second in (("- name: cart\n    type", "- name: items\n    type"), ("- name: shop", "- name: rest")):
-        if first in text and second in text:
-            index = text[: text.index(second)].count("\n")
-            line = lines[index].replace(second.split("\n")[0], first.split("\n")[0])
-            yield replaced(lines, index, line)
+def duplicate_domain(lines: Lines) -> Iterator[Site]:
+    """A second virtual host for a domain of the first."""
+    for index, line in enumerate(lines):
+        if line.strip() == '- "*"':
+            for domain in ("shop.example.com", '"*.shop.example.com"', "SHOP.example.com"):
+                if any(domain.lower().strip('"') in other for other in lines):
+                    yield replaced(lines, index, line.replace('"*"', domain))
 
 
 def json_comma(lines: Lines) -> Iterator[Site]:
@@ -329,7 +329,7 @@ def json_comment(lines: Lines) -> Iterator[Site]:
 BOTH: tuple[Way, ...] = (
     *(typo_in_key, typo_in_key, typo_in_key, bad_duration, bad_enum, text_for_number, wrong_bool),
     *(unquoted_text, mapping_for_scalar, port_out_of_range, rule_broken, type_url),
-    *(unknown_cluster, duplicate_name),
+    *(unknown_cluster, duplicate_domain),
 )
 YAML: tuple[Way, ...] = (
     *(missing_required, missing_required, two_of_a_oneof, scalar_for_mapping),

@@ -115,29 +115,44 @@ class Cursor:
         return self._at(inner, *(() if field is None else (field,)))
 
     def problem(
-        self, text: str, hint: str | None = None, field: str | None = None, code: str = "invalid"
+        self,
+        text: str,
+        hint: str | None = None,
+        field: str | None = None,
+        code: str = "invalid",
+        item: int | None = None,
     ) -> None:
-        """Report an error about this message, or about one of its fields.
+        """Report an error about this message, one of its fields, or one item of a repeated field.
 
         Dropped if it may be no more than a consequence: if the field could not be read, or if it is not
         set in a message of which some part could not be read.
         """
-        self._add(Severity.ERROR, text, hint, field, code)
+        path = self._path_to(field, item)
+        if not self._is_consequence(path, field):
+            self.problems.add(Problem(code, Severity.ERROR, text, path, hint, self.origin))
 
     def warn(
-        self, text: str, hint: str | None = None, field: str | None = None, code: str = "warning"
+        self,
+        text: str,
+        hint: str | None = None,
+        field: str | None = None,
+        code: str = "warning",
+        item: int | None = None,
     ) -> None:
-        """Report a warning about this message, or about one of its fields."""
-        self._add(Severity.WARNING, text, hint, field, code)
+        """Report a warning about this message, one of its fields, or one item of a repeated field."""
+        path = self._path_to(field, item)
+        if not self._is_consequence(path, field):
+            self.problems.add(Problem(code, Severity.WARNING, text, path, hint, self.origin))
 
-    def _add(self, severity: Severity, text: str, hint: str | None, field: str | None, code: str) -> None:
-        here = self.path
-        path = here if field is None else (*here, field)
+    def _path_to(self, field: str | None, item: int | None) -> Path:
+        if field is None:
+            return self.path
+        return (*self.path, field) if item is None else (*self.path, field, item)
+
+    def _is_consequence(self, path: Path, field: str | None) -> bool:
         if self.problems.is_doubtful(path):
-            return
-        if self.problems.is_doubtful(here) and not (field is not None and self.has(field)):
-            return
-        self.problems.add(Problem(code, severity, text, path, hint, self.origin))
+            return True
+        return self.is_doubtful() and not (field is not None and self.has(field))
 
     def is_doubtful(self, field: str | None = None) -> bool:
         """Whether part of this message (or field) could not be read, so that what it lacks proves nothing."""

@@ -83,17 +83,21 @@ def lower_route_configuration(cursor: Cursor, references: References) -> model.R
 def _check_domains(cursor: Cursor, hosts: list[model.VirtualHost]) -> None:
     """Every domain leads to one virtual host only."""
     seen: dict[str, int] = {}
+    places: list[Cursor] = []
     for index, host in enumerate(hosts):
-        for domain in host.domains:
+        own: set[str] = set()
+        for item, domain in enumerate(host.domains):
             first = seen.setdefault(domain, index)
-            if first != index or host.domains.count(domain) > 1:
-                place = cursor.items("virtual_hosts")[index]
-                place.problem(
+            if first != index or domain in own:
+                places = places or cursor.items("virtual_hosts")
+                places[index].problem(
                     f"the domain `{domain}` stands twice in this route configuration",
                     f"virtual host `{hosts[first].name}` has it too" if first != index else None,
                     "domains",
                     "duplicate",
+                    item,
                 )
+            own.add(domain)
 
 
 class _Table:
