@@ -14,7 +14,8 @@ from typing import Any
 def shape_of(kind: str, body: str, normalise: Callable[[str], str]) -> Any:
     """What is compared of a body.
 
-    `json`: the value; `json_keys`: key paths with types; `prometheus`: names with labels; `lines`: sorted.
+    `json`: the value; `json_keys`: key paths with types; `prometheus`: names with labels; `lines`: sorted;
+    `stat_names`: the names in /stats.
     """
     if kind == "json":
         return json.loads(body)
@@ -25,6 +26,8 @@ def shape_of(kind: str, body: str, normalise: Callable[[str], str]) -> Any:
         return sorted({re.sub(r" [-+0-9.eInfNa]+$", "", line) for line in lines if line})
     if kind == "lines":
         return sorted(normalise(body).splitlines())
+    if kind == "stat_names":
+        return sorted({line.split(":")[0] for line in normalise(body).splitlines()})
     raise ValueError(f"unknown shape {kind!r}")
 
 
