@@ -15,17 +15,17 @@ use crate::model::format::FormatPart;
 use crate::stream_info::{ConnectionInfo, StreamInfo};
 
 mod address_field;
-mod calendar;
+pub(crate) mod calendar;
 mod coalesce;
 mod duration;
 mod grpc_status;
 mod header_field;
 mod json;
-mod json_text;
+pub(crate) mod json_text;
 mod operator;
 mod path_field;
 mod stream_field;
-mod time_format;
+pub(crate) mod time_format;
 
 pub use json::JsonFormatter;
 use operator::{Operator, Written};

@@ -3,6 +3,7 @@
 //! The modules stand in the order in which a request meets them.
 
 pub mod admin;
+pub mod application_log;
 pub mod decimal;
 pub mod filters;
 pub mod format;

@@ -57,6 +57,7 @@ fn an_unknown_field_is_refused() {
     }
     let wrong = Wrong { region: "", zone: "", sub_zone: "", priority: 0, endpoints: vec![], surprise: true };
     let bytes = rmp_serde::to_vec_named(&wrong).unwrap();
-    let error = rmp_serde::from_slice::<ferryman_dataplane::model::cluster::LocalityEndpoints>(&bytes).unwrap_err();
+    let error =
+        rmp_serde::from_slice::<ferryman_dataplane::model::cluster::LocalityEndpoints>(&bytes).unwrap_err();
     assert!(error.to_string().contains("surprise"), "{error}");
 }

@@ -13,6 +13,11 @@ use crate::stream_info::address::write_decimal;
 pub(super) struct TimeField {
     emit: bool,
     local: bool,
+    format: TimeFormat,
+}
+
+/// A compiled time format.
+pub(crate) struct TimeFormat {
     pieces: Box<[Piece]>,
 }
 
@@ -66,21 +71,34 @@ impl TimeField {
     pub(super) fn compile(name: &str, format: Option<&str>) -> Result<Self, String> {
         let local = name.ends_with("_LOCAL");
         let format = format.unwrap_or(if local { DEFAULT_LOCAL } else { DEFAULT });
-        let mut pieces = Vec::new();
-        compile_fractions(format, &mut pieces).map_err(|conversion| {
-            format!("{name}: the conversion {conversion} is not supported (flags and widths are not)")
-        })?;
-        Ok(TimeField { emit: name.starts_with("EMIT"), local, pieces: join_literals(pieces) })
+        let format = TimeFormat::compile(format).map_err(|error| format!("{name}: {error}"))?;
+        Ok(TimeField { emit: name.starts_with("EMIT"), local, format })
     }
 
     pub(super) fn write(&self, context: &FormatContext<'_>, out: &mut Vec<u8>) {
         let time = if self.emit { context.wall_clock() } else { context.stream.start_time };
         if self.local {
             let (calendar, zone) = Calendar::local(time);
-            write_pieces(&self.pieces, &calendar, zone.name(), out);
+            self.format.write(&calendar, zone.name(), out);
         } else {
-            write_pieces(&self.pieces, &Calendar::utc(time), b"UTC", out);
+            self.format.write(&Calendar::utc(time), b"UTC", out);
         }
+    }
+}
+
+impl TimeFormat {
+    /// Compiles a format; the error names the conversion that is not supported.
+    pub(crate) fn compile(format: &str) -> Result<Self, String> {
+        let mut pieces = Vec::new();
+        compile_fractions(format, &mut pieces).map_err(|conversion| {
+            format!("the conversion {conversion} is not supported (flags and widths are not)")
+        })?;
+        Ok(TimeFormat { pieces: join_literals(pieces) })
+    }
+
+    /// Appends the time; `zone` is what `%Z` prints.
+    pub(crate) fn write(&self, time: &Calendar, zone: &[u8], out: &mut Vec<u8>) {
+        self.pieces.iter().for_each(|piece| piece.write(time, zone, out));
     }
 }
 
@@ -239,22 +257,15 @@ fn join_literals(pieces: Vec<Piece>) -> Box<[Piece]> {
     joined.into()
 }
 
-fn write_pieces(pieces: &[Piece], time: &Calendar, zone: &[u8], out: &mut Vec<u8>) {
-    let name = |names: &[&'static str], index: u8, short: bool| {
-        let name = names.get(usize::from(index)).copied().unwrap_or_default();
-        if short { name.get(..3).unwrap_or(name) } else { name }
-    };
-    for piece in pieces {
-        match piece {
+impl Piece {
+    #[inline]
+    fn write(&self, time: &Calendar, zone: &[u8], out: &mut Vec<u8>) {
+        match self {
             Piece::Literal(text) => out.extend_from_slice(text),
             Piece::Year => write_padded(time.year.unsigned_abs(), 1, b'0', out),
             Piece::Number(letter, width, pad) => write_padded(number(*letter, time), *width, *pad, out),
-            Piece::WeekdayName { short } => {
-                out.extend_from_slice(name(&WEEKDAYS, time.weekday, *short).as_bytes());
-            }
-            Piece::MonthName { short } => {
-                out.extend_from_slice(name(&MONTHS, time.month.wrapping_sub(1), *short).as_bytes());
-            }
+            Piece::WeekdayName { short } => write_name(&WEEKDAYS, time.weekday, *short, out),
+            Piece::MonthName { short } => write_name(&MONTHS, time.month.wrapping_sub(1), *short, out),
             Piece::AmPm { lower } => out.extend_from_slice(match (time.hour < 12, lower) {
                 (true, false) => b"AM",
                 (true, true) => b"am",
@@ -265,9 +276,10 @@ fn write_pieces(pieces: &[Piece], time: &Calendar, zone: &[u8], out: &mut Vec<u8
             Piece::SecondWithFraction(precision) => {
                 write_padded(u64::from(time.second), 2, b'0', out);
                 let point = out.len();
+                out.push(b'.');
                 write_fraction(time.nanoseconds, *precision, out);
-                if out.len() > point {
-                    out.insert(point, b'.');
+                if out.len() == point + 1 {
+                    out.truncate(point);
                 }
             }
             Piece::Fraction(precision) => {
@@ -283,6 +295,11 @@ fn write_pieces(pieces: &[Piece], time: &Calendar, zone: &[u8], out: &mut Vec<u8
             Piece::ZoneName => out.extend_from_slice(zone),
         }
     }
+}
+
+fn write_name(names: &[&'static str], index: u8, short: bool, out: &mut Vec<u8>) {
+    let name = names.get(usize::from(index)).copied().unwrap_or_default();
+    out.extend_from_slice(if short { name.get(..3).unwrap_or(name) } else { name }.as_bytes());
 }
 
 fn number(letter: u8, time: &Calendar) -> u64 {
@@ -365,7 +382,7 @@ mod tests {
         let field = TimeField::compile("START_TIME", Some(format))?;
         let time = UNIX_EPOCH + Duration::new(1_795_422_962, 50_246_000);
         let mut out = Vec::new();
-        write_pieces(&field.pieces, &Calendar::utc(time), b"UTC", &mut out);
+        field.format.write(&Calendar::utc(time), b"UTC", &mut out);
         Ok(String::from_utf8(out).expect("text"))
     }
 

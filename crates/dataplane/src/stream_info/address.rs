@@ -7,6 +7,8 @@ use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use crate::decimal::Decimal;
+
 /// An IP address with its port, or the path of a Unix domain socket.
 ///
 /// Cloning copies an IP address; a path, which is rare, is shared.
@@ -83,19 +85,8 @@ pub fn write_ip(ip: IpAddr, brackets: bool, out: &mut Vec<u8>) {
 
 /// Appends a number in decimal.
 #[inline]
-pub fn write_decimal(mut value: u64, out: &mut Vec<u8>) {
-    let mut digits = [0u8; 20];
-    let mut length = 0;
-    for digit in digits.iter_mut().rev() {
-        // A remainder by ten fits in a byte.
-        *digit = b'0' + u8::try_from(value % 10).unwrap_or_default();
-        length += 1;
-        value /= 10;
-        if value == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(digits.get(digits.len() - length..).unwrap_or_default());
+pub fn write_decimal(value: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(Decimal::new(value).as_bytes());
 }
 
 #[cfg(test)]
@@ -122,14 +113,5 @@ mod tests {
         let mut out = Vec::new();
         Address::Pipe("@abstract".into()).write(&mut out);
         assert_eq!(out, b"@abstract");
-    }
-
-    #[test]
-    fn decimals() {
-        for value in [0, 9, 10, 99, 100, 12_345, u64::MAX] {
-            let mut out = Vec::new();
-            write_decimal(value, &mut out);
-            assert_eq!(String::from_utf8(out).expect("text"), value.to_string());
-        }
     }
 }
