@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from ferryman.config.json_text import Reader, loads
 from ferryman.config.tree import TextError, plain
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 VALUES = st.recursive(
@@ -19,6 +19,7 @@ def load(text: str) -> Any:
     return plain(Reader(text).read())
 
 
+@settings(deadline=None)
 @given(VALUES, st.sampled_from([None, 1, 4]))
 def test_strict_json_reads_as_json_does(value: Any, indent: int | None) -> None:
     for ascii_only in (True, False):

@@ -76,9 +76,12 @@ class Source:
             return None, False
         if self.format == "json":
             try:
-                return json_text.loads(self.text), True
+                quick = json_text.loads(self.text)
             except (ValueError, RecursionError):
-                pass  # the slow way finds the place, or reads what Envoy reads and JSON forbids
+                quick = None
+            if quick is not None:
+                return quick, True
+            # The slow way finds the place, or reads what Envoy reads and JSON forbids.
         try:
             root, duplicates, further = self._read_root()
         except TextError as error:
