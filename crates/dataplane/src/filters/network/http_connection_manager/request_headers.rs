@@ -16,7 +16,7 @@ use crate::repeated_headers::Side;
 use crate::stream_info::Address;
 
 use super::connection_facts::{self, ConnectionFacts};
-use super::connection_header::{self, Nomination};
+use super::connection_header;
 use super::forwarded::{self, InternalAddresses};
 use super::host_normalization::HostNormalization;
 use super::path_normalization::{Outcome, PathNormalization};
@@ -52,10 +52,6 @@ const NOT_FROM_EDGE: &[KnownName] = &[
 /// Why a request is answered without being looked at further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// `connection` nominates a field that must stay. The connection is closed, as after an error of the codec.
-    ConnectionHeader,
-    /// `connection` nominates the host.
-    MissingHost,
     /// The path does not begin with a slash (stat `downstream_rq_non_relative_path`).
     AbsolutePath,
     /// The path is refused by its normalization (stat `downstream_rq_failed_path_normalization`).
@@ -70,7 +66,7 @@ impl Refusal {
     #[must_use]
     pub fn status(self) -> u16 {
         match self {
-            Refusal::ConnectionHeader | Refusal::MissingHost | Refusal::PathNormalization => 400,
+            Refusal::PathNormalization => 400,
             Refusal::AbsolutePath => 404,
             Refusal::PathRedirect => 307,
         }
@@ -80,17 +76,9 @@ impl Refusal {
     #[must_use]
     pub fn details(self) -> &'static str {
         match self {
-            Refusal::ConnectionHeader => "http1.connection_header_rejected",
-            Refusal::MissingHost => "missing_host_header",
             Refusal::AbsolutePath => "absolute_path_rejected",
             Refusal::PathNormalization | Refusal::PathRedirect => "path_normalization_failed",
         }
-    }
-
-    /// Whether it is a protocol error (response flag `DPE`; the connection closes).
-    #[must_use]
-    pub fn is_protocol_error(self) -> bool {
-        self == Refusal::ConnectionHeader
     }
 }
 
@@ -173,11 +161,7 @@ impl RequestHeaderPolicy {
         random: impl FnMut() -> u64,
     ) -> Result<RequestFacts, Refusal> {
         Side::Request.join_repeated(request);
-        // The codec's part of Envoy's work comes first, so that a path is not looked at in a refused head.
-        let upgrade = connection_header::sanitize(request).map_err(|nomination| match nomination {
-            Nomination::Rejected => Refusal::ConnectionHeader,
-            Nomination::Host => Refusal::MissingHost,
-        })?;
+        let upgrade = connection_header::sanitize(request);
         if request.get(KnownName::Path).is_some_and(|path| path.first() != Some(&b'/')) {
             return Err(Refusal::AbsolutePath);
         }

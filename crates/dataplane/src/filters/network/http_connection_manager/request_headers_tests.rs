@@ -317,21 +317,12 @@ fn refusals() {
     let mut grpc = path("/a%2fb");
     grpc.set(KnownName::ContentType, b"application/grpc+proto");
     for (config, request, refusal, status, details) in [
-        (
-            &config(),
-            head(&["connection: x-forwarded-for"]),
-            Refusal::ConnectionHeader,
-            400,
-            "http1.connection_header_rejected",
-        ),
-        (&config(), head(&["connection: host"]), Refusal::MissingHost, 400, "missing_host_header"),
         (&config(), path("*"), Refusal::AbsolutePath, 404, "absolute_path_rejected"),
         (&redirect, path("/a%2fb"), Refusal::PathRedirect, 307, "path_normalization_failed"),
         (&redirect, grpc, Refusal::PathNormalization, 400, "path_normalization_failed"),
     ] {
         let found = apply(config, "127.0.0.1:5", request).expect_err("refused");
         assert_eq!((found, found.status(), found.details()), (refusal, status, details));
-        assert_eq!(found.is_protocol_error(), refusal == Refusal::ConnectionHeader);
     }
 }
 
