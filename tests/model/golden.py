@@ -20,9 +20,12 @@ OPTIONS = LoadOptions(concurrency=3, drain_time_s=45, drain_strategy="immediate"
 """Fixed: the default concurrency differs from machine to machine."""
 
 
+VARIABLE = ("FERRYMAN_GOLDEN_FORMAT", "%BYTES_SENT% from the environment\n")
+"""Must be set, and the working directory be the root, when a configuration is lowered."""
+
+
 def lower(name: str) -> Lowered:
-    """The configuration NAME.yaml, lowered. Files that it names are looked for from the root."""
-    os.chdir(ROOT)
+    """The configuration NAME.yaml, lowered."""
     return load_bootstrap(read_sources([f"tests/model/{name}.yaml"]), OPTIONS)
 
 
@@ -44,6 +47,8 @@ def as_msgpack(lowered: Lowered) -> bytes:
 
 
 def write() -> None:
+    os.chdir(ROOT)
+    os.environ.update([VARIABLE])
     for name in NAMES:
         lowered = lower(name)
         FOLDER.joinpath(f"{name}.json").write_bytes(as_json(lowered))

@@ -15,6 +15,12 @@ class Golden(msgspec.Struct, forbid_unknown_fields=True):
     listeners: list[model.Listener]
 
 
+@pytest.fixture(autouse=True)
+def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(golden.ROOT)
+    monkeypatch.setenv(*golden.VARIABLE)
+
+
 @pytest.mark.parametrize("name", golden.NAMES)
 def test_lowering_yields_the_golden_file(name: str) -> None:
     lowered = golden.lower(name)

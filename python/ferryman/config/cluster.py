@@ -15,7 +15,7 @@ from ferryman.config.cursor import Cursor
 from ferryman.config.duration import milliseconds
 from ferryman.config.endpoint import OVERPROVISIONING_FACTOR, lower_load_assignment
 from ferryman.config.fields import EMPTY, Fields, refuse
-from ferryman.config.load_balancing_policies import ZONE_AWARE, lower_load_balancing_policy
+from ferryman.config.load_balancing_policies import NO_ZONES, lower_load_balancing_policy
 from ferryman.config.problems import path_text
 from ferryman.config.protocol_options import lower_upstream_http
 from ferryman.config.stat_name import sanitized
@@ -81,7 +81,10 @@ _COMMON_LB = Fields(
     },
 )
 _PERCENT = Fields("envoy.type.v3.Percent", "value")
-_ZONE_AWARE = Fields("envoy.config.cluster.v3.Cluster.CommonLbConfig.ZoneAwareLbConfig", no_effect=ZONE_AWARE)
+_ZONE_AWARE = Fields(
+    "envoy.config.cluster.v3.Cluster.CommonLbConfig.ZoneAwareLbConfig",
+    no_effect={"routing_enabled": NO_ZONES, "min_cluster_size": NO_ZONES},
+)
 _CIRCUIT_BREAKERS = Fields("envoy.config.cluster.v3.CircuitBreakers", "thresholds per_host_thresholds")
 _THRESHOLDS = Fields(
     "envoy.config.cluster.v3.CircuitBreakers.Thresholds",
@@ -90,8 +93,9 @@ _THRESHOLDS = Fields(
 )
 _PER_HOST = Fields(
     "envoy.config.cluster.v3.CircuitBreakers.Thresholds",
-    "priority max_connections",
-    checked=dict.fromkeys(_CONNECTIONS_ONLY, "nothing: Envoy limits connections per host only"),
+    "max_connections",
+    checked=dict.fromkeys(_CONNECTIONS_ONLY, "nothing: Envoy limits connections per host only")
+    | {"priority": "DEFAULT; Envoy does not look at others"},
     where="per host",
 )
 _CONNECTION_OPTIONS = Fields(

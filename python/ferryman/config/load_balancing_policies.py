@@ -17,20 +17,20 @@ from ferryman.config.extensions import open_extension
 from ferryman.config.fields import EMPTY, Fields, refuse
 
 _PREFIX: Final = "envoy.extensions.load_balancing_policies"
-_ZONES: Final = "zones matter only with cluster_manager.local_cluster_name, which is refused"
+NO_ZONES: Final = "zones matter only with cluster_manager.local_cluster_name, which is refused"
 _PASSES: Final = "zone_aware_lb_config without fail_traffic_on_panic"
 
-ZONE_AWARE: Final[Mapping[str, str]] = {
-    "routing_enabled": _ZONES,
-    "min_cluster_size": _ZONES,
-    "force_local_zone": _ZONES,
-    "force_locality_direct_routing": _ZONES,
-    "locality_basis": _ZONES,
-}
-"""The fields of a zone_aware_lb_config that do nothing here, with the reason."""
-
 _LOCALITY_LB = Fields(f"{_PREFIX}.common.v3.LocalityLbConfig", checked={"zone_aware_lb_config": _PASSES})
-_ZONE_AWARE = Fields(f"{_PREFIX}.common.v3.LocalityLbConfig.ZoneAwareLbConfig", no_effect=ZONE_AWARE)
+_ZONE_AWARE = Fields(
+    f"{_PREFIX}.common.v3.LocalityLbConfig.ZoneAwareLbConfig",
+    no_effect={
+        "routing_enabled": NO_ZONES,
+        "min_cluster_size": NO_ZONES,
+        "force_local_zone": NO_ZONES,
+        "force_locality_direct_routing": NO_ZONES,
+        "locality_basis": NO_ZONES,
+    },
+)
 _ROUND_ROBIN = Fields(
     f"{_PREFIX}.round_robin.v3.RoundRobin",
     checked={"locality_lb_config": _PASSES},

@@ -18,7 +18,7 @@ from ferryman.config.cluster import lower_cluster
 from ferryman.config.cursor import Cursor
 from ferryman.config.listener import lower_listeners
 from ferryman.config.parse import check_rules, parse_bootstrap
-from ferryman.config.problems import Problems
+from ferryman.config.problems import Problem, Problems
 from ferryman.config.references import References
 from ferryman.config.source import Source
 from ferryman.errors import ConfigError
@@ -61,6 +61,11 @@ def check_bootstrap(sources: Sequence[Source], options: LoadOptions | None = Non
 
 def _run(sources: Sequence[Source], options: LoadOptions) -> tuple[Lowered | None, Problems]:
     cursor, problems = parse_bootstrap(sources, allow_unknown=options.allow_unknown_fields)
+    return validate_and_lower(cursor, options), problems
+
+
+def validate_and_lower(cursor: Cursor, options: LoadOptions) -> Lowered | None:
+    """What a Bootstrap message says; None when the cursor's problems have an error."""
     check_rules(cursor)
     references = References()
     bootstrap = lower_bootstrap(cursor, options)
@@ -69,20 +74,20 @@ def _run(sources: Sequence[Source], options: LoadOptions) -> tuple[Lowered | Non
     listeners = lower_listeners(resources, references)
     if not _lacks_clusters(resources):
         references.check()
-    if problems.has_errors:
-        return None, problems
-    lowered = Lowered(
+    if cursor.problems.has_errors:
+        return None
+    return Lowered(
         bootstrap=bootstrap,
         clusters=clusters,
         listeners=listeners,
-        warnings=[
-            str(warning)
-            for warning in problems.warnings
-            if not (options.skip_deprecated_logs and warning.code == "deprecated")
-        ],
+        warnings=[str(warning) for warning in _worth_telling(cursor.problems, options)],
         message=cursor.message.SerializeToString(deterministic=True),
     )
-    return lowered, problems
+
+
+def _worth_telling(problems: Problems, options: LoadOptions) -> list[Problem]:
+    quiet = "deprecated" if options.skip_deprecated_logs else None
+    return [warning for warning in problems.warnings if warning.code != quiet]
 
 
 def _lacks_clusters(resources: Cursor) -> bool:

@@ -1,9 +1,10 @@
 """What lowering yields and the data plane takes: frozen, complete, without "absent means".
 
 Owns the shape of everything that crosses into Rust; `crates/dataplane/src/model` is its twin file by file,
-and the golden files in `tests/model/` are read by both. It does not know protobuf, defaults or positions: every
-default is already filled in, every name resolved, every duration is in milliseconds (`_ms`) and every size in
-bytes (`_bytes`). `None` stands for "off" or "no limit", never for "the default". Imports nothing of Ferryman.
+and the golden files in `tests/model/` are read by both. It does not know protobuf, defaults or positions:
+every default is already filled in, every name resolved, every duration is in milliseconds (`_ms`) and every
+size in bytes (`_bytes`). `None` stands for "off" or "no limit", never for "the default". Imports nothing of
+Ferryman.
 """
 
 from ferryman.config.model.access_log import (

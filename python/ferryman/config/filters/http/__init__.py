@@ -19,7 +19,8 @@ from ferryman.config.filters.http import router
 
 _FILTER = Fields(
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter",
-    "name typed_config disabled",
+    "name typed_config",
+    checked={"disabled": "false: the filter that ends the chain cannot be disabled"},
     no_effect={"is_optional": "a filter that is not built is refused all the same"},
 )
 
