@@ -90,6 +90,16 @@ def in_category(category: str) -> dict[str, Extension]:
     return {extension.name: extension for extension in all_extensions() if extension.category == category}
 
 
+@cache
+def _names() -> frozenset[str]:
+    return frozenset(extension.name for extension in all_extensions())
+
+
+def has_name(name: str) -> bool:
+    """Whether an extension of any category has this name."""
+    return name in _names()
+
+
 def is_contrib(full_name: str) -> bool:
     """Whether a message type belongs to an extension of Envoy's `contrib` builds."""
     return full_name.startswith(CONTRIB)

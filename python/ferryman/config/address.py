@@ -60,14 +60,22 @@ def _lower_socket_address(cursor: Cursor, hint: str | None) -> model.SocketAddre
     text = fields.get("address", "")
     ip = canonical_ip(text)
     if ip is None:
-        if "%" in text and canonical_ip(text.partition("%")[0]):
-            refuse(cursor, "an address with a zone is not supported yet", field="address")
-        elif text:
-            cursor.problem(f"`{text}` is not an IP address", hint or _ip_hint(text), "address")
+        # A resolver gives names a meaning of its own; it is refused already.
+        if text and "resolver_name" not in fields:
+            _report_no_ip(cursor, text, hint)
         return None
+    if "network_namespace_filepath" in fields:
+        return None  # refused already, and another namespace has other addresses
     return model.SocketAddress(
         ip=ip, port=fields.get("port_value", 0), ipv4_compat=fields.get("ipv4_compat", False)
     )
+
+
+def _report_no_ip(cursor: Cursor, text: str, hint: str | None) -> None:
+    if "%" in text and canonical_ip(text.partition("%")[0]):
+        refuse(cursor, "an address with a zone is not supported yet", field="address")
+    else:
+        cursor.problem(f"`{text}` is not an IP address", hint or _ip_hint(text), "address")
 
 
 def _ip_hint(text: str) -> str | None:

@@ -115,12 +115,12 @@ def lower_cluster(cursor: Cursor) -> model.Cluster:
     """A Cluster. What cannot be lowered is reported, and the result is then not to be used."""
     fields = _CLUSTER.read(cursor)
     name = fields.get("name", "")
-    _check_type(cursor, fields)
+    is_static = _check_type(cursor, fields)
     if "transport_socket" in fields:
         check_transport_socket(cursor.child("transport_socket"), "envoy.transport_sockets.upstream")
     localities: list[model.LocalityEndpoints] = []
     factor = OVERPROVISIONING_FACTOR
-    if "load_assignment" in fields:
+    if is_static and "load_assignment" in fields:
         localities, factor = lower_load_assignment(cursor.child("load_assignment"))
     http = lower_upstream_http(cursor, fields)
     default, high, per_host = _lower_circuit_breakers(cursor, fields)
@@ -154,7 +154,8 @@ def buffer_limit(fields: dict[str, Any]) -> int:
     return BUFFER_LIMIT_BYTES if value is None else value.value or _UNLIMITED
 
 
-def _check_type(cursor: Cursor, fields: dict[str, Any]) -> None:
+def _check_type(cursor: Cursor, fields: dict[str, Any]) -> bool:
+    """Whether the cluster is STATIC; other types are refused, and what they alone may hold is not judged."""
     number = fields.get("type", 0)
     if number:
         name = _TYPES[number] if number < len(_TYPES) else str(number)
@@ -162,6 +163,7 @@ def _check_type(cursor: Cursor, fields: dict[str, Any]) -> None:
     if "cluster_type" in fields:
         name = cursor.child("cluster_type").get("name")
         refuse(cursor, f"cluster type {name} is not supported yet", field="cluster_type")
+    return not number and "cluster_type" not in fields
 
 
 def _panic_threshold(cursor: Cursor, fields: dict[str, Any]) -> float:
@@ -221,9 +223,9 @@ def _per_host(breakers: Cursor) -> int | None:
         limits = _PER_HOST.read(item)
         for name in limits.keys() - {"priority", "max_connections", "track_remaining"}:
             item.problem(f"{name} cannot be limited per host", "only max_connections can", name)
-        if limits.get("priority", 0) or limits.get("track_remaining"):
-            item.warn("only max_connections of the DEFAULT priority has an effect, as in Envoy")
-        elif allowed is None and "max_connections" in limits:
+        for name in limits.keys() & {"priority", "track_remaining"}:
+            item.warn("has no effect: only max_connections of the DEFAULT priority has one", field=name)
+        if allowed is None and "max_connections" in limits and "priority" not in limits:
             allowed = limits["max_connections"].value
     return allowed
 

@@ -69,10 +69,13 @@ def refuse_type(cursor: Cursor, category: str, full_name: str, field: str | None
     cursor.problem(f"{full_name} is no extension of {category}", hint, field, "extension")
 
 
-def refuse_typed_config(cursor: Cursor, category: str) -> None:
-    """Report a TypedExtensionConfig (or a message like it) of a category of which nothing is built."""
+def refuse_typed_config(cursor: Cursor, category: str, *others: str) -> None:
+    """Report a TypedExtensionConfig (or a message like it) of categories of which nothing is built."""
     none: dict[str, None] = {}
-    open_extension(cursor, category, none)
+    inner = cursor.unpack("typed_config") if others else None
+    owners = known.by_type().get(inner.type_name, ()) if inner is not None else ()
+    better = next((owner.category for owner in owners if owner.category in others), category)
+    open_extension(cursor, better, none)
 
 
 def built_types() -> dict[str, frozenset[str]]:

@@ -76,6 +76,8 @@ def check_overlaps(chains: list[tuple[Cursor, model.FilterChain]]) -> None:
     """Report every chain that takes a connection which an earlier chain takes on the same terms."""
     seen: dict[_Condition, int] = {}
     for index, (cursor, chain) in enumerate(chains):
+        if not _MATCH.covers(cursor.child("filter_chain_match")):
+            continue  # a condition that is refused may well tell it from the others
         # The conditions of one chain may repeat each other; only those of another chain collide.
         for condition in dict.fromkeys(_conditions(chain.match)):
             first = seen.setdefault(condition, index)

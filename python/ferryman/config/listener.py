@@ -54,6 +54,7 @@ _LISTENER_FILTER = Fields(
     },
 )
 
+_LISTENER_FILTERS: Final = ("envoy.filters.listener", "envoy.filters.udp_listener")
 _DIRECTIONS: Final = ("unspecified", "inbound", "outbound")
 
 
@@ -93,11 +94,12 @@ def _lower_listener(cursor: Cursor, references: References) -> model.Listener:
     addresses = _addresses(cursor, fields)
     for item in cursor.items("listener_filters"):
         _LISTENER_FILTER.read(item)
-        refuse_typed_config(item, "envoy.filters.listener")
+        refuse_typed_config(item, *_LISTENER_FILTERS)
     text = address_text(addresses[0]) if addresses else ""
     name = fields.get("name") or text
     chains = [(item, lower_filter_chain(item, references)) for item in cursor.items("filter_chains")]
-    check_overlaps(chains)
+    if "filter_chain_matcher" not in fields:
+        check_overlaps(chains)
     default = None
     if "default_filter_chain" in fields:
         default = lower_filter_chain(cursor.child("default_filter_chain"), references)

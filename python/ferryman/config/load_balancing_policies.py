@@ -89,7 +89,8 @@ def lower_load_balancing_policy(cursor: Cursor, fields: dict[str, Any]) -> model
     if name == "LOAD_BALANCING_POLICY_CONFIG":
         cursor.problem("load_balancing_policy must be set as well", field="lb_policy")
     elif name == "CLUSTER_PROVIDED":
-        cursor.problem("a STATIC cluster provides no load balancing policy", field="lb_policy")
+        if not fields.get("type") and "cluster_type" not in fields:
+            cursor.problem("a STATIC cluster provides no load balancing policy", field="lb_policy")
     else:
         refuse(cursor, f"lb_policy {name} is not supported yet", field="lb_policy")
     return model.RoundRobin()

@@ -74,7 +74,6 @@ BUILT: Final = (_OPTIONS.message,)
 
 _PROTOCOLS: Final = (("explicit_http_config", _EXPLICIT), ("use_downstream_protocol_config", _USE_DOWNSTREAM))
 _UNDERSCORES: Final = ("allow", "reject_request", "drop_header")
-_CATEGORY: Final = "envoy.upstream_options"
 HOUR_MS: Final = 3_600_000
 _MAX_HEADERS: Final = 100
 _MAX_RESPONSE_HEADERS_KB: Final = 80
@@ -168,7 +167,7 @@ def _lower_typed_options(cursor: Cursor) -> Cursor | None:
     found = None
     for name, entry in cursor.map_items("typed_extension_protocol_options"):
         if name != _OPTIONS.message:
-            if name in known.in_category(_CATEGORY):
+            if known.has_name(name):
                 refuse(entry, f"{name} is not supported yet")
             else:
                 entry.problem(f"no extension is named `{name}`", f"HTTP options are named {_OPTIONS.message}")
