@@ -19,7 +19,10 @@ class AdminRequest:
     def reply(self, status: int, content_type: str, body: bytes) -> None: ...
 
 class Proxy:
-    """One data plane: workers, listeners, clusters, admin. Create, `apply`, `start`, then `next_event` until it ends."""
+    """One data plane: workers, listeners, clusters, admin.
+
+    Create, `apply`, `start`, then `next_event` until it ends.
+    """
 
     def __init__(
         self,
@@ -35,8 +38,9 @@ class Proxy:
     ) -> None:
         """Makes the data plane; nothing is bound yet.
 
-        `bootstrap`: a `model.Bootstrap` in msgpack. `server_info`: the JSON that `/server_info` completes with state
-        and uptime. `python_pages`: path, method (GET or POST) and help text of the admin pages that Python answers.
+        `bootstrap`: a `model.Bootstrap` in msgpack. `server_info`: the JSON that `/server_info` completes
+        with state and uptime. `python_pages`: path, method (GET or POST) and help text of the admin pages
+        that Python answers.
         Raises NativeError.
         """
 
@@ -47,7 +51,10 @@ class Proxy:
         """
 
     def start(self) -> None:
-        """Starts workers, the control thread and admin; from here on traffic flows and signals are handled."""
+        """Starts workers, the control thread and admin.
+
+        From here on traffic flows and signals are handled.
+        """
 
     def admin_address(self) -> str | None:
         """The address that admin listens on, `IP:port` or a path."""

@@ -15,8 +15,9 @@ Case, traffic: get (a path) with headers (lines) | send (a text or steps) | requ
        to, when it is not the listener's own) ; upstream (a reply, or a map of server name to reply) ;
        limit (seconds).
 Case, comparing: stats (more prefixes to compare) ; ignore_stats, mask (regular expressions) ; shape
-       (`json`, `json_keys`, `prometheus`, `lines`, `stat_names`: of the admin body compare that only, see `shapes`) ;
-       problems (steps that fail are part of the case) ; differs, ours (oracle) ; expect (scenarios).
+       (`json`, `json_keys`, `prometheus`, `lines`, `stat_names`: of the admin body compare that only,
+       see `shapes`) ; problems (steps that fail are part of the case) ; differs, ours (oracle) ;
+       expect (scenarios).
 Texts may hold $(host), the case's own host name; $(NAME), the port of upstream server NAME;
 $(port:NAME), a free port; $(dir), the directory of this run; $(log), the access log's path.
 """
