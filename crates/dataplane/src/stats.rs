@@ -39,10 +39,11 @@ mod server;
 mod tags;
 mod text;
 
-pub use chunks::Stopped;
+pub use chunks::{Chunks, Stopped};
 pub use cluster::*;
 pub use declare::{Group, Kind, NoHistogram, Presence, Stat, Table};
 pub use http::*;
+pub(crate) use json::write_json_string;
 pub use listener::*;
 pub use query::{Format, HistogramBuckets, StatType, StatsQuery};
 pub use registry::Registry;

@@ -3,18 +3,10 @@
 //! Owns Envoy's default bounds and `stats_config.histogram_bucket_settings`: the first whose matcher takes the name
 //! counts.
 
-use regex::Regex;
-
 use super::distribution::DEFAULT_BUCKETS;
 use super::number_text::write_general;
+use crate::matcher::StringMatcher;
 use crate::model::bootstrap::{HistogramBuckets, StatsConfig};
-use crate::model::matcher::StringMatcher;
-
-#[derive(Debug)]
-enum Matcher {
-    Plain(StringMatcher),
-    Regex(Regex),
-}
 
 /// A bound of a bucket.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,41 +29,14 @@ impl Bound {
 #[derive(Debug)]
 pub struct Buckets {
     default: Vec<Bound>,
-    configured: Vec<(Matcher, Vec<Bound>)>,
+    configured: Vec<(StringMatcher, Vec<Bound>)>,
 }
 
-fn compile(settings: &HistogramBuckets) -> Option<(Matcher, Vec<Bound>)> {
-    let matcher = match &settings.matching {
-        StringMatcher::Regex { regex } => Matcher::Regex(Regex::new(&format!("^(?:{regex})$")).ok()?),
-        plain => Matcher::Plain(plain.clone()),
-    };
+fn compile(settings: &HistogramBuckets) -> Option<(StringMatcher, Vec<Bound>)> {
+    let matcher = StringMatcher::compile(&settings.matching).ok()?;
     let mut bounds = settings.buckets.clone();
     bounds.sort_by(f64::total_cmp);
     Some((matcher, bounds.into_iter().map(Bound::new).collect()))
-}
-
-impl Matcher {
-    fn takes(&self, name: &str) -> bool {
-        let folded = |text: &str, ignore_case: bool| {
-            if ignore_case { text.to_ascii_lowercase() } else { text.to_owned() }
-        };
-        match self {
-            Self::Regex(regex) => regex.is_match(name),
-            Self::Plain(StringMatcher::Exact { value, ignore_case }) => {
-                folded(name, *ignore_case) == folded(value, *ignore_case)
-            }
-            Self::Plain(StringMatcher::Prefix { value, ignore_case }) => {
-                folded(name, *ignore_case).starts_with(&folded(value, *ignore_case))
-            }
-            Self::Plain(StringMatcher::Suffix { value, ignore_case }) => {
-                folded(name, *ignore_case).ends_with(&folded(value, *ignore_case))
-            }
-            Self::Plain(StringMatcher::Contains { value, ignore_case }) => {
-                folded(name, *ignore_case).contains(&folded(value, *ignore_case))
-            }
-            Self::Plain(StringMatcher::Regex { .. }) => false,
-        }
-    }
 }
 
 impl Buckets {
@@ -90,7 +55,7 @@ impl Buckets {
             return &self.default;
         }
         let name = format!("{prefix}{name}");
-        let taken = self.configured.iter().find(|(matcher, _)| matcher.takes(&name));
+        let taken = self.configured.iter().find(|(matcher, _)| matcher.matches(name.as_bytes()));
         taken.map_or(&self.default, |(_, bounds)| bounds)
     }
 }
@@ -98,6 +63,7 @@ impl Buckets {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::matcher::StringMatcher;
 
     #[test]
     fn the_first_matcher_that_takes_the_name_counts() {

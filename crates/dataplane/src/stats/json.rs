@@ -16,7 +16,7 @@ pub struct Json {
 }
 
 /// Appends a JSON string of parts.
-pub fn write_string(parts: &[&[u8]], out: &mut Vec<u8>) {
+fn write_string(parts: &[&[u8]], out: &mut Vec<u8>) {
     out.push(b'"');
     for byte in parts.iter().copied().flatten() {
         match byte {
@@ -30,6 +30,11 @@ pub fn write_string(parts: &[&[u8]], out: &mut Vec<u8>) {
         }
     }
     out.push(b'"');
+}
+
+/// Appends a JSON string.
+pub fn write_json_string(text: &[u8], out: &mut Vec<u8>) {
+    write_string(&[text], out);
 }
 
 fn write_number_or_null(value: f64, out: &mut Vec<u8>) {

@@ -5,6 +5,7 @@
 use regex::bytes::Regex;
 
 use super::declare::Kind;
+use crate::matcher::compile_search_regex;
 
 /// How a page is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,8 +93,10 @@ impl StatsQuery {
         let filter = match filled("filter") {
             None => None,
             Some(pattern) => {
-                let regex =
-                    Regex::new(pattern).map_err(|error| format!("Invalid re2 regex: {}", reason(&error)))?;
+                let regex = compile_search_regex(pattern).map_err(|error| {
+                    let reason = error.rsplit("': ").next().unwrap_or_default().to_owned();
+                    format!("Invalid re2 regex: {reason}: {pattern}")
+                })?;
                 Some(regex)
             }
         };
@@ -130,12 +133,6 @@ impl StatsQuery {
     pub fn wants_histograms(&self) -> bool {
         self.format == Format::Prometheus || matches!(self.stat_type, StatType::All | StatType::Histograms)
     }
-}
-
-/// The last line of what the engine says, which is the reason; the others show the place.
-fn reason(error: &regex::Error) -> String {
-    let text = error.to_string();
-    text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
 }
 
 fn histogram_buckets(format: Format, value: Option<&str>) -> Result<HistogramBuckets, String> {

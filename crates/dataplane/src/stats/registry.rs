@@ -79,28 +79,20 @@ impl Registry {
         self.lock().values().cloned().collect()
     }
 
-    /// Writes a page of statistics, in pieces of about 64 KiB, which `send` takes one by one and may be slow about.
+    /// Writes a page of statistics.
     ///
     /// # Errors
-    /// What `send` says: that the reader is gone.
-    pub fn write(
-        &self,
-        query: &StatsQuery,
-        send: impl FnMut(Vec<u8>) -> Result<(), Stopped>,
-    ) -> Result<(), Stopped> {
+    /// The reader is gone.
+    pub fn write(&self, query: &StatsQuery, chunks: &mut Chunks<'_>) -> Result<(), Stopped> {
         let scopes = self.scopes();
-        let mut chunks = Chunks::new(send);
         let mut list =
-            |render: &mut dyn Render| listing::write(&scopes, &self.buckets, query, render, &mut chunks);
+            |render: &mut dyn Render| listing::write(&scopes, &self.buckets, query, render, chunks);
         match query.format {
-            Format::Text => list(&mut Text::default())?,
-            Format::Html => list(&mut Text::html())?,
-            Format::Json => list(&mut Json::new(query.histogram_buckets))?,
-            Format::Prometheus => {
-                prometheus::write(&scopes, &self.tags, &self.buckets, query, &mut chunks)?;
-            }
+            Format::Text => list(&mut Text::default()),
+            Format::Html => list(&mut Text::html()),
+            Format::Json => list(&mut Json::new(query.histogram_buckets)),
+            Format::Prometheus => prometheus::write(&scopes, &self.tags, &self.buckets, query, chunks),
         }
-        chunks.finish()
     }
 
     /// Makes what was recorded in histograms since the last call readable; to be called at each
@@ -323,11 +315,12 @@ mod tests {
             };
             let query = StatsQuery::parse(true, query).unwrap();
             let (mut lines, mut largest) = (0, 0);
-            let wrote = registry.write(&query, |piece| {
+            let mut chunks = Chunks::new(|piece| {
                 lines += memchr::memchr_iter(b'\n', &piece).count();
                 largest = largest.max(piece.len());
                 Ok(())
             });
+            let wrote = registry.write(&query, &mut chunks).and_then(|()| chunks.finish());
             assert_eq!((wrote, lines), (Ok(()), expected));
             assert!(largest < 80 * 1024, "{largest}");
         }
@@ -339,10 +332,13 @@ mod tests {
         let _clusters: Vec<_> = (0..100).map(|at| registry.cluster(&format!("c{at}"))).collect();
         let query = StatsQuery::parse(false, |_| None).unwrap();
         let mut pieces = 0;
-        let wrote = registry.write(&query, |_| {
-            pieces += 1;
-            Err(Stopped)
-        });
+        let wrote = registry.write(
+            &query,
+            &mut Chunks::new(|_| {
+                pieces += 1;
+                Err(Stopped)
+            }),
+        );
         assert_eq!((wrote, pieces), (Err(Stopped), 1));
     }
 

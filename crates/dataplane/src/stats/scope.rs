@@ -274,6 +274,13 @@ impl<G: Group> Scope<G> {
         &self.data
     }
 
+    /// All counters and gauges, in the order of their enum.
+    pub fn read(&self) -> Vec<Reading> {
+        let mut readings = Vec::new();
+        self.data.read_numbers(&mut readings);
+        readings
+    }
+
     /// The name in front of each statistic, with its dot.
     pub fn prefix(&self) -> &str {
         &self.data.prefix

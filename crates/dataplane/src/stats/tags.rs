@@ -7,8 +7,9 @@
 
 use std::ops::Range;
 
-use regex::Regex;
+use regex::bytes::Regex;
 
+use crate::matcher::compile_search_regex;
 use crate::model::bootstrap::StatsConfig;
 
 /// The form of a scope's prefix.
@@ -137,7 +138,7 @@ impl Tags {
             if let Some(value) = &specifier.fixed_value {
                 tags.custom.push(Custom { tag, source: Source::Fixed(value.clone()) });
             } else if let Some(pattern) = specifier.regex.as_deref().filter(|pattern| !pattern.is_empty()) {
-                if let Ok(regex) = Regex::new(pattern) {
+                if let Ok(regex) = compile_search_regex(pattern) {
                     let first_word = first_word(pattern);
                     tags.custom.push(Custom { tag, source: Source::Regex { regex, first_word } });
                     tags.has_regex = true;
@@ -192,13 +193,13 @@ impl Tags {
             Source::Regex { first_word, .. } if first_word.is_some() != bound => None,
             Source::Regex { first_word: Some(first), .. } if first != word => None,
             Source::Regex { regex, .. } => {
-                let captures = regex.captures(name)?;
-                let removed = captures.get(1)?;
+                let captures = regex.captures(name.as_bytes())?;
+                let removed = captures.get(1)?.range();
                 let value = match captures.len() {
-                    2 => removed.as_str(),
-                    _ => captures.get(2).map_or("", |group| group.as_str()),
+                    2 => removed.clone(),
+                    _ => captures.get(2).map_or(0..0, |group| group.range()),
                 };
-                Some(Found::custom(&custom.tag, value, removed.range()))
+                Some(Found::custom(&custom.tag, name.get(value)?, removed))
             }
         })
     }
