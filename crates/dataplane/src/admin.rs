@@ -4,11 +4,24 @@
 //! it can from Rust, so that `/ready`, `/stats` and `/clusters` work while Python is busy; sends the rest there.
 //! Does not own what it shows: statistics are in `stats`, everything else comes through `ProxyState`.
 
+mod connection;
+mod counters;
+mod memory;
+mod pages;
+mod parameters;
+mod pretty_json;
 mod proxy_state;
 mod python_pages;
+mod request;
+mod response;
+mod same_origin;
+mod serve;
+
+pub use memory::Memory;
 
 pub use proxy_state::{
     AdminAccess, ClusterStatus, DrainRequest, EdsHealthStatus, EndpointStatus, HealthFlag, LOG_LEVELS,
     ListenerStatus, ProxyState, ServerState,
 };
 pub use python_pages::{NoReply, PythonPage, PythonPages, PythonReply, PythonRequest};
+pub use serve::{Listener, serve};

@@ -1,7 +1,8 @@
 //! What the admin pages need to know of the proxy, and what they may tell it to do.
 //!
-//! Owns the trait and its plain values; the data plane implements it. All methods are called on the control thread and
-//! must return at once: what takes time (a drain) is begun here and goes on elsewhere.
+//! Owns the trait and its plain values; the data plane implements it. Methods are called on the control thread, and
+//! those about clusters also on a thread that writes a page. They must return at once: what takes time (a drain) is
+//! begun here and goes on elsewhere.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -195,7 +196,7 @@ pub trait ProxyState: Send + Sync {
     /// The pages that Python answers.
     fn python_pages(&self) -> &PythonPages;
 
-    /// Whether `Admin.allow_paths` lets this path (without its query) through.
+    /// Whether `Admin.allow_paths` lets this target, a path with its query, through; true when that is empty.
     fn path_allowed(&self, path: &str) -> bool;
 
     /// Writes the access log of one request.

@@ -1,0 +1,101 @@
+//! `/logging`: the levels of the application log.
+//!
+//! Owns its parameters and error texts, which are Envoy's.
+
+use super::{Context, Page};
+use crate::admin::proxy_state::{LOG_LEVELS, ProxyState};
+use crate::admin::response::Response;
+
+pub const PAGES: &[Page] = &[Page {
+    path: "/logging",
+    post: true,
+    help: "query/change logging levels",
+    parameters: &[
+        (
+            "paths",
+            "Change multiple logging levels by setting to <logger_name1>:<desired_level1>,<logger_name2>:<desired_level2>. If fine grain logging is enabled, use __FILE__ or a glob experision as the logger name. For example, source/common*:warning",
+        ),
+        (
+            "group",
+            "Change given logger group to desired level, set to <logger_group_name>:<desired_level>. logger_group_name must be a logger name.",
+        ),
+        (
+            "level",
+            "desired logging level, this will change all loggers's level; One of (, trace, debug, info, warning, error, critical, off)",
+        ),
+    ],
+    answer: logging,
+}];
+
+const USAGE: &str = "\
+usage: /logging?<name>=<level> (change single level)
+usage: /logging?paths=name1:level1,name2:level2,... (change multiple levels)
+usage: /logging?level=<level> (change all levels)
+usage: /logging?group=<group_name>:<level> (change group of loggers)
+";
+
+/// A change of levels: a logger (`None`: all) and its new level.
+type Change = (Option<&'static str>, &'static str);
+
+fn logging(context: &Context<'_>) -> Response {
+    // A form sends fields that were left empty.
+    let given: Vec<_> = context
+        .request
+        .parameters
+        .iter()
+        .filter(|(name, value)| !(name.is_empty() || value.is_empty()))
+        .collect();
+    let state = context.state.as_ref();
+    let outcome = match given.as_slice() {
+        [] => Ok(Vec::new()),
+        [(name, value)] => changes(name, value, state),
+        _ => Err("invalid number of parameters"),
+    };
+    match outcome {
+        Ok(changes) => {
+            changes.iter().for_each(|(logger, level)| state.set_log_level(*logger, level));
+            Response::text(200, levels(state))
+        }
+        Err(reason) => {
+            let names = LOG_LEVELS.join(" ");
+            Response::text(400, format!("error: {reason}\n\n{USAGE}levels: {names} \n{}", levels(state)))
+        }
+    }
+}
+
+/// What `name=value` asks for.
+fn changes(name: &str, value: &str, state: &dyn ProxyState) -> Result<Vec<Change>, &'static str> {
+    match name {
+        "level" => Ok(vec![(None, level(value)?)]),
+        "group" => Err("group parameter requires fine-grain logging to be enabled"),
+        "paths" => {
+            let pairs = value.split(',').filter(|pair| !pair.is_empty());
+            pairs
+                .map(|pair| {
+                    let (logger, desired) =
+                        pair.split_once(':').ok_or("empty logger name or empty logger level")?;
+                    if logger.is_empty() || desired.is_empty() {
+                        return Err("empty logger name or empty logger level");
+                    }
+                    one(logger, desired, state)
+                })
+                .collect()
+        }
+        logger => Ok(vec![one(logger, value, state)?]),
+    }
+}
+
+fn one(logger: &str, desired: &str, state: &dyn ProxyState) -> Result<Change, &'static str> {
+    let desired = level(desired)?;
+    let known = state.log_levels().into_iter().map(|(name, _)| name).find(|name| *name == logger);
+    Ok((Some(known.ok_or("unknown logger name")?), desired))
+}
+
+fn level(name: &str) -> Result<&'static str, &'static str> {
+    LOG_LEVELS.into_iter().find(|level| *level == name).ok_or("unknown logger level")
+}
+
+fn levels(state: &dyn ProxyState) -> String {
+    let lines = state.log_levels().into_iter().map(|(name, level)| format!("  {name}: {level}\n"));
+    format!("active loggers:\n{}\n", lines.collect::<String>())
+}
