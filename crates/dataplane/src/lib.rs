@@ -4,11 +4,15 @@
 
 pub mod admin;
 pub mod application_log;
+pub mod clock;
 pub mod decimal;
+pub mod filter_chain;
 pub mod filters;
 pub mod format;
 pub mod header_mutation;
 pub mod header_name;
+mod ip_range;
+pub mod local_address;
 pub mod matcher;
 pub mod model;
 pub mod repeated_headers;

@@ -6,6 +6,7 @@
 
 use std::net::IpAddr;
 
+use crate::ip_range::IpRange;
 use crate::model::address::CidrRange;
 use crate::stream_info::Address;
 
@@ -41,34 +42,6 @@ pub(super) struct InternalAddresses {
     unix_sockets: bool,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct IpRange {
-    /// As many leading bits as count, the rest 0.
-    prefix: u128,
-    mask: u128,
-    is_ipv4: bool,
-}
-
-impl IpRange {
-    fn compile(range: &CidrRange) -> Result<Self, String> {
-        let address: IpAddr = range
-            .address_prefix
-            .parse()
-            .map_err(|_| format!("'{}' is not an IP address", range.address_prefix))?;
-        let (bits, is_ipv4) = bits(address);
-        // The bits stand at the top, so that one way of masking does for both.
-        let mask = u128::MAX.checked_shl(128u32.saturating_sub(u32::from(range.prefix_len))).unwrap_or(0);
-        Ok(IpRange { prefix: bits & mask, mask, is_ipv4 })
-    }
-}
-
-fn bits(address: IpAddr) -> (u128, bool) {
-    match address {
-        IpAddr::V4(v4) => (u128::from(v4.to_bits()) << 96, true),
-        IpAddr::V6(v6) => (v6.to_bits(), false),
-    }
-}
-
 impl InternalAddresses {
     pub(super) fn compile(ranges: &[CidrRange], unix_sockets: bool) -> Result<Self, String> {
         Ok(InternalAddresses {
@@ -87,8 +60,7 @@ impl InternalAddresses {
 
     #[must_use]
     pub(super) fn contains_ip(&self, address: IpAddr) -> bool {
-        let (bits, is_ipv4) = bits(address);
-        self.ranges.iter().any(|range| range.is_ipv4 == is_ipv4 && bits & range.mask == range.prefix)
+        self.ranges.iter().any(|range| range.contains(address))
     }
 }
 
