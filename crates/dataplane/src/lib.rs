@@ -2,6 +2,7 @@
 //!
 //! The modules stand in the order in which a request meets them.
 
+pub mod access_loggers;
 pub mod admin;
 pub mod application_log;
 pub mod clock;

@@ -1,0 +1,79 @@
+//! Filters of access logs: which streams leave a line.
+//!
+//! Owns: Envoy's conditions on status, duration, flags and request headers. Follows: `config.accesslog.v3.
+//! AccessLogFilter`. A stream without a status has status 0; the duration of one that still lasts is the time since its
+//! start; a stream without a request head has an empty one.
+
+use ferryman_codec::HeaderBlock;
+
+use crate::format::FormatContext;
+use crate::matcher::HeaderMatcher;
+use crate::model::access_log as model;
+use crate::stream_info::{ResponseFlag, ResponseFlags, TimePoint};
+
+/// A compiled filter.
+pub(super) enum LogFilter {
+    StatusCode(model::Comparison),
+    Duration(model::Comparison),
+    /// Any of these; an empty set: any at all.
+    ResponseFlag(ResponseFlags),
+    Header(HeaderMatcher),
+    And(Box<[LogFilter]>),
+    Or(Box<[LogFilter]>),
+    NotHealthCheck,
+}
+
+impl LogFilter {
+    pub(super) fn compile(filter: &model::LogFilter) -> Result<Self, String> {
+        use model::LogFilter as Model;
+        let all = |filters: &[Model]| filters.iter().map(LogFilter::compile).collect::<Result<_, _>>();
+        Ok(match filter {
+            Model::StatusCode { comparison } => LogFilter::StatusCode(*comparison),
+            Model::Duration { comparison } => LogFilter::Duration(*comparison),
+            Model::ResponseFlag { flags } => {
+                let named = |name: &String| {
+                    ResponseFlag::from_short(name).ok_or_else(|| format!("unknown response flag '{name}'"))
+                };
+                LogFilter::ResponseFlag(flags.iter().map(named).collect::<Result<_, _>>()?)
+            }
+            Model::Header { header } => LogFilter::Header(HeaderMatcher::compile(header)?),
+            Model::And { filters } => LogFilter::And(all(filters)?),
+            Model::Or { filters } => LogFilter::Or(all(filters)?),
+            Model::NotHealthCheck {} => LogFilter::NotHealthCheck,
+        })
+    }
+
+    pub(super) fn matches(&self, context: &FormatContext<'_>) -> bool {
+        let stream = context.stream;
+        match self {
+            LogFilter::StatusCode(comparison) => {
+                holds(*comparison, stream.response_code.unwrap_or_default().into())
+            }
+            LogFilter::Duration(comparison) => {
+                let lasted = stream
+                    .timing
+                    .get(TimePoint::RequestComplete)
+                    .unwrap_or_else(|| context.now.saturating_duration_since(stream.start));
+                holds(*comparison, u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX))
+            }
+            LogFilter::ResponseFlag(any) if any.is_empty() => !stream.response_flags.is_empty(),
+            LogFilter::ResponseFlag(any) => stream.response_flags.intersects(*any),
+            LogFilter::Header(matcher) => match context.request_headers {
+                Some(head) => matcher.matches(head),
+                None => matcher.matches(&HeaderBlock::new()),
+            },
+            LogFilter::And(filters) => filters.iter().all(|filter| filter.matches(context)),
+            LogFilter::Or(filters) => filters.iter().any(|filter| filter.matches(context)),
+            LogFilter::NotHealthCheck => !stream.health_check,
+        }
+    }
+}
+
+fn holds(comparison: model::Comparison, value: u64) -> bool {
+    match comparison.op {
+        model::ComparisonOp::Eq => value == comparison.value,
+        model::ComparisonOp::Ge => value >= comparison.value,
+        model::ComparisonOp::Le => value <= comparison.value,
+        model::ComparisonOp::Ne => value != comparison.value,
+    }
+}
