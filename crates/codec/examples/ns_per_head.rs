@@ -128,12 +128,13 @@ fn chunks() {
         body.extend_from_slice(b"\r\n");
     }
     body.extend_from_slice(b"0\r\n\r\n");
-    let mut decoder = BodyDecoder::new(BodyFraming::Chunked, &Http1Settings::default());
+    let settings = Http1Settings::default();
+    let mut decoder = BodyDecoder::new(BodyFraming::Chunked, &settings);
     report(
         "16 chunks of 1 KiB: decode",
         &body,
         nanoseconds(|| {
-            decoder.reset(BodyFraming::Chunked);
+            decoder.begin(BodyFraming::Chunked, &settings);
             let mut rest = black_box(body.as_slice());
             while let Ok(step) = decoder.decode(rest) {
                 black_box(&step.data);

@@ -60,7 +60,7 @@ impl Connection {
         assert!(block.append_value(KnownName::XForwardedFor, b"10.0.0.2", b", "));
         block.retain(|_, name, _| name != b"accept");
         encode_request_head(block, head.framing, &mut self.out).unwrap();
-        self.body.reset(head.framing);
+        self.body.begin(head.framing, &self.settings);
         let mut rest = &REQUEST[head.consumed..];
         loop {
             let step = self.body.decode(rest).unwrap();
@@ -84,7 +84,7 @@ impl Connection {
         assert!(block.set(KnownName::Server, b"envoy"));
         assert!(block.append(KnownName::XEnvoyUpstreamServiceTime, b"3"));
         encode_response_head(block, head.framing, Version::Http11, &mut self.out).unwrap();
-        self.body.reset(head.framing);
+        self.body.begin(head.framing, &self.settings);
         let step = self.body.decode(&RESPONSE[head.consumed..]).unwrap();
         assert!(step.end);
     }

@@ -65,10 +65,19 @@ impl BodyDecoder {
     }
 
     /// Makes the decoder ready for another body and keeps its memory.
-    pub fn reset(&mut self, framing: BodyFraming) {
-        let mut trailers = std::mem::take(&mut self.trailers);
-        trailers.clear();
-        *self = BodyDecoder { trailers, ..Self::new(framing, &self.settings) };
+    #[inline]
+    pub fn begin(&mut self, framing: BodyFraming, settings: &Http1Settings) {
+        self.state = State::of(framing);
+        if self.settings != *settings {
+            self.settings = *settings;
+        }
+        if self.state == State::ChunkLine {
+            self.chunk_line = ChunkLine::default();
+            self.trailer_lines = Lines::default();
+            self.trailer_bytes = 0;
+            self.trailer_count = 0;
+        }
+        self.trailers.clear();
     }
 
     /// Takes the bytes received after those already consumed. To be called until it answers `end`, or

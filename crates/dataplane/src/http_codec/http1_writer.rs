@@ -1,0 +1,348 @@
+//! Writes HTTP/1.1 messages to a transport socket.
+//!
+//! Owns: the framing of a body as its head announced it, and when bytes are copied to leave together and when
+//! they are written from where they lie. Does not own: the wire format (`ferryman_codec`), nor which fields a
+//! message has.
+//! Follows: RFC 9112 sections 6, 7 and 9.
+//!
+//! The order of calls: `start_…`, `poll_write` for each piece of the body, `finish`, `poll_flush`. Small pieces
+//! wait for a large one or for `poll_flush`: whoever runs out of input flushes.
+
+use std::io::{self, IoSlice};
+use std::task::{Context, Poll, ready};
+
+use ferryman_codec::{
+    BodyFraming, CHUNK_END, Error, ErrorKind, HeaderBlock, KnownName, Version, encode_chunk_start,
+    encode_last_chunk, encode_request_head, encode_response_head,
+};
+
+use crate::transport_sockets::TransportSocket;
+
+/// The largest piece of a body that is copied.
+const SMALL_PIECE: usize = 4 * 1024;
+/// How many bytes may wait before small pieces wait for the socket too.
+const MOST_GATHERED: usize = 16 * 1024;
+/// How much memory is kept from one message to the next.
+const KEPT_CAPACITY: usize = 64 * 1024;
+/// How much memory an idle connection keeps: enough for the head of an ordinary message.
+const IDLE_CAPACITY: usize = 1024;
+
+/// The sending half of one HTTP/1.1 connection, downstream or upstream.
+#[derive(Debug, Default)]
+pub struct Http1Writer {
+    /// What goes out first: heads, framing, small pieces.
+    pending: Vec<u8>,
+    /// How much of `pending` has gone out.
+    sent: usize,
+    body: Body,
+    head_bytes: u64,
+    wire_bytes: u64,
+    sent_bytes: u64,
+}
+
+/// What may follow on the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Body {
+    /// A head: no message is being written, or its body has been finished.
+    #[default]
+    Finished,
+    /// Nothing: the message has no body.
+    None,
+    /// So many bytes.
+    Length(u64),
+    /// Chunks; of the one that was begun so many bytes are missing.
+    Chunks(u64),
+    UntilClose,
+    /// Nothing: the message was finished before its announced length. The connection cannot be used on.
+    Broken,
+}
+
+impl Http1Writer {
+    /// A writer for a connection on which nothing has been sent. Allocates nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Queues a request's head and begins its body.
+    ///
+    /// # Errors
+    /// `UnwritableHead` when the block lacks what a request needs, or the former message is not finished.
+    /// Then nothing is queued.
+    pub fn start_request(&mut self, block: &HeaderBlock, framing: BodyFraming) -> Result<(), Error> {
+        self.start(framing, |out| encode_request_head(block, framing, out))
+    }
+
+    /// Queues a response's head and begins its body. A 1xx and a 204 have none, whatever the framing says;
+    /// for a tunnel (101, or 2xx to CONNECT) pass `UntilClose`. An HTTP/1.0 client understands no chunks.
+    ///
+    /// # Errors
+    /// `UnwritableHead` when there is no `:status`, or the former message is not finished. Then nothing is
+    /// queued.
+    pub fn start_response(
+        &mut self,
+        block: &HeaderBlock,
+        framing: BodyFraming,
+        version: Version,
+    ) -> Result<(), Error> {
+        let framing = match block.get(KnownName::Status) {
+            Some(b"101") if framing == BodyFraming::UntilClose => framing,
+            Some([b'1', _, _] | b"204") => BodyFraming::None,
+            _ => framing,
+        };
+        self.start(framing, |out| encode_response_head(block, framing, version, out))
+    }
+
+    /// Queues a 1xx response that another response follows.
+    ///
+    /// # Errors
+    /// `UnwritableHead` when there is no `:status`, or a message has been started and not finished.
+    pub fn queue_informational(&mut self, block: &HeaderBlock) -> Result<(), Error> {
+        self.start_response(block, BodyFraming::None, Version::Http11)?;
+        self.body = Body::Finished;
+        Ok(())
+    }
+
+    fn start(
+        &mut self,
+        framing: BodyFraming,
+        encode: impl FnOnce(&mut Vec<u8>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        if self.body != Body::Finished {
+            return Err(ErrorKind::UnwritableHead.into());
+        }
+        let before = self.pending.len();
+        encode(&mut self.pending)?;
+        self.count_queued(before);
+        self.head_bytes = self.wire_bytes;
+        self.body = match framing {
+            BodyFraming::None => Body::None,
+            BodyFraming::Length(length) => Body::Length(length),
+            BodyFraming::Chunked => Body::Chunks(0),
+            BodyFraming::UntilClose => Body::UntilClose,
+        };
+        Ok(())
+    }
+
+    /// Takes bytes of the body; answers how many, at least one unless `data` is empty. What was not taken
+    /// must be offered again. Pending means that the peer does not read fast enough.
+    ///
+    /// # Errors
+    /// `InvalidInput` when the body would become longer than its head announced, and then nothing of `data` is
+    /// written; else that of the socket.
+    pub fn poll_write(
+        &mut self,
+        socket: &mut TransportSocket,
+        cx: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if data.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
+        let allowed = match self.body {
+            Body::Length(remaining) => length <= remaining,
+            Body::Chunks(_) | Body::UntilClose => true,
+            Body::None | Body::Finished | Body::Broken => false,
+        };
+        if !allowed {
+            let text = "the body is longer than its head announced";
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidInput, text)));
+        }
+        if data.len() > SMALL_PIECE {
+            return self.poll_write_large(socket, cx, data);
+        }
+        if self.pending_len() + data.len() > MOST_GATHERED {
+            ready!(self.poll_flush(socket, cx))?;
+        }
+        let data = self.begin_piece(data);
+        self.pending.extend_from_slice(data);
+        self.end_piece(data.len());
+        Poll::Ready(Ok(data.len()))
+    }
+
+    /// Writes what waits and the piece behind it, without copying the piece.
+    fn poll_write_large(
+        &mut self,
+        socket: &mut TransportSocket,
+        cx: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let data = self.begin_piece(data);
+        // What follows the piece leaves with it when the piece ends its chunk.
+        let ends_chunk =
+            matches!(self.body, Body::Chunks(missing) if usize::try_from(missing) == Ok(data.len()));
+        let behind = if ends_chunk { CHUNK_END } else { b"" };
+        loop {
+            let waiting = self.pending.get(self.sent..).unwrap_or_default();
+            let waiting_len = waiting.len();
+            let pieces = [IoSlice::new(waiting), IoSlice::new(data), IoSlice::new(behind)];
+            let written = ready!(poll_write_pieces(socket, cx, &pieces))?;
+            self.mark_sent(written);
+            let Some(of_data @ 1..) = written.checked_sub(waiting_len) else { continue };
+            let taken = of_data.min(data.len());
+            self.end_piece(taken);
+            // The end of the chunk was queued; some of it may have gone out already.
+            self.sent += of_data - taken;
+            self.forget_sent();
+            return Poll::Ready(Ok(taken));
+        }
+    }
+
+    /// Queues a chunk's first line unless one is begun; answers what of the data belongs to this chunk.
+    fn begin_piece<'a>(&mut self, data: &'a [u8]) -> &'a [u8] {
+        match self.body {
+            Body::Chunks(0) => {
+                let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
+                let before = self.pending.len();
+                encode_chunk_start(length, &mut self.pending);
+                self.count_queued(before);
+                self.body = Body::Chunks(length);
+                data
+            }
+            Body::Chunks(missing) => {
+                let most = usize::try_from(missing).unwrap_or(usize::MAX);
+                data.get(..most).unwrap_or(data)
+            }
+            _ => data,
+        }
+    }
+
+    /// Takes account of data that was queued or written; queues the end of a chunk that is complete.
+    fn end_piece(&mut self, taken: usize) {
+        let taken = u64::try_from(taken).unwrap_or(u64::MAX);
+        self.wire_bytes += taken;
+        match &mut self.body {
+            Body::Length(remaining) => *remaining = remaining.saturating_sub(taken),
+            Body::Chunks(missing) => {
+                *missing = missing.saturating_sub(taken);
+                if *missing == 0 {
+                    let before = self.pending.len();
+                    self.pending.extend_from_slice(CHUNK_END);
+                    self.count_queued(before);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Ends the message; trailers are written when the body is chunked. When the body is shorter than its
+    /// head announced, `poll_flush` answers the error and no other message can be started.
+    pub fn finish(&mut self, trailers: Option<&HeaderBlock>) {
+        let before = self.pending.len();
+        self.body = match self.body {
+            Body::Length(1..) | Body::Chunks(1..) | Body::Broken => Body::Broken,
+            Body::Chunks(0) => {
+                encode_last_chunk(trailers, &mut self.pending);
+                Body::Finished
+            }
+            _ => Body::Finished,
+        };
+        self.count_queued(before);
+    }
+
+    /// Writes all that waits.
+    ///
+    /// # Errors
+    /// That of the socket; `InvalidData` when the message was finished too early.
+    pub fn poll_flush(&mut self, socket: &mut TransportSocket, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.has_pending() {
+            let waiting = self.pending.get(self.sent..).unwrap_or_default();
+            let written = ready!(poll_write_pieces(socket, cx, &[IoSlice::new(waiting)]))?;
+            self.mark_sent(written);
+        }
+        if self.body == Body::Broken {
+            let text = "the body is shorter than its head announced";
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, text)));
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Whether bytes wait to be written.
+    #[inline]
+    #[must_use]
+    pub fn has_pending(&self) -> bool {
+        self.sent < self.pending.len()
+    }
+
+    /// How many bytes wait to be written.
+    #[must_use]
+    pub fn pending_len(&self) -> usize {
+        self.pending.len() - self.sent
+    }
+
+    /// Whether the message that was started last has been finished, as far as it is for us to do.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.body == Body::Finished
+    }
+
+    /// The size of this message's head on the wire, informational heads before it included.
+    #[must_use]
+    pub fn head_bytes(&self) -> u64 {
+        self.head_bytes
+    }
+
+    /// The size on the wire of what has been queued and written of this message.
+    #[must_use]
+    pub fn wire_bytes(&self) -> u64 {
+        self.wire_bytes
+    }
+
+    /// How many bytes have ever been written to the socket.
+    #[must_use]
+    pub fn sent_bytes(&self) -> u64 {
+        self.sent_bytes
+    }
+
+    /// Makes ready for another message on the same connection: the counters begin anew. What waits stays,
+    /// and so does the memory, within 64 KiB.
+    pub fn reset(&mut self) {
+        (self.head_bytes, self.wire_bytes) = (0, 0);
+        self.shrink(KEPT_CAPACITY);
+    }
+
+    /// Gives memory back, for a connection that becomes idle.
+    pub fn release(&mut self) {
+        self.shrink(IDLE_CAPACITY);
+    }
+
+    fn shrink(&mut self, most: usize) {
+        if self.pending.capacity() > most && !self.has_pending() {
+            self.pending.shrink_to(most);
+        }
+    }
+
+    fn count_queued(&mut self, before: usize) {
+        self.wire_bytes += u64::try_from(self.pending.len() - before).unwrap_or(u64::MAX);
+    }
+
+    /// Takes account of bytes that have gone out, those of `pending` first.
+    fn mark_sent(&mut self, written: usize) {
+        self.sent_bytes += u64::try_from(written).unwrap_or(u64::MAX);
+        self.sent += written.min(self.pending_len());
+        self.forget_sent();
+    }
+
+    fn forget_sent(&mut self) {
+        if !self.has_pending() {
+            self.pending.clear();
+            self.sent = 0;
+        }
+    }
+}
+
+/// Writes once, from the pieces that are not empty.
+fn poll_write_pieces(
+    socket: &mut TransportSocket,
+    cx: &mut Context<'_>,
+    pieces: &[IoSlice<'_>],
+) -> Poll<io::Result<usize>> {
+    let start = pieces.iter().take_while(|piece| piece.is_empty()).count();
+    let end = pieces.len() - pieces.iter().rev().take_while(|piece| piece.is_empty()).count();
+    let pieces = pieces.get(start..end).unwrap_or_default();
+    match ready!(socket.poll_write(cx, pieces))? {
+        0 => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+        written => Poll::Ready(Ok(written)),
+    }
+}

@@ -1,0 +1,111 @@
+//! What carries a connection's bytes: plain sockets here, encrypted ones beside them.
+//!
+//! Owns: the one list of transport sockets, and the few calls that the rest of the data plane makes on them.
+//! Does not own: buffers (`buffer`), nor listening (`listener`) and choosing whom to connect to (`cluster`).
+//! Follows: Envoy's "transport sockets" (`envoy.transport_sockets.*`).
+//!
+//! An enum, not a trait object: the call on the hot path is a branch that is always predicted.
+
+use std::io::{self, IoSlice};
+use std::task::{Context, Poll};
+
+use tokio::io::ReadBuf;
+
+use crate::stream_info::Address;
+
+pub mod raw_buffer;
+
+pub use raw_buffer::RawBuffer;
+
+/// A connected socket of a downstream or an upstream.
+#[derive(Debug)]
+pub enum TransportSocket {
+    /// `envoy.transport_sockets.raw_buffer`
+    RawBuffer(RawBuffer),
+}
+
+impl TransportSocket {
+    /// Reads once. Nothing read is the end of the stream. A read that does not fill the buffer is known to
+    /// have emptied the socket: the next call waits without asking the kernel.
+    ///
+    /// # Errors
+    /// That of the socket.
+    #[inline]
+    pub fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            TransportSocket::RawBuffer(socket) => socket.poll_read(cx, into),
+        }
+    }
+
+    /// Writes once, from all of the pieces. Answers how many bytes were taken.
+    ///
+    /// # Errors
+    /// That of the socket.
+    #[inline]
+    pub fn poll_write(&mut self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        match self {
+            TransportSocket::RawBuffer(socket) => socket.poll_write(cx, pieces),
+        }
+    }
+
+    /// Waits until a read would answer something: bytes, the end, or an error. Reads nothing.
+    ///
+    /// # Errors
+    /// When the worker is shutting down.
+    #[inline]
+    pub fn poll_read_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            TransportSocket::RawBuffer(socket) => socket.poll_read_ready(cx),
+        }
+    }
+
+    /// Ends our side of the stream; the peer's side stays open.
+    ///
+    /// # Errors
+    /// That of the socket.
+    pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            TransportSocket::RawBuffer(socket) => socket.poll_shutdown(cx),
+        }
+    }
+
+    /// Our address.
+    ///
+    /// # Errors
+    /// That of the socket.
+    pub fn local_address(&self) -> io::Result<Address> {
+        match self {
+            TransportSocket::RawBuffer(socket) => socket.local_address(),
+        }
+    }
+
+    /// The peer's address.
+    ///
+    /// # Errors
+    /// That of the socket, when it is no longer connected.
+    pub fn remote_address(&self) -> io::Result<Address> {
+        match self {
+            TransportSocket::RawBuffer(socket) => socket.remote_address(),
+        }
+    }
+
+    /// Sends small pieces at once (`TCP_NODELAY`). Does nothing on a Unix domain socket.
+    ///
+    /// # Errors
+    /// That of the socket.
+    pub fn set_nodelay(&self) -> io::Result<()> {
+        match self {
+            TransportSocket::RawBuffer(socket) => socket.set_nodelay(),
+        }
+    }
+
+    /// Makes the close that follows a reset: what was not sent is dropped, the peer gets RST.
+    ///
+    /// # Errors
+    /// That of the socket.
+    pub fn reset_on_close(&self) -> io::Result<()> {
+        match self {
+            TransportSocket::RawBuffer(socket) => socket.reset_on_close(),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! `envoy.transport_sockets.raw_buffer`: bytes as they are, over TCP or a Unix domain socket.
+//!
+//! Owns: connecting, socket options, and reading and writing without a system call that is known to be in vain.
+//! Does not own: how long connecting may take, nor how many connections there are (`connection_pool`).
+//! Follows: Envoy's `RawBufferSocket`; `upstream_connection_options.tcp_keepalive`.
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
+
+use crate::model::cluster::TcpKeepalive;
+use crate::stream_info::Address;
+
+/// A connected socket without encryption.
+#[derive(Debug)]
+pub enum RawBuffer {
+    /// TCP.
+    Tcp(TcpStream),
+    /// Unix domain socket.
+    Unix(UnixStream),
+}
+
+impl RawBuffer {
+    /// Connects; small pieces are sent at once (`TCP_NODELAY`). A path that begins with `@` is an abstract
+    /// name. To give up, drop the future.
+    ///
+    /// # Errors
+    /// That of the socket, options included.
+    pub async fn connect(address: &Address, keepalive: Option<&TcpKeepalive>) -> io::Result<RawBuffer> {
+        match address {
+            Address::Ip(address) => connect_tcp(*address, keepalive).await.map(RawBuffer::Tcp),
+            Address::Pipe(path) => {
+                let path = match path.strip_prefix('@') {
+                    Some(name) => UnixStream::connect(format!("\0{name}")).await,
+                    None => UnixStream::connect(&**path).await,
+                };
+                path.map(RawBuffer::Unix)
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            RawBuffer::Tcp(stream) => Pin::new(stream).poll_read(cx, into),
+            RawBuffer::Unix(stream) => Pin::new(stream).poll_read(cx, into),
+        }
+    }
+
+    #[inline]
+    pub(super) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if let [piece] = pieces {
+            return match self {
+                RawBuffer::Tcp(stream) => Pin::new(stream).poll_write(cx, piece),
+                RawBuffer::Unix(stream) => Pin::new(stream).poll_write(cx, piece),
+            };
+        }
+        let taken = ready!(match self {
+            RawBuffer::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
+            RawBuffer::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
+        })?;
+        if taken < pieces.iter().map(|piece| piece.len()).sum() {
+            self.forget_writable();
+        }
+        Poll::Ready(Ok(taken))
+    }
+
+    /// After a write that was cut short the socket is full: tokio knows that for one piece only, and would
+    /// ask the kernel in vain. The worker's one thread has not polled the kernel since, so no news is lost.
+    fn forget_writable(&self) {
+        let blocked = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
+        // The answer is the error that was just made.
+        let _: io::Result<()> = match self {
+            RawBuffer::Tcp(stream) => stream.try_io(Interest::WRITABLE, blocked),
+            RawBuffer::Unix(stream) => stream.try_io(Interest::WRITABLE, blocked),
+        };
+    }
+
+    pub(super) fn poll_read_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            RawBuffer::Tcp(stream) => stream.poll_read_ready(cx),
+            RawBuffer::Unix(stream) => stream.poll_read_ready(cx),
+        }
+    }
+
+    pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            RawBuffer::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            RawBuffer::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+
+    pub(super) fn local_address(&self) -> io::Result<Address> {
+        match self {
+            RawBuffer::Tcp(stream) => stream.local_addr().map(Address::Ip),
+            RawBuffer::Unix(stream) => stream.local_addr().map(|address| pipe(&address)),
+        }
+    }
+
+    pub(super) fn remote_address(&self) -> io::Result<Address> {
+        match self {
+            RawBuffer::Tcp(stream) => stream.peer_addr().map(Address::Ip),
+            RawBuffer::Unix(stream) => stream.peer_addr().map(|address| pipe(&address)),
+        }
+    }
+
+    pub(super) fn set_nodelay(&self) -> io::Result<()> {
+        match self {
+            RawBuffer::Tcp(stream) => stream.set_nodelay(true),
+            RawBuffer::Unix(_) => Ok(()),
+        }
+    }
+
+    pub(super) fn reset_on_close(&self) -> io::Result<()> {
+        match self {
+            RawBuffer::Tcp(stream) => SockRef::from(stream).set_linger(Some(Duration::ZERO)),
+            RawBuffer::Unix(_) => Ok(()),
+        }
+    }
+}
+
+async fn connect_tcp(address: SocketAddr, keepalive: Option<&TcpKeepalive>) -> io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_nodelay(true)?;
+    if let Some(keepalive) = keepalive {
+        SockRef::from(&socket).set_tcp_keepalive(&options(keepalive))?;
+    }
+    socket.connect(address).await
+}
+
+/// What is not set is left to the system.
+fn options(keepalive: &TcpKeepalive) -> socket2::TcpKeepalive {
+    let mut options = socket2::TcpKeepalive::new();
+    if let Some(probes) = keepalive.probes {
+        options = options.with_retries(probes);
+    }
+    if let Some(seconds) = keepalive.time_s {
+        options = options.with_time(Duration::from_secs(seconds.into()));
+    }
+    if let Some(seconds) = keepalive.interval_s {
+        options = options.with_interval(Duration::from_secs(seconds.into()));
+    }
+    options
+}
+
+/// A path, an abstract name behind `@`, or nothing for a client that has bound none.
+fn pipe(address: &tokio::net::unix::SocketAddr) -> Address {
+    let path = address.as_pathname().map(Path::to_string_lossy);
+    let name = address.as_abstract_name().map(String::from_utf8_lossy);
+    Address::Pipe(match (path, name) {
+        (Some(path), _) => Arc::from(path),
+        (None, Some(name)) => Arc::from(format!("@{name}")),
+        (None, None) => Arc::from(""),
+    })
+}
