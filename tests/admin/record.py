@@ -78,8 +78,7 @@ def normalise(body: str) -> str:
     body = re.sub(r'("(?:cumulative|interval)":)(?:[\d.e+-]+|null)', r"\1#", body)
     body = re.sub(r'^( "\w+": )"\d+"', r'\1"#"', body, flags=re.M)
     body = re.sub(r'("port_value": )\d{4,}', r"\1#", body)
-    body = re.sub(r"^(\w+::\S+:)\d{4,}$", r"\1#", body, flags=re.M)
-    return body
+    return re.sub(r"^(\w+::\S+:)\d{4,}$", r"\1#", body, flags=re.M)
 
 
 def answer(address: str, method: str, path: str) -> str:

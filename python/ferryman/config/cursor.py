@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ferryman.config import well_known
 from ferryman.config.decode import Decoding
-from ferryman.config.problems import Origin, Path, Problem, Problems, Severity
+from ferryman.config.problems import Origin, Path, Problem, Problems, Severity, path_below
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -22,7 +22,7 @@ class Cursor:
     Cheap to make: the path is put together only when it is asked for.
     """
 
-    __slots__ = ("_parent", "_steps", "message", "origin", "problems")
+    __slots__ = ("_parent", "_path_text", "_steps", "message", "origin", "problems")
 
     def __init__(
         self,
@@ -37,11 +37,10 @@ class Cursor:
         self.origin = origin
         self._parent = parent
         self._steps = steps
+        self._path_text: str | None = None
 
     def __repr__(self) -> str:
-        from ferryman.config.problems import path_text
-
-        return f"<Cursor {self.type_name} at {path_text(self.path) or 'root'}>"
+        return f"<Cursor {self.type_name} at {self.path_text or 'root'}>"
 
     @property
     def path(self) -> Path:
@@ -52,6 +51,14 @@ class Cursor:
             parts.append(cursor._steps)
             cursor = cursor._parent
         return tuple(step for part in reversed(parts) for step in part)
+
+    @property
+    def path_text(self) -> str:
+        """The path as a reader writes it: `static_resources.clusters[0]`; "" for the root."""
+        if self._path_text is None:
+            above = self._parent.path_text if self._parent is not None else ""
+            self._path_text = path_below(above, self._steps)
+        return self._path_text
 
     @property
     def type_name(self) -> str:

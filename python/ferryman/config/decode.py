@@ -10,7 +10,7 @@ Follows https://protobuf.dev/programming-guides/json/ and what Envoy 1.40 accept
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ferryman.api import schema
@@ -115,6 +115,7 @@ def unknown_field(plan: Plan, key: str, work: Decoding) -> None:
     work.refuse("unknown-field", text, _unknown_hint(plan, key), key, at_key=True)
 
 
+@lru_cache(maxsize=256)  # one mistake is often made many times
 def _unknown_hint(plan: Plan, key: str) -> str | None:
     if key == "<<":
         return "YAML merge keys are not read, neither by Envoy"

@@ -18,6 +18,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from google.protobuf.descriptor import FieldDescriptor
+
     from ferryman.config.cursor import Cursor
 
 NOT_SUPPORTED: Final = "not-supported"
@@ -33,7 +35,7 @@ DECLARED: dict[tuple[str, str], Fields] = {}
 class Fields:
     """The declaration for one message type."""
 
-    __slots__ = ("_known", "checked", "lowered", "message", "no_effect", "partly", "same", "where")
+    __slots__ = ("_known", "_names", "checked", "lowered", "message", "no_effect", "partly", "same", "where")
 
     def __init__(
         self,
@@ -59,13 +61,20 @@ class Fields:
         self.partly = partly
         self.where = where
         self._known = self.lowered | checked.keys() | no_effect.keys()
+        self._names: dict[FieldDescriptor, str] = {}
+        """Those of the known fields that were met already: asking the schema for a name takes longer."""
         DECLARED[message, where] = self
 
     def read(self, cursor: Cursor) -> dict[str, Any]:
         """The fields that are set, by name; every one that is not declared is refused."""
-        fields = {field.name: value for field, value in cursor.message.ListFields()}
-        if not self._known.issuperset(fields):
-            self._refuse(cursor, fields)
+        names = self._names
+        set_ones = cursor.message.ListFields()
+        try:
+            return {names[field]: value for field, value in set_ones}
+        except KeyError:
+            names.update({field: field.name for field, _ in set_ones if field.name in self._known})
+        fields = {field.name: value for field, value in set_ones}
+        self._refuse(cursor, fields)
         return fields
 
     def covers(self, cursor: Cursor) -> bool:

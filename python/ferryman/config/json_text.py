@@ -83,6 +83,8 @@ class Reader:
         raise TextError(offset, f"is not JSON: expected a value, not {self._token}", _value_hint(self._token))
 
     def _string(self) -> str:
+        if "\\" not in self._token and '"' not in self._token[1:-1]:
+            return self._token[1:-1]
         # Only the quotes differ from what json reads: \' means ' in both kinds of string.
         inner = _ESCAPE_OR_QUOTE.sub(_as_double_quoted, self._token[1:-1])
         try:

@@ -18,7 +18,6 @@ from ferryman.config.cursor import Cursor
 from ferryman.config.extensions import refuse_typed_config
 from ferryman.config.fields import EMPTY, Fields, word
 from ferryman.config.filter_chain import check_overlaps, lower_filter_chain
-from ferryman.config.problems import path_text
 from ferryman.config.references import References
 from ferryman.config.stat_name import sanitized
 
@@ -107,7 +106,7 @@ def _lower_listener(cursor: Cursor, references: References) -> model.Listener:
         cursor.problem("no filter chains are given", code="required", field="filter_chains")
     return model.Listener(
         name=name,
-        place=path_text(cursor.path),
+        place=cursor.path_text,
         stat_prefix=sanitized(fields.get("stat_prefix") or text),
         addresses=addresses,
         bind_to_port=_bind_to_port(cursor, fields),

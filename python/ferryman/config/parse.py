@@ -9,12 +9,11 @@ Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/operations/cli (--config-pa
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ferryman.api import schema
+from ferryman.config.collector import collector_paused
 from ferryman.config.cursor import Cursor
 from ferryman.config.decode import Decoding, fill_message
 from ferryman.config.problems import NamedOrigin, Origin, Place, Problems
@@ -75,7 +74,7 @@ def _read(source: Source, type_name: str, problems: Problems) -> Message:
     elif source.format == "pb_text":
         _read_text_format(source, message, problems)
     else:
-        with _collector_paused():
+        with collector_paused():
             tree, readable = source.tree(problems)
             if readable:
                 work = Decoding(problems, source)
@@ -83,18 +82,6 @@ def _read(source: Source, type_name: str, problems: Problems) -> Message:
             else:
                 problems.doubt(())
     return message
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Keep the cycle collector from walking the growing tree again and again: it has no cycles."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _read_text_format(source: Source, message: Message, problems: Problems) -> None:

@@ -7,14 +7,13 @@ business. `docs/life_of_a_config.md` tells the same in words.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ferryman.config import model
 from ferryman.config.bootstrap import LoadOptions, lower_bootstrap, read_static_resources
 from ferryman.config.cluster import lower_cluster
+from ferryman.config.collector import collector_paused
 from ferryman.config.cursor import Cursor
 from ferryman.config.listener import lower_listeners
 from ferryman.config.parse import check_rules, parse_bootstrap
@@ -47,8 +46,7 @@ def read_sources(paths: Sequence[str], config_yaml: str = "") -> list[Source]:
 
 def load_bootstrap(sources: Sequence[Source], options: LoadOptions | None = None) -> Lowered:
     """Everything that a process runs. Raises ConfigError with all problems."""
-    with _collector_paused():
-        lowered, problems = _run(sources, options or LoadOptions())
+    lowered, problems = _run(sources, options or LoadOptions())
     if lowered is None:
         raise ConfigError(problems)
     return lowered
@@ -60,8 +58,9 @@ def check_bootstrap(sources: Sequence[Source], options: LoadOptions | None = Non
 
 
 def _run(sources: Sequence[Source], options: LoadOptions) -> tuple[Lowered | None, Problems]:
-    cursor, problems = parse_bootstrap(sources, allow_unknown=options.allow_unknown_fields)
-    return validate_and_lower(cursor, options), problems
+    with collector_paused():
+        cursor, problems = parse_bootstrap(sources, allow_unknown=options.allow_unknown_fields)
+        return validate_and_lower(cursor, options), problems
 
 
 def validate_and_lower(cursor: Cursor, options: LoadOptions) -> Lowered | None:
@@ -106,15 +105,3 @@ def _lower_clusters(resources: Cursor, references: References) -> list[model.Clu
             item.problem(f"there is a cluster `{cluster.name}` already", field="name", code="duplicate")
         lowered.append(cluster)
     return lowered
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Keep the cycle collector from walking what is being built: it has no cycles."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

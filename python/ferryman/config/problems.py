@@ -96,7 +96,11 @@ class Problem:
 
 def path_text(path: Path) -> str:
     """A path as a reader writes it: fields with dots, indexes and odd map keys in brackets."""
-    text = ""
+    return path_below("", path)
+
+
+def path_below(text: str, path: Path) -> str:
+    """The text of a path that goes on from one whose text is at hand."""
     for step in path:
         if isinstance(step, int):
             text += f"[{step}]"

@@ -14,7 +14,6 @@ from ferryman.config import header, model
 from ferryman.config.cursor import Cursor
 from ferryman.config.extensions import refuse_type
 from ferryman.config.fields import Fields, refuse, word
-from ferryman.config.problems import path_text
 from ferryman.config.references import References
 from ferryman.config.route_action import lower_direct_response, lower_redirect, lower_route_action
 from ferryman.config.route_match import lower_route_match
@@ -128,7 +127,7 @@ class _Table:
         limit = _buffer_limit(fields)
         return model.Route(
             name=fields.get("name", ""),
-            place=path_text(cursor.path),
+            place=cursor.path_text,
             match=lower_route_match(cursor.child("match")),
             action=self._lower_action(cursor, fields),
             headers=header.lower_header_mutations(cursor, fields),

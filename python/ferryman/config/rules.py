@@ -110,7 +110,7 @@ class Checks:
 
     def __init__(self, descriptor: Descriptor) -> None:
         self.absent: list[Absent] = []
-        self.present: dict[str, Present] = {}
+        self.present: dict[FieldDescriptor, Present] = {}
         ruled = not rules_disabled(descriptor)
         for field in descriptor.fields:
             self._add(field, field_rules(field) if ruled else None)
@@ -123,9 +123,9 @@ class Checks:
         self.absent += [check for check in absences if check is not None]
         found = [check for check in (present_check(field, rules), deprecation_check(field)) if check]
         if len(found) == 1:
-            self.present[field.name] = found[0]
+            self.present[field] = found[0]
         elif found:
-            self.present[field.name] = _both(*found)
+            self.present[field] = _both(*found)
 
     def run(self, message: Any, walk: Walk) -> None:
         """Check one message and all below it."""
@@ -134,7 +134,7 @@ class Checks:
         present = self.present
         if present:
             for field, value in message.ListFields():
-                check = present.get(field.name)
+                check = present.get(field)
                 if check is not None:
                     check(value, walk)
 

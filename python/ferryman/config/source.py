@@ -16,6 +16,7 @@ from pathlib import Path as FilePath
 from typing import Any, Literal
 
 from ferryman.config import json_text
+from ferryman.config.collector import collector_paused
 from ferryman.config.problems import Path, Place, Problem, Problems, Severity
 from ferryman.config.tree import Duplicate, Node, TextError, find, plain
 from ferryman.errors import SourceError
@@ -41,6 +42,7 @@ class Source:
         self._text: str | None = data if isinstance(data, str) else None
         self._root: Node | None = None
         self._line_starts: list[int] | None = None
+        self._last_line = (0, "")
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> Source:
@@ -74,14 +76,9 @@ class Source:
         """
         if not self._check_encoding(problems):
             return None, False
-        if self.format == "json":
-            try:
-                quick = json_text.loads(self.text)
-            except (ValueError, RecursionError):
-                quick = None
-            if quick is not None:
-                return quick, True
-            # The slow way finds the place, or reads what Envoy reads and JSON forbids.
+        quick = self._read_quickly()
+        if quick is not None:
+            return quick, True
         try:
             root, duplicates, further = self._read_root()
         except TextError as error:
@@ -106,6 +103,19 @@ class Source:
             problems.add_at("syntax", self.place_at(offset), "is not UTF-8 text")
             return False
         return True
+
+    def _read_quickly(self) -> Any:
+        """The plain values of an ordinary text; None leaves it to the reader that knows places."""
+        try:
+            if self.format == "json":
+                return json_text.loads(self.text)
+            if self.format == "yaml":
+                from ferryman.config import yaml_values
+
+                return yaml_values.loads(self.text)
+        except (ValueError, RecursionError):
+            pass
+        return None
 
     def _read_root(self) -> tuple[Node | None, list[Duplicate], int | None]:
         """The tree, the keys that stand twice and where a second document begins."""
@@ -132,7 +142,8 @@ class Source:
         """The tree with offsets, read again at the first question; an empty one if there is none."""
         if self._root is None:
             try:
-                found = self._read_root()[0]
+                with collector_paused():
+                    found = self._read_root()[0]
             except TextError:
                 found = None
             self._root = found if found is not None else Node(0, None)
@@ -153,9 +164,16 @@ class Source:
             self._line_starts = starts
         line = bisect_right(self._line_starts, offset)
         start = self._line_starts[line - 1]
-        end = self.text.find("\n", start)
-        excerpt = self.text[start : end if end >= 0 else None].rstrip("\r")
-        return Place(self.name, line, offset - start + 1, excerpt)
+        return Place(self.name, line, offset - start + 1, self._line(line))
+
+    def _line(self, number: int) -> str:
+        """The text of a line; of a line with many problems (JSON may be one line) all have the same copy."""
+        if self._last_line[0] != number:
+            assert self._line_starts is not None
+            start = self._line_starts[number - 1]
+            end = self.text.find("\n", start)
+            self._last_line = (number, self.text[start : end if end >= 0 else None].rstrip("\r"))
+        return self._last_line[1]
 
 
 class MergedSources:

@@ -37,6 +37,7 @@ _BOOLS = {
     for spelling in (word, word.upper(), word.capitalize())
 }
 _INTEGER = re.compile(r"([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)[ \t\n\r\f\v]*")
+_BEGINS_NUMBER = frozenset("+-0123456789")
 _INT32 = range(-(2**31), 2**31)
 _INT64 = range(-(2**63), 2**63)
 
@@ -46,7 +47,9 @@ def scalar(text: str) -> Any:
     if text in _NULL:
         return None
     known = _BOOLS.get(text)
-    return known if known is not None else _number_or_text(text)
+    if known is not None:
+        return known
+    return _number_or_text(text) if text[0] in _BEGINS_NUMBER else text
 
 
 def _number_or_text(text: str) -> Any:
@@ -104,7 +107,7 @@ class Composer:
     def _node(self, event: Any, depth: int) -> Node:
         kind = type(event)
         if kind is ScalarEvent:
-            node = Node(event.start_mark.index, _value(event))
+            node = Node(event.start_mark.index, value_of(event))
         elif kind is MappingStartEvent:
             node = self._mapping(event, depth)
         elif kind is SequenceStartEvent:
@@ -152,7 +155,7 @@ class Composer:
         kind = type(event)
         if kind is ScalarEvent:
             if event.anchor:
-                self._anchors[event.anchor] = Node(event.start_mark.index, _value(event))
+                self._anchors[event.anchor] = Node(event.start_mark.index, value_of(event))
             return str(event.value)
         if kind is AliasEvent:
             value = self._aliased(event).value
@@ -161,7 +164,8 @@ class Composer:
         raise TextError(event.start_mark.index, "a key must be plain text")
 
 
-def _value(event: Any) -> Any:
+def value_of(event: Any) -> Any:
+    """The value of a scalar's event, by its style and tag."""
     tag = event.tag
     # libyaml leaves the style of a plain scalar empty; quoted and block scalars are always text.
     if event.style in ("", None):
