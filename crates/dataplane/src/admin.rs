@@ -6,7 +6,6 @@
 
 mod connection;
 mod counters;
-mod memory;
 mod pages;
 mod parameters;
 mod pretty_json;
@@ -17,11 +16,9 @@ mod response;
 mod same_origin;
 mod serve;
 
-pub use memory::Memory;
-
 pub use proxy_state::{
-    AdminAccess, ClusterStatus, DrainRequest, EdsHealthStatus, EndpointStatus, HealthFlag, LOG_LEVELS,
-    ListenerStatus, ProxyState, ServerState,
+    AdminAccess, ClusterStatus, DrainRequest, EdsHealthStatus, EndpointStatus, HealthFlag, ListenerStatus,
+    ProxyState, ServerState,
 };
 pub use python_pages::{NoReply, PythonPage, PythonPages, PythonReply, PythonRequest};
 pub use serve::{Listener, serve};

@@ -13,7 +13,7 @@ use ferryman_codec::{
     RequestHead, RequestKind, Version, encode_chunk_start, encode_last_chunk, encode_response_head,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use super::counters::{ClosedBy, Counters};
 use super::pages::{self, Context};
@@ -26,10 +26,12 @@ use crate::stream_info::{ConnectionInfo, Protocol, StreamInfo, TimePoint};
 
 /// How long a connection may be idle.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
-/// How long a request may take to arrive.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a request may take to arrive, from its first byte to its last.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the client may take for a piece of an answer.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// What is read, and for how long, so that a client that is still sending gets the answer before the connection ends.
+const LINGER: (usize, Duration) = (1 << 20, Duration::from_secs(1));
 /// Largest body of a request.
 const MAX_BODY: usize = 1 << 20;
 
@@ -95,9 +97,12 @@ pub async fn run<S: AsyncRead + AsyncWrite + Unpin>(stream: S, shared: Rc<Shared
             ClosedBy::Local
         }
     };
-    // The client may be gone already.
-    let _closed = connection.stream.shutdown().await;
+    connection.close().await;
     shared.counters.connection_ends(start, by);
+}
+
+fn deadline(after: Duration) -> Instant {
+    tokio::time::Instant::now().into_std() + after
 }
 
 /// The answer to what the codec refused.
@@ -107,9 +112,9 @@ fn refusal(kind: ErrorKind) -> Response {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    async fn read_more(&mut self, limit: Duration) -> Result<(), End> {
+    async fn read_more(&mut self, deadline: Instant) -> Result<(), End> {
         self.input.reserve(4096);
-        match timeout(limit, self.stream.read_buf(&mut self.input)).await {
+        match timeout_at(deadline.into(), self.stream.read_buf(&mut self.input)).await {
             Err(_) => {
                 self.shared.counters.idle_timeout();
                 Err(End::Local)
@@ -122,18 +127,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
+    /// Waits for the first byte of the next request; yields when all of it must be here.
+    async fn wait_for_request(&mut self) -> Result<Instant, End> {
+        if self.input.is_empty() {
+            self.read_more(deadline(IDLE_TIMEOUT)).await?;
+        }
+        Ok(deadline(REQUEST_TIMEOUT))
+    }
+
     /// The next request's head; it is in `self.head` then.
-    async fn read_head(&mut self) -> Result<RequestHead, End> {
+    async fn read_head(&mut self, deadline: Instant) -> Result<RequestHead, End> {
         loop {
             match self.decoder.decode(&self.input, &self.settings, &mut self.head) {
                 Ok(Some(head)) => {
                     self.input.drain(..head.consumed);
                     return Ok(head);
                 }
-                Ok(None) => {
-                    let limit = if self.input.is_empty() { IDLE_TIMEOUT } else { REQUEST_TIMEOUT };
-                    self.read_more(limit).await?;
-                }
+                Ok(None) => self.read_more(deadline).await?,
                 Err(error) => {
                     self.shared.counters.protocol_error();
                     return Err(End::Refused(refusal(error.kind)));
@@ -142,7 +152,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    async fn read_body(&mut self, framing: BodyFraming) -> Result<Vec<u8>, End> {
+    async fn read_body(&mut self, framing: BodyFraming, deadline: Instant) -> Result<Vec<u8>, End> {
         let mut decoder = BodyDecoder::new(framing, &self.settings);
         let mut body = Vec::new();
         while !decoder.is_end() {
@@ -154,7 +164,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             body.extend_from_slice(data);
             self.input.drain(..step.consumed);
             if step.consumed == 0 && !step.end {
-                self.read_more(REQUEST_TIMEOUT).await?;
+                self.read_more(deadline).await?;
             }
         }
         Ok(body)
@@ -162,14 +172,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Reads a request and answers it. An error is the end of the connection.
     async fn serve_one(&mut self) -> Result<(), End> {
-        let head = self.read_head().await?;
+        let deadline = self.wait_for_request().await?;
+        let head = self.read_head(deadline).await?;
         let (start, start_time) = (Instant::now(), SystemTime::now());
         let mut stream = StreamInfo::new(start, start_time);
         self.shared.counters.request_begins();
         if head.expect_continue {
             self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
         }
-        let answered = self.answer(&head, &mut stream).await;
+        let answered = self.answer(&head, deadline, &mut stream).await;
         let status = match &answered {
             Ok(status) => *status,
             Err(End::Refused(response)) => response.status,
@@ -190,8 +201,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if head.keep_alive { Ok(()) } else { Err(End::Local) }
     }
 
-    async fn answer(&mut self, head: &RequestHead, stream: &mut StreamInfo) -> Result<u16, End> {
-        let body = self.read_body(head.framing).await?;
+    async fn answer(
+        &mut self,
+        head: &RequestHead,
+        deadline: Instant,
+        stream: &mut StreamInfo,
+    ) -> Result<u16, End> {
+        let body = self.read_body(head.framing, deadline).await?;
         stream.mark(TimePoint::LastDownstreamRxByte, Instant::now());
         stream.bytes_received = u64::try_from(body.len()).unwrap_or(u64::MAX);
         let response = match same_origin::check(&self.head) {
@@ -255,5 +271,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Ok(written) => Ok(written?),
             Err(_) => Err(End::Local),
         }
+    }
+
+    /// Says that nothing more comes, and reads for a while what the client still sends: closing at once would tear away
+    /// from it what it has not read yet.
+    async fn close(&mut self) {
+        let (most, time) = LINGER;
+        let mut read = 0;
+        let mut discard = async || {
+            self.stream.shutdown().await?;
+            while read < most {
+                self.input.clear();
+                match self.stream.read_buf(&mut self.input).await? {
+                    0 => break,
+                    more => read += more,
+                }
+            }
+            io::Result::Ok(())
+        };
+        // Whatever goes wrong here, the connection is over.
+        let _ended = timeout(time, discard()).await;
     }
 }

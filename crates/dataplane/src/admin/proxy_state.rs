@@ -135,9 +135,6 @@ pub struct DrainRequest {
     pub skip_exit: bool,
 }
 
-/// Levels of the application log, in the order of Envoy's.
-pub const LOG_LEVELS: [&str; 7] = ["trace", "debug", "info", "warning", "error", "critical", "off"];
-
 /// One answered request of the admin listener, for its access logs.
 #[derive(Debug)]
 pub struct AdminAccess<'a> {
@@ -177,14 +174,7 @@ pub trait ProxyState: Send + Sync {
     /// Makes health checks of this proxy fail, or succeed again.
     fn set_healthcheck_failed(&self, failed: bool);
 
-    /// The loggers and the level of each, one of `LOG_LEVELS`, in the order of Envoy's list.
-    fn log_levels(&self) -> Vec<(&'static str, &'static str)>;
-
-    /// Sets the level of one logger, or of all (`None`). Logger and level were checked against `log_levels` and
-    /// `LOG_LEVELS`.
-    fn set_log_level(&self, logger: Option<&'static str>, level: &'static str);
-
-    /// Opens all log files anew.
+    /// Opens all access log files and the application log anew.
     fn reopen_logs(&self);
 
     /// Ends the process, without a drain.

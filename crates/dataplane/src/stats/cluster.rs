@@ -6,7 +6,7 @@ use super::declare::stats_group;
 
 stats_group! {
     /// Of one cluster: `cluster.<name>.`
-    ClusterStats (Cluster, codes &["", "external.", "internal.", "canary."])
+    ClusterStats (Cluster, codes &["", "external.", "internal.", "canary."], completed true)
     ClusterStat {
         AssignmentStale counter "assignment_stale",
         AssignmentTimeoutReceived counter "assignment_timeout_received",

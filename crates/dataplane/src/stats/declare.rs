@@ -58,6 +58,8 @@ pub struct Table {
     pub histograms: &'static [HistogramName],
     /// What precedes `upstream_rq_<code>`, one per `ResponseClass`; empty for a group without response codes.
     pub codes: &'static [&'static str],
+    /// Whether `upstream_rq_completed` is listed before the first response is counted.
+    pub completed: bool,
 }
 
 /// The numbers of a group, as an enum.
@@ -91,7 +93,7 @@ impl Stat for NoHistogram {
 macro_rules! stats_group {
     (
         $(#[$meta:meta])*
-        $group:ident ($shape:ident $(, codes $codes:expr)?)
+        $group:ident ($shape:ident $(, codes $codes:expr)? $(, completed $completed:literal)?)
         $stat:ident { $($variant:ident $kind:ident $name:literal $([$($presence:tt)+])?,)* }
         $($histogram:ident { $($hvariant:ident $hname:literal $([$($hpresence:tt)+])?,)+ })?
     ) => {
@@ -135,6 +137,7 @@ macro_rules! stats_group {
                     presence: $crate::stats::declare::stats_group!(@presence $stat $($($hpresence)+)?),
                 },)+)?],
                 codes: $crate::stats::declare::stats_group!(@codes $($codes)?),
+                completed: $crate::stats::declare::stats_group!(@completed $($completed)?),
             };
         }
     };
@@ -142,6 +145,8 @@ macro_rules! stats_group {
     (@histogram $histogram:ident) => { $histogram };
     (@codes) => { &[] };
     (@codes $codes:expr) => { $codes };
+    (@completed) => { false };
+    (@completed $completed:literal) => { $completed };
     (@kind counter) => { $crate::stats::declare::Kind::Counter };
     (@kind gauge) => { $crate::stats::declare::Kind::Gauge };
     (@presence $stat:ident) => { $crate::stats::declare::Presence::Always };

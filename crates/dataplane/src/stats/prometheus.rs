@@ -16,7 +16,7 @@ use super::merge::{Merge, Source};
 use super::number_text::{write_general, write_integer, write_plain};
 use super::query::{HistogramBuckets, StatsQuery};
 use super::scope::{Reading, ScopeData};
-use super::tags::Tags;
+use super::tags::{Tags, write_metric};
 use families::{Apart, Column, Family, Item, Metric, Phase, Plan};
 
 /// Metrics of one phase, sorted: those of a family, or those that stand apart.
@@ -117,8 +117,9 @@ struct Line<'l> {
 impl Writer<'_, '_> {
     fn metric(&mut self, metrics: &Metrics<'_>, phase: Phase) -> Result<(), Stopped> {
         self.head.clear();
-        self.head.extend_from_slice(metrics.prefix());
-        self.head.extend_from_slice(metrics.name().unwrap_or_default());
+        self.head.extend_from_slice(b"envoy_");
+        write_metric(metrics.prefix(), &mut self.head);
+        write_metric(metrics.name().unwrap_or_default(), &mut self.head);
         if let Metrics::Family { family, metrics, at } = metrics {
             let Some(metric) = metrics.get(*at) else { return Ok(()) };
             for member in &family.members {

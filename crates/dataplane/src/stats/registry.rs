@@ -9,17 +9,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::buckets::Buckets;
 use super::chunks::{Chunks, Stopped};
 use super::cluster::{ClusterManagerStats, ClusterStats, EndpointStats, ThreadLocalClusterStats, ZoneStats};
-use super::declare::Group;
+use super::declare::{Group, Stat};
 use super::http::{Http1Stats, HttpStats, ListenerHttpStats, RouterStats, TracingStats, VirtualHostStats};
 use super::json::Json;
 use super::listener::{
-    ListenerExtensionStats, ListenerManagerStats, ListenerStats, ListenerWorkerStats, TcpStats,
+    ListenerExtensionStats, ListenerManagerStats, ListenerStat, ListenerStats, ListenerWorkerStats, TcpStats,
 };
 use super::listing::{self, Render};
 use super::prometheus;
 use super::query::{Format, StatsQuery};
 use super::scope::{Scope, ScopeData};
-use super::server::{FilesystemStats, RuntimeStats, ServerStats, WatchdogStats};
+use super::server::{
+    FilesystemStats, OverloadActionStats, OverloadStats, RuntimeStats, ServerStats, WatchdogStats,
+};
 use super::tags::Tags;
 use super::text::Text;
 use crate::model::bootstrap::StatsConfig;
@@ -103,6 +105,20 @@ impl Registry {
         }
     }
 
+    /// Connections that are open now on all listeners of the configuration.
+    pub(super) fn open_connections(&self) -> u64 {
+        let active = ListenerStat::DownstreamCxActive.index();
+        let scopes = self.scopes.lock().unwrap_or_else(PoisonError::into_inner);
+        scopes
+            .range((Arc::from("listener."), "")..)
+            .take_while(|((prefix, _), _)| prefix.starts_with("listener."))
+            .filter(|((prefix, group), _)| {
+                *group == ListenerStats::TABLE.group && &**prefix != "listener.admin."
+            })
+            .map(|(_, scope)| scope.read_number(active).value)
+            .sum()
+    }
+
     /// Sets all counters to 0.
     pub fn reset_counters(&self) {
         for scope in self.scopes() {
@@ -140,9 +156,9 @@ impl Registry {
         self.scope(&format!("http.{}.", sanitize(stat_prefix)))
     }
 
-    /// `http.<stat prefix>.`, of the router filter.
+    /// `http.<stat prefix>.`, of the router filter; colons stay, as in Envoy.
     pub fn router(&self, stat_prefix: &str) -> Scope<RouterStats> {
-        self.scope(&format!("http.{}.", sanitize(stat_prefix)))
+        self.scope(&format!("http.{stat_prefix}."))
     }
 
     /// `http.<stat prefix>.tracing.`
@@ -160,14 +176,14 @@ impl Registry {
         self.scope("http1.")
     }
 
-    /// `vhost.<virtual host>.vcluster.<virtual cluster>.`
+    /// `vhost.<virtual host>.vcluster.<virtual cluster>.`; colons stay, as in Envoy.
     pub fn virtual_cluster(&self, virtual_host: &str, virtual_cluster: &str) -> Scope<VirtualHostStats> {
-        self.scope(&format!("vhost.{}.vcluster.{}.", sanitize(virtual_host), sanitize(virtual_cluster)))
+        self.scope(&format!("vhost.{virtual_host}.vcluster.{virtual_cluster}."))
     }
 
-    /// `vhost.<virtual host>.route.<stat prefix>.`
+    /// `vhost.<virtual host>.route.<stat prefix>.`; colons stay, as in Envoy.
     pub fn route(&self, virtual_host: &str, stat_prefix: &str) -> Scope<VirtualHostStats> {
-        self.scope(&format!("vhost.{}.route.{}.", sanitize(virtual_host), sanitize(stat_prefix)))
+        self.scope(&format!("vhost.{virtual_host}.route.{stat_prefix}."))
     }
 
     /// `listener.<listener>.`: the `stat_prefix`, or the address as configured, or `admin`.
@@ -210,6 +226,16 @@ impl Registry {
         self.scope("filesystem.")
     }
 
+    /// `envoy.overload_actions.<action>.`
+    pub fn overload_action(&self, action: &str) -> Scope<OverloadActionStats> {
+        self.scope(&format!("envoy.overload_actions.{action}."))
+    }
+
+    /// `overload.`
+    pub fn overload(&self) -> Scope<OverloadStats> {
+        self.scope("overload.")
+    }
+
     /// `runtime.`
     pub fn runtime(&self) -> Scope<RuntimeStats> {
         self.scope("runtime.")
@@ -218,7 +244,7 @@ impl Registry {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ClusterHistogram, ClusterStat, HttpStat, ListenerStat, ResponseClass};
+    use super::super::{ClusterHistogram, ClusterStat, HttpStat, ResponseClass};
     use super::*;
 
     fn registry() -> Arc<Registry> {

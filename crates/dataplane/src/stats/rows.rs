@@ -124,7 +124,7 @@ pub fn collect(scope: &ScopeData, readings: &mut Vec<Reading>, rows: &mut Vec<Ro
         }
     }
     for (index, class) in table.codes.iter().enumerate() {
-        let always = class.is_empty() && !table.numbers.is_empty();
+        let always = class.is_empty() && table.completed;
         code_rows(class, &scope.read_codes(index), always, |row| {
             let name = row.row.name();
             let at = rows.partition_point(|other| other.row.name().bytes().lt(name.bytes()));
@@ -166,6 +166,8 @@ mod tests {
         sorted::<WatchdogStats>();
         sorted::<FilesystemStats>();
         sorted::<RuntimeStats>();
+        sorted::<OverloadActionStats>();
+        sorted::<OverloadStats>();
     }
 
     #[test]

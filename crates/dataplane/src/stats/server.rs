@@ -1,6 +1,6 @@
 //! The statistics of the process.
 //!
-//! Owns their names; follows Envoy's "Server", "File system", "Runtime" and "Watchdog" pages.
+//! Owns their names; follows Envoy's "Server", "File system", "Runtime", "Watchdog" and "Overload manager" pages.
 
 use super::declare::stats_group;
 
@@ -71,5 +71,23 @@ stats_group! {
         NumLayers gauge "num_layers",
         OverrideDirExists counter "override_dir_exists",
         OverrideDirNotExists counter "override_dir_not_exists",
+    }
+}
+
+stats_group! {
+    /// Of overload actions: `envoy.overload_actions.<action>.`
+    OverloadActionStats (Plain)
+    OverloadActionStat {
+        Count counter "count",
+    }
+}
+
+stats_group! {
+    /// Of the watch on resources: `overload.`
+    OverloadStats (Plain)
+    OverloadStat {
+    }
+    OverloadHistogram {
+        RefreshIntervalDelay "refresh_interval_delay",
     }
 }

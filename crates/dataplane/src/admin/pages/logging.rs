@@ -3,8 +3,8 @@
 //! Owns its parameters and error texts, which are Envoy's.
 
 use super::{Context, Page};
-use crate::admin::proxy_state::{LOG_LEVELS, ProxyState};
 use crate::admin::response::Response;
+use crate::application_log::{self, Component, Level};
 
 pub const PAGES: &[Page] = &[Page {
     path: "/logging",
@@ -35,7 +35,7 @@ usage: /logging?group=<group_name>:<level> (change group of loggers)
 ";
 
 /// A change of levels: a logger (`None`: all) and its new level.
-type Change = (Option<&'static str>, &'static str);
+type Change = (Option<Component>, Level);
 
 fn logging(context: &Context<'_>) -> Response {
     // A form sends fields that were left empty.
@@ -45,26 +45,30 @@ fn logging(context: &Context<'_>) -> Response {
         .iter()
         .filter(|(name, value)| !(name.is_empty() || value.is_empty()))
         .collect();
-    let state = context.state.as_ref();
     let outcome = match given.as_slice() {
         [] => Ok(Vec::new()),
-        [(name, value)] => changes(name, value, state),
+        [(name, value)] => changes(name, value),
         _ => Err("invalid number of parameters"),
     };
     match outcome {
         Ok(changes) => {
-            changes.iter().for_each(|(logger, level)| state.set_log_level(*logger, level));
-            Response::text(200, levels(state))
+            for (logger, level) in changes {
+                match logger {
+                    Some(logger) => application_log::set_level(logger, level),
+                    None => application_log::set_all_levels(level),
+                }
+            }
+            Response::text(200, levels())
         }
         Err(reason) => {
-            let names = LOG_LEVELS.join(" ");
-            Response::text(400, format!("error: {reason}\n\n{USAGE}levels: {names} \n{}", levels(state)))
+            let names = Level::ALL.map(Level::name).join(" ");
+            Response::text(400, format!("error: {reason}\n\n{USAGE}levels: {names} \n{}", levels()))
         }
     }
 }
 
 /// What `name=value` asks for.
-fn changes(name: &str, value: &str, state: &dyn ProxyState) -> Result<Vec<Change>, &'static str> {
+fn changes(name: &str, value: &str) -> Result<Vec<Change>, &'static str> {
     match name {
         "level" => Ok(vec![(None, level(value)?)]),
         "group" => Err("group parameter requires fine-grain logging to be enabled"),
@@ -77,25 +81,25 @@ fn changes(name: &str, value: &str, state: &dyn ProxyState) -> Result<Vec<Change
                     if logger.is_empty() || desired.is_empty() {
                         return Err("empty logger name or empty logger level");
                     }
-                    one(logger, desired, state)
+                    one(logger, desired)
                 })
                 .collect()
         }
-        logger => Ok(vec![one(logger, value, state)?]),
+        logger => Ok(vec![one(logger, value)?]),
     }
 }
 
-fn one(logger: &str, desired: &str, state: &dyn ProxyState) -> Result<Change, &'static str> {
+fn one(logger: &str, desired: &str) -> Result<Change, &'static str> {
     let desired = level(desired)?;
-    let known = state.log_levels().into_iter().map(|(name, _)| name).find(|name| *name == logger);
-    Ok((Some(known.ok_or("unknown logger name")?), desired))
+    Ok((Some(Component::from_name(logger).ok_or("unknown logger name")?), desired))
 }
 
-fn level(name: &str) -> Result<&'static str, &'static str> {
-    LOG_LEVELS.into_iter().find(|level| *level == name).ok_or("unknown logger level")
+fn level(name: &str) -> Result<Level, &'static str> {
+    Level::ALL.into_iter().find(|level| level.name() == name).ok_or("unknown logger level")
 }
 
-fn levels(state: &dyn ProxyState) -> String {
-    let lines = state.log_levels().into_iter().map(|(name, level)| format!("  {name}: {level}\n"));
-    format!("active loggers:\n{}\n", lines.collect::<String>())
+fn levels() -> String {
+    let line =
+        |logger: &Component| format!("  {}: {}\n", logger.name(), application_log::level(*logger).name());
+    format!("active loggers:\n{}\n", Component::ALL.iter().map(line).collect::<String>())
 }

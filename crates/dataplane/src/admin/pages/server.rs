@@ -3,10 +3,10 @@
 //! Owns what one asks of the process as a whole.
 
 use super::{Context, Page};
-use crate::admin::memory::Memory;
 use crate::admin::pretty_json::PrettyJson;
 use crate::admin::proxy_state::ServerState;
 use crate::admin::response::Response;
+use crate::stats::Memory;
 
 pub const PAGES: &[Page] = &[
     Page {

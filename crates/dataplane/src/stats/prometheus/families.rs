@@ -49,7 +49,7 @@ pub enum Column {
 
 impl Column {
     fn all(table: &'static Table) -> impl Iterator<Item = Self> {
-        let completed = !table.codes.is_empty() && !table.numbers.is_empty();
+        let completed = table.completed;
         (0..table.numbers.len())
             .map(Self::Number)
             .chain(completed.then_some(Self::Completed))
@@ -145,7 +145,7 @@ impl Plan {
             plan.add(scope, tags);
             if scope.has_codes() {
                 rows::collect(scope, &mut readings, &mut values);
-                for value in values.iter().filter(|value| is_dynamic(value.row)) {
+                for value in values.iter().filter(|value| is_dynamic(value.row, scope.table)) {
                     let mut name = scope.prefix.to_string().into_bytes();
                     value.row.name().write(&mut name);
                     let metric = plan.metric(&String::from_utf8_lossy(&name), scope, tags);
@@ -218,10 +218,10 @@ impl Plan {
     }
 }
 
-fn is_dynamic(row: Row) -> bool {
+fn is_dynamic(row: Row, table: &Table) -> bool {
     match row {
         Row::Number(_) => false,
-        Row::Completed(class) => !class.is_empty(),
+        Row::Completed(class) => !(class.is_empty() && table.completed),
         Row::Code(..) | Row::Hundred(..) => true,
     }
 }
