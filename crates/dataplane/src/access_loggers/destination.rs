@@ -151,6 +151,7 @@ pub(super) fn open(sink: &Sink) -> Result<File, String> {
     }
 }
 
+#[track_caller]
 fn tell(level: Level, message: impl std::fmt::Display) {
     application_log::write(Component::File, level, message);
 }

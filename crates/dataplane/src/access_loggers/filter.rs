@@ -1,8 +1,8 @@
 //! Filters of access logs: which streams leave a line.
 //!
-//! Owns: Envoy's conditions on status, duration, flags and request headers. Follows: `config.accesslog.v3.
-//! AccessLogFilter`. A stream without a status has status 0; the duration of one that still lasts is the time since its
-//! start; a stream without a request head has an empty one.
+//! Owns: Envoy's conditions on status, duration, flags and request headers. Does not own: how a header matches
+//! (`matcher`). Follows: `config.accesslog.v3.AccessLogFilter`. A stream without a status has status 0; the duration of
+//! one that still lasts is the time since its start; a stream without a request head has an empty one.
 
 use ferryman_codec::HeaderBlock;
 

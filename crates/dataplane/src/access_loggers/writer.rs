@@ -22,6 +22,8 @@ use crate::stats::{self, FilesystemStat, FilesystemStats, Scope};
 
 /// How long the end of the process waits for what blocks.
 const END_LIMIT: Duration = Duration::from_secs(2);
+/// Room for the line that makes a buffer full.
+const LINE_ROOM: usize = 2048;
 /// Written buffers that are kept for reuse.
 const SPARE_BUFFERS: usize = 16;
 /// A buffer that one huge line has made larger than this is not kept.
@@ -177,11 +179,11 @@ impl LogWriterHandle {
         destination.send(lines, data, &self.shared.stats);
     }
 
-    /// An empty buffer, perhaps one that was used before.
+    /// An empty buffer that need not grow, perhaps one that was used before.
     pub(super) fn spare_buffer(&self) -> Vec<u8> {
         // Whoever would have to wait for the list rather has a new one.
         let spare = self.shared.spare.try_lock().ok().and_then(|mut spare| spare.pop());
-        spare.unwrap_or_default()
+        spare.unwrap_or_else(|| Vec::with_capacity(self.flush_min_size().saturating_add(LINE_ROOM)))
     }
 }
 
