@@ -246,12 +246,15 @@ def test_paths_in_documents_exist(path: Path) -> None:
 
 def test_differences_are_well_formed() -> None:
     lines = (ROOT / "docs" / "differences_from_envoy.md").read_text().splitlines()
-    rows = [line for line in lines if line.startswith("|")][2:]
+    # Under the head of a table stands its rule; all else that begins with a bar is a row.
+    rules = {index for index, line in enumerate(lines) if set(line) == set("| -")}
+    bars = [index for index, line in enumerate(lines) if line.startswith("|")]
+    rows = [lines[index] for index in bars if not {index, index + 1} & rules]
     ids = []
     for row in rows:
         cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]]
         assert len(cells) == 4 and all(cells), f"four full cells wanted: {row}"
-        assert re.fullmatch(r"`[a-z0-9-]+`", cells[0]), f"an id wanted: {cells[0]}"
+        assert re.fullmatch(r"(`|\*\*)[a-z0-9-]+\1", cells[0]), f"an id wanted: {cells[0]}"
         ids.append(cells[0])
     assert len(ids) == len(set(ids)), "an id stands twice"
 

@@ -80,7 +80,13 @@ def refuse_typed_config(cursor: Cursor, category: str, *others: str) -> None:
 
 def built_types() -> dict[str, frozenset[str]]:
     """The message types that are built, by category. Imports every lowering module."""
-    from ferryman.config import access_log, load_balancing_policies, protocol_options, transport_socket
+    from ferryman.config import (
+        access_log,
+        load_balancing_policies,
+        pipeline,  # noqa: F401
+        protocol_options,
+        transport_socket,
+    )
     from ferryman.config.filters import http, network
 
     return {

@@ -79,6 +79,8 @@ def _lower_command(cursor: Cursor, command: re.Match[str], field: str | None) ->
         cursor.problem(complaint, _name_hint(name), field, "format")
     elif name in operators.NEED_FORMATTERS:
         refuse(cursor, f"{operators.NEED_FORMATTERS[name]} is not supported yet", field=field)
+    elif name in operators.NOT_BUILT:
+        refuse(cursor, f"%{name}% is not supported yet", field=field)
     else:
         check_operator(cursor, name, argument, field)
     return model.Operator(name=name, argument=argument, max_length=length)

@@ -1,7 +1,8 @@
 """The command operators that Envoy 1.40 has, and which of them take an argument or a length.
 
-Owns the list of names (163, each tried on the release) and the shape of each. Which of them the data plane
-fills is its own business (`native_checks.check_operator`); how a format is cut into operators is `format.py`.
+Owns the list of names (163, each tried on the release), the shape of each and which are not built yet.
+Whether the data plane takes an argument is its own business (`native_checks.check_operator`); how a format is
+cut into operators is `format.py`.
 
 Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/advanced/substitution_formatter
 """
@@ -61,6 +62,13 @@ NEED_FORMATTERS: Final = {
     "DYNAMIC_MODULE": "envoy.formatter.dynamic_modules",
 }
 """Operators that exist only when an extension is listed under `formatters`."""
+
+_NOT_BUILT: Final = (
+    "CEL CLUSTER_METADATA DOWNSTREAM_CX_RTT DYNAMIC_METADATA FILTER_STATE METADATA ROUTE_RESOLUTION_TIME_US"
+    " UPSTREAM_FILTER_STATE UPSTREAM_METADATA XFCC_VALUE"
+)
+NOT_BUILT: Final = frozenset(_NOT_BUILT.split())
+"""Operators that read what is not built yet; the data plane refuses them too."""
 
 _HEADER: Final = "REQ REQUEST_HEADER RESP RESPONSE_HEADER RESPONSE_TRAILER TRAILER STREAM_INFO_REQ"
 _REQUIRED: Final = (
