@@ -18,6 +18,7 @@ mod ip_range;
 pub mod local_address;
 pub mod matcher;
 pub mod model;
+pub mod relay;
 pub mod repeated_headers;
 pub mod route;
 pub mod stats;
