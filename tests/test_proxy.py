@@ -50,9 +50,9 @@ class NotingDataPlane:
         if refusal:
             raise _native.NativeError(refusal[0])
 
-    def start(self) -> None:
+    def start(self, *, signals: bool = True) -> None:
         self.sigint = signal.getsignal(signal.SIGINT)
-        self.noted.append("started")
+        self.noted.append("started and takes signals" if signals else "started")
 
     def admin_address(self) -> str:
         return "127.0.0.1:1234"
@@ -96,7 +96,7 @@ def test_run_returns_when_stopped() -> None:
     made[0].events.put("stopped")
     before = signal.getsignal(signal.SIGINT)
     proxy.run()
-    assert made[0].noted[-1] == "closed"
+    assert made[0].noted[2:] == ["started and takes signals", "closed"]
     assert made[0].sigint is signal.SIG_DFL, "Python must not turn Ctrl-C into an exception"
     assert signal.getsignal(signal.SIGINT) is before
 

@@ -50,10 +50,11 @@ class Proxy:
         Raises NativeError, and then nothing was bound or changed.
         """
 
-    def start(self) -> None:
-        """Starts workers, the control thread and admin.
+    def start(self, *, signals: bool = True) -> None:
+        """Starts workers, the control thread and admin; from here on traffic flows.
 
-        From here on traffic flows and signals are handled.
+        `signals`: SIGTERM and SIGINT drain and end the proxy, SIGUSR1 reopens the logs. Without it all three
+        stay with Python.
         """
 
     def admin_address(self) -> str | None:
@@ -76,6 +77,9 @@ class Proxy:
 
 def check_regex(pattern: str) -> str | None:
     """None if the data plane's engine takes this RE2 pattern, else why not."""
+
+def match_regex(pattern: str, text: str) -> bool:
+    """Whether a pattern that `check_regex` takes matches the whole text, in time linear to its length."""
 
 def check_operator(name: str, argument: str | None) -> str | None:
     """None if the data plane can fill this command operator, else why not."""

@@ -21,6 +21,9 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from ferryman import _native
+from ferryman.admin import pages
+from ferryman.admin.page import RunningConfig, now
+from ferryman.admin.server_info import server_info
 from ferryman.config.pipeline import LoadOptions, Lowered, load_bootstrap, read_sources
 from ferryman.errors import StartError
 from ferryman.options import Options
@@ -65,6 +68,7 @@ class Proxy:
         """Takes a checked configuration; nothing is bound yet."""
         self._lowered: Lowered | None = lowered
         self._options = options
+        self._running: RunningConfig | None = None
         self._native: _native.Proxy | None = None
         self._answering: threading.Thread | None = None
 
@@ -92,8 +96,13 @@ class Proxy:
             allow_core_dumps()
         addresses = sum(len(listener.addresses) for listener in lowered.listeners)
         raise_descriptor_limit(lowered.bootstrap.concurrency, addresses)
+        running = self._running = RunningConfig(
+            options=self._options,
+            bootstrap=lowered.message,
+            concurrency=lowered.bootstrap.concurrency,
+        )
         with _as_start_error():
-            self._native = self._make_native(lowered)
+            self._native = self._make_native(lowered, running)
             for warning in lowered.warnings:
                 _native.log("warning", "config", warning)
             encode = msgspec.msgpack.Encoder().encode
@@ -101,14 +110,21 @@ class Proxy:
                 [encode(cluster) for cluster in lowered.clusters],
                 [encode(listener) for listener in lowered.listeners],
             )
+        running.applied_at = now()
 
     def start(self) -> None:
-        """Binds, unless `bind` was called, and lets traffic flow. Raises StartError."""
+        """Binds, unless `bind` was called, and lets traffic flow. Raises StartError.
+
+        Signals stay with the program.
+        """
+        self._start(signals=False)
+
+    def _start(self, *, signals: bool) -> None:
         if self._native is None:
             self.bind()
         assert self._native is not None
         with _as_start_error():
-            self._native.start()
+            self._native.start(signals=signals)
         _native.log("info", "main", "starting main dispatch loop")
         self._write_admin_address()
         _give_back_memory()
@@ -119,7 +135,7 @@ class Proxy:
         For a process of its own: Ctrl-C drains and ends here, it does not raise KeyboardInterrupt.
         """
         with _without_python_interrupts():
-            self.start()
+            self._start(signals=True)
             self._answer_until_stopped()
             self.close()
 
@@ -166,7 +182,7 @@ class Proxy:
         """Where the admin listener is bound, `IP:port` or a path; None without one."""
         return self._native.admin_address() if self._native is not None else None
 
-    def _make_native(self, lowered: Lowered) -> _native.Proxy:
+    def _make_native(self, lowered: Lowered, running: RunningConfig) -> _native.Proxy:
         options = self._options
         return _native.Proxy(
             msgspec.msgpack.encode(lowered.bootstrap),
@@ -175,15 +191,16 @@ class Proxy:
             log_path=options.log_path or None,
             log_format=options.log_format,
             log_format_escaped=options.log_format_escaped,
-            server_info=b"{}",
-            python_pages=[],
+            server_info=server_info(running),
+            python_pages=pages.described(),
         )
 
     def _answer_until_stopped(self) -> None:
-        assert self._native is not None
+        assert self._native is not None and self._running is not None
         while (event := self._native.next_event(None)) != "stopped":
-            if isinstance(event, _native.AdminRequest):
-                event.reply(404, "text/plain", b"")
+            if event is not None and not isinstance(event, str):
+                pages.answer(event, self._running)
+                _trim_heap()
 
     def _write_admin_address(self) -> None:
         path, address = self._options.admin_address_path, self.admin_address
@@ -218,6 +235,11 @@ def _give_back_memory() -> None:
     """Gives the system back what loading took, and spares the collector what stays."""
     gc.collect()
     gc.freeze()
+    _trim_heap()
+
+
+def _trim_heap() -> None:
+    """Gives the system back what was freed."""
     import ctypes
 
     libc = ctypes.CDLL(None)
