@@ -6,7 +6,7 @@
 #[allow(dead_code)] // other tests use the rest
 mod exchange;
 #[path = "streams/log_folder.rs"]
-#[allow(dead_code)]
+#[allow(dead_code)] // as above
 mod log_folder;
 
 use std::alloc::System;
