@@ -1,3 +1,5 @@
+//! Which filter chain a connection gets, and which sets of chains are refused.
+
 use super::*;
 use crate::model::listener::FilterChainMatch;
 

@@ -1,3 +1,5 @@
+//! Bytes, ends and resets from one connection to the other.
+
 use std::future::poll_fn;
 use std::time::Duration;
 
