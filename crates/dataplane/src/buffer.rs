@@ -220,3 +220,127 @@ impl ReadBuffer {
         self.end
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::task::Waker;
+
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::UnixStream;
+
+    use super::*;
+    use crate::transport_sockets::RawBuffer;
+
+    fn pair() -> (TransportSocket, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        (TransportSocket::RawBuffer(RawBuffer::Unix(ours)), theirs)
+    }
+
+    async fn fill(buffer: &mut ReadBuffer, socket: &mut TransportSocket, pool: &BlockPool) -> usize {
+        poll_fn(|cx| buffer.poll_fill(socket, cx, pool, usize::MAX)).await.unwrap()
+    }
+
+    fn free(pool: &BlockPool) -> [usize; 2] {
+        [&pool.small, &pool.large].map(|blocks| {
+            let taken = blocks.take();
+            let count = taken.len();
+            blocks.set(taken);
+            count
+        })
+    }
+
+    #[tokio::test]
+    async fn a_block_is_held_only_while_bytes_wait() {
+        let ((mut socket, mut peer), pool) = (pair(), BlockPool::new());
+        let mut buffer = ReadBuffer::new(1000);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(buffer.poll_fill(&mut socket, &mut cx, &pool, 1000).is_pending());
+        assert_eq!(free(&pool), [1, 0], "given back, as nothing came");
+        peer.write_all(b"bytes").await.unwrap();
+        assert_eq!(fill(&mut buffer, &mut socket, &pool).await, 5);
+        assert_eq!(free(&pool), [0, 0]);
+        buffer.consume(3, &pool);
+        assert_eq!((buffer.readable(), free(&pool)), (&b"es"[..], [0, 0]));
+        buffer.consume(99, &pool);
+        assert_eq!((buffer.len(), free(&pool)), (0, [1, 0]));
+        drop(peer);
+        assert_eq!(fill(&mut buffer, &mut socket, &pool).await, 0, "the end of the stream");
+        assert_eq!((free(&pool), buffer.received_bytes()), ([1, 0], 5));
+    }
+
+    #[tokio::test]
+    async fn the_limit_holds() {
+        let ((mut socket, mut peer), pool) = (pair(), BlockPool::new());
+        let mut buffer = ReadBuffer::new(10);
+        peer.write_all(b"0123456789abcdef").await.unwrap();
+        assert_eq!(fill(&mut buffer, &mut socket, &pool).await, 10);
+        assert!(buffer.is_full());
+        let refused = poll_fn(|cx| buffer.poll_fill(&mut socket, cx, &pool, 1)).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::InvalidInput);
+        buffer.consume(4, &pool);
+        let count = poll_fn(|cx| buffer.poll_fill(&mut socket, cx, &pool, 3)).await.unwrap();
+        assert_eq!((count, buffer.readable()), (3, &b"456789abc"[..]));
+        assert_eq!(fill(&mut buffer, &mut socket, &pool).await, 1);
+        assert_eq!(buffer.readable(), b"456789abcd");
+    }
+
+    #[tokio::test]
+    async fn what_is_not_whole_moves_to_where_there_is_room() {
+        let ((mut socket, mut peer), pool) = (pair(), BlockPool::new());
+        let sent: Vec<u8> =
+            (0u32..120_000).flat_map(|number| number.to_le_bytes().into_iter().take(3)).collect();
+        let limit = 200 * 1024;
+        let mut buffer = ReadBuffer::new(limit);
+        let (mut written, mut consumed) = (0, 0);
+        // Grows through every size of block, then is compacted where it stands.
+        for keep in [SMALL_BLOCK - 1, LARGE_BLOCK - 1, limit, 3, LARGE_BLOCK / 2, 0] {
+            while buffer.len() < keep {
+                let piece = sent.get(written..sent.len().min(written + 5000)).unwrap();
+                peer.write_all(piece).await.unwrap();
+                written += piece.len();
+                while consumed + buffer.len() < written && !buffer.is_full() {
+                    fill(&mut buffer, &mut socket, &pool).await;
+                }
+                assert_eq!(buffer.readable(), sent.get(consumed..consumed + buffer.len()).unwrap());
+            }
+            let count = buffer.len() - keep;
+            buffer.consume(count, &pool);
+            consumed += count;
+            assert!(sent.get(consumed..).unwrap().starts_with(buffer.readable()));
+        }
+        assert!(consumed > limit && buffer.is_empty());
+        assert_eq!(free(&pool), [1, 1], "what is larger than a large block is not kept");
+    }
+
+    #[tokio::test]
+    async fn the_read_size_follows_what_comes() {
+        let ((mut socket, mut peer), pool) = (pair(), BlockPool::new());
+        let mut buffer = ReadBuffer::new(1024 * 1024);
+        let mut sizes = Vec::new();
+        for round in [100_000, 100_000, 10, 100_000] {
+            peer.write_all(&vec![b'x'; round]).await.unwrap();
+            let mut left = round;
+            while left > 0 {
+                let count = fill(&mut buffer, &mut socket, &pool).await;
+                buffer.consume(count, &pool);
+                left -= count;
+                sizes.push(count);
+            }
+        }
+        let rest = 100_000 - SMALL_BLOCK;
+        assert_eq!(sizes, [SMALL_BLOCK, rest, 100_000, 10, SMALL_BLOCK, rest]);
+    }
+
+    #[test]
+    fn the_pool_keeps_a_limited_number_of_blocks() {
+        let pool = BlockPool::new();
+        let small: Vec<Block> = (0..=SMALL_BLOCKS_KEPT).map(|_| pool.take(1)).collect();
+        let large: Vec<Block> = (0..=LARGE_BLOCKS_KEPT).map(|_| pool.take(LARGE_BLOCK)).collect();
+        let last = small.get(SMALL_BLOCKS_KEPT - 1).unwrap().as_ptr();
+        small.into_iter().chain(large).for_each(|block| pool.give(block));
+        assert_eq!(free(&pool), [SMALL_BLOCKS_KEPT, LARGE_BLOCKS_KEPT]);
+        let next = pool.take(SMALL_BLOCK);
+        assert_eq!(next.as_ptr(), last, "the one given back last comes first");
+    }
+}

@@ -65,3 +65,60 @@ impl LazyTimer {
 pub fn earliest(deadlines: impl IntoIterator<Item = Option<Instant>>) -> Option<Instant> {
     deadlines.into_iter().flatten().min()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::task::Waker;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn now() -> Instant {
+        tokio::time::Instant::now().into_std()
+    }
+
+    fn seconds(count: u64) -> Duration {
+        Duration::from_secs(count)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn passes_at_its_time() {
+        let (mut timer, start) = (LazyTimer::new(), now());
+        for after in [1, 5, 6] {
+            poll_fn(|cx| timer.poll_at(cx, Some(start + seconds(after)))).await;
+            assert_eq!((now() - start).as_secs(), after);
+        }
+        poll_fn(|cx| timer.poll_at(cx, Some(start))).await;
+        assert_eq!((now() - start).as_secs(), 6, "a deadline of the past has passed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_may_move() {
+        let (mut timer, start) = (LazyTimer::new(), now());
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(timer.poll_at(&mut cx, None).is_pending());
+        assert!(timer.sleep.is_none(), "takes no memory until armed");
+        assert!(timer.poll_at(&mut cx, Some(start + seconds(10))).is_pending());
+        assert!(timer.poll_at(&mut cx, Some(start + seconds(20))).is_pending());
+        assert_eq!(timer.armed, Some(start + seconds(10)), "moving it later costs nothing");
+        assert!(timer.poll_at(&mut cx, Some(start + seconds(5))).is_pending());
+        assert_eq!(timer.armed, Some(start + seconds(5)));
+        tokio::time::advance(seconds(7)).await;
+        assert!(timer.poll_at(&mut cx, None).is_pending());
+        assert!(timer.poll_at(&mut cx, Some(start + seconds(8))).is_pending(), "went off too early");
+        assert_eq!(timer.armed, Some(start + seconds(8)));
+        poll_fn(|cx| timer.poll_at(cx, Some(start + seconds(9)))).await;
+        assert_eq!((now() - start).as_secs(), 9);
+    }
+
+    #[test]
+    fn the_earliest_of_what_is_set() {
+        let start = Instant::now();
+        assert_eq!(
+            earliest([None, Some(start + seconds(2)), Some(start + seconds(1))]),
+            Some(start + seconds(1))
+        );
+        assert_eq!(earliest([None, None]), None);
+    }
+}
