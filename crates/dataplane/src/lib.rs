@@ -25,3 +25,4 @@ pub mod stats;
 pub mod stream_info;
 pub mod timer;
 pub mod transport_sockets;
+mod uuid;

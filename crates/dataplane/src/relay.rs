@@ -75,6 +75,16 @@ pub struct Traffic {
     pub paused: u64,
     /// How often it went on after that.
     pub resumed: u64,
+    /// Whether the one side has ended.
+    pub ended: bool,
+}
+
+impl Traffic {
+    /// Bytes that were read and have not been written.
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        self.read.saturating_sub(self.written)
+    }
 }
 
 /// A relay between two connections that stand open.
@@ -86,12 +96,12 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// At most `limit` bytes wait in each direction.
+    /// At most so many bytes wait to be written to each of the sides.
     #[must_use]
-    pub fn new(limit: usize) -> Self {
+    pub fn new(upstream_limit: usize, downstream_limit: usize) -> Self {
         Relay {
-            to_upstream: Direction::new(limit),
-            to_downstream: Direction::new(limit),
+            to_upstream: Direction::new(upstream_limit),
+            to_downstream: Direction::new(downstream_limit),
             last_ended: Side::Downstream,
             broken: None,
         }
@@ -268,6 +278,7 @@ impl Direction {
                     let count = filled.map_err(Failure::Source)?;
                     if count == 0 {
                         self.state = State::Ending;
+                        self.traffic.ended = true;
                     }
                     left = left.saturating_sub(count);
                     self.traffic.read = self.traffic.read.saturating_add(to_u64(count));

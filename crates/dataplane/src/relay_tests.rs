@@ -30,7 +30,7 @@ async fn rig(limit: usize) -> Rig {
     let (mut upstream, host) = connection().await;
     let relay = tokio::task::spawn_local(async move {
         let blocks = BlockPool::new();
-        let mut relay = Relay::new(limit);
+        let mut relay = Relay::new(limit, limit);
         let mut sides = Sides { downstream: &mut downstream, upstream: &mut upstream };
         let end = poll_fn(|cx| relay.poll(&mut sides, cx, &blocks)).await;
         if end.is_reset() {
@@ -81,8 +81,8 @@ fn bytes_go_both_ways() {
         drop(rig.upstream);
         let (end, relay) = rig.relay.await.expect("relayed");
         assert!(matches!(end, End::Complete { last: Side::Upstream }), "{end:?}");
-        assert_eq!(relay.to_upstream(), Traffic { read: 6400, written: 6400, ..Traffic::default() });
-        assert_eq!(relay.to_downstream(), Traffic { read: 300, written: 300, ..Traffic::default() });
+        assert_eq!(relay.to_upstream(), Traffic { read: 6400, written: 6400, ended: true, ..Traffic::default() });
+        assert_eq!(relay.to_downstream(), Traffic { read: 300, written: 300, ended: true, ..Traffic::default() });
     });
 }
 

@@ -381,6 +381,14 @@ impl StreamInfo {
         self.pick(host);
     }
 
+    /// Notes that the attempt that began last was none: there was no room for a connection.
+    pub fn take_back_attempt(&mut self) {
+        let upstream = &mut self.upstream;
+        upstream.attempts.pop();
+        upstream.attempt_count = upstream.attempt_count.saturating_sub(1);
+        upstream.host = None;
+    }
+
     fn pick(&mut self, host: &Rc<UpstreamHost>) {
         let upstream = &mut self.upstream;
         upstream.host = Some(Rc::clone(host));
@@ -434,6 +442,20 @@ mod tests {
             UpstreamHost { address, hostname: name.into() }.write_name_without_port(&mut out);
             assert_eq!(String::from_utf8(out).expect("text"), without_port);
         }
+    }
+
+    #[test]
+    fn an_attempt_can_be_taken_back() {
+        let mut stream = StreamInfo::new(Instant::now(), SystemTime::now());
+        let host = Rc::new(UpstreamHost {
+            address: Address::Ip("127.0.0.1:80".parse().expect("address")),
+            hostname: "".into(),
+        });
+        stream.begin_connect_attempt(&host);
+        stream.begin_connect_attempt(&host);
+        stream.take_back_attempt();
+        let upstream = &stream.upstream;
+        assert_eq!((upstream.attempt_count, upstream.attempts.len(), &upstream.host), (1, 1, &None));
     }
 
     #[test]

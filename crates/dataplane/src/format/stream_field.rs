@@ -7,6 +7,7 @@ use super::FormatContext;
 use super::operator::{Written, write_text};
 use crate::stream_info::address::write_decimal;
 use crate::stream_info::{ResponseFlag, UpstreamAttempt};
+use crate::uuid;
 
 /// Finds a number.
 pub(super) type NumberField = fn(&FormatContext<'_>) -> Option<u64>;
@@ -212,21 +213,8 @@ fn write_flags(
     Written::Text
 }
 
-/// A random UUID (RFC 9562 section 5.4).
 fn write_uuid(context: &FormatContext<'_>, out: &mut Vec<u8>) -> Written {
-    const VERSION_MASK: u64 = 0xffff_ffff_ffff_0fff;
-    const VERSION_4: u64 = 0x4000;
-    const VARIANT_MASK: u64 = 0x3fff_ffff_ffff_ffff;
-    const VARIANT: u64 = 0x8000_0000_0000_0000;
-    let halves = [(context.random)() & VERSION_MASK | VERSION_4, (context.random)() & VARIANT_MASK | VARIANT];
-    for (index, byte) in halves.iter().flat_map(|half| half.to_be_bytes()).enumerate() {
-        if matches!(index, 4 | 6 | 8 | 10) {
-            out.push(b'-');
-        }
-        for digit in [byte >> 4, byte & 15] {
-            out.push(if digit < 10 { b'0' + digit } else { b'a' + digit - 10 });
-        }
-    }
+    out.extend_from_slice(&uuid::random((context.random)(), (context.random)()));
     Written::Text
 }
 

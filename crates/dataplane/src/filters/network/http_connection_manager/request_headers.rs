@@ -14,6 +14,7 @@ use crate::header_name;
 use crate::model::http_connection_manager::HttpConnectionManager;
 use crate::repeated_headers::Side;
 use crate::stream_info::Address;
+use crate::uuid;
 
 use super::connection_facts::{self, ConnectionFacts};
 use super::connection_header;
@@ -276,7 +277,7 @@ impl RequestHeaderPolicy {
                 let Some(id) = request_id::without_trace_reason(id) else { return };
                 id
             }
-            _ => request_id::generate(random(), random()),
+            _ => uuid::random(random(), random()),
         };
         request.set(KnownName::XRequestId, &new_id);
     }
