@@ -59,6 +59,16 @@ impl TransportSocket {
         }
     }
 
+    /// Whether a read would answer something, as far as the worker has been told. Asks the kernel only then, and leaves
+    /// nobody to be woken.
+    #[inline]
+    #[must_use]
+    pub fn is_readable(&self) -> bool {
+        match self {
+            TransportSocket::RawBuffer(socket) => socket.is_readable(),
+        }
+    }
+
     /// Ends our side of the stream; the peer's side stays open.
     ///
     /// # Errors

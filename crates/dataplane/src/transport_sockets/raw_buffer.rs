@@ -5,6 +5,7 @@
 //! Follows: Envoy's `RawBufferSocket`; `upstream_connection_options.tcp_keepalive`.
 
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
@@ -93,6 +94,21 @@ impl RawBuffer {
             RawBuffer::Tcp(stream) => stream.poll_read_ready(cx),
             RawBuffer::Unix(stream) => stream.poll_read_ready(cx),
         }
+    }
+
+    /// A flag that the last read has cleared costs no system call; a set one is verified by a look at the first byte.
+    #[inline]
+    pub(super) fn is_readable(&self) -> bool {
+        let mut first = [MaybeUninit::uninit()];
+        let seen = match self {
+            RawBuffer::Tcp(stream) => {
+                stream.try_io(Interest::READABLE, || SockRef::from(stream).peek(&mut first))
+            }
+            RawBuffer::Unix(stream) => {
+                stream.try_io(Interest::READABLE, || SockRef::from(stream).peek(&mut first))
+            }
+        };
+        !seen.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
     pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,0 +1,164 @@
+//! The connections of one worker to one host, and who waits for them.
+//!
+//! Owns idle connections (most recently used first), the queue of those who wait, when another connection is made, and
+//! all counters of Envoy on these paths. Does not choose hosts (`cluster`), speak HTTP (`http_codec`) or decide what a
+//! failure means for a request (the router). Follows Envoy's pages "Connection pooling", "Circuit breaking", "Cluster
+//! stats".
+//!
+//! The way of a request: `take_idle`; else `obtain` and wait; then `UpstreamConnection::request_permit`; when the
+//! response is complete, `check_in`. A connection that must not serve again is dropped instead, which closes it.
+//! Each priority has connections of its own, as in Envoy.
+
+mod connecting;
+mod connection_lifetime;
+mod request_permit;
+mod tcp_upstream;
+mod upstream_connection;
+mod waiting;
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::fmt;
+use std::rc::Rc;
+use std::time::Instant;
+
+pub use request_permit::{Overflow, RequestPermit};
+pub use tcp_upstream::{TcpUpstream, connect_tcp};
+pub use upstream_connection::UpstreamConnection;
+pub use waiting::{Obtain, obtain};
+
+use crate::cluster::{WorkerCluster, WorkerHost};
+use crate::model::route::RoutingPriority;
+use crate::stats::ClusterStat;
+use upstream_connection::Unfit;
+use waiting::Waiter;
+
+/// Why there is no connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PoolError {
+    /// Too many wait already, or (TCP) there are too many connections. Counted.
+    Overflow,
+    /// The host refused, or cannot be reached.
+    Connect {
+        /// Envoy's text, for example `delayed connect error: Connection refused`.
+        reason: String,
+    },
+    /// Connecting took longer than `connect_timeout`.
+    ConnectTimeout,
+}
+
+impl fmt::Display for PoolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PoolError::Overflow => f.write_str("overflow"),
+            PoolError::Connect { reason } => f.write_str(reason),
+            PoolError::ConnectTimeout => f.write_str("connection timeout"),
+        }
+    }
+}
+
+impl std::error::Error for PoolError {}
+
+/// The connections of one priority.
+#[derive(Debug, Default)]
+struct PriorityPool {
+    /// The last was used last. Boxed, because it moves between streams and the pool at every request.
+    #[allow(clippy::vec_box)]
+    idle: RefCell<Vec<Box<UpstreamConnection>>>,
+    /// The first has waited longest.
+    waiting: RefCell<VecDeque<Rc<Waiter>>>,
+    /// Connections that are being made.
+    connecting: Cell<usize>,
+    /// All connections: being made, idle, and in use.
+    open: Cell<usize>,
+}
+
+/// The connections of one worker to one host.
+#[derive(Debug, Default)]
+pub struct HostPool {
+    default: PriorityPool,
+    high: PriorityPool,
+}
+
+impl HostPool {
+    #[inline]
+    fn of(&self, priority: RoutingPriority) -> &PriorityPool {
+        match priority {
+            RoutingPriority::Default => &self.default,
+            RoutingPriority::High => &self.high,
+        }
+    }
+
+    /// How many connections are idle.
+    #[must_use]
+    pub fn idle_count(&self) -> usize {
+        self.default.idle.borrow().len() + self.high.idle.borrow().len()
+    }
+
+    /// How many wait for a connection.
+    #[must_use]
+    pub fn waiting_count(&self) -> usize {
+        self.default.waiting.borrow().len() + self.high.waiting.borrow().len()
+    }
+
+    /// Closes idle connections that have been so for too long, are too old, or that the peer has closed.
+    pub(crate) fn sweep(&self, cluster: &WorkerCluster, now: Instant) {
+        let settings = &cluster.cluster.connections;
+        for pool in [&self.default, &self.high] {
+            let fit = |connection: &UpstreamConnection| connection.unfit(settings, now).is_none();
+            if pool.idle.borrow().iter().all(|connection| fit(connection)) {
+                continue;
+            }
+            // Not dropped while the list is borrowed: closing looks at the pool.
+            let (kept, unfit): (Vec<_>, Vec<_>) = pool.idle.take().into_iter().partition(|of| fit(of));
+            *pool.idle.borrow_mut() = kept;
+            for mut connection in unfit {
+                match connection.unfit(settings, now) {
+                    Some(Unfit::Closed) | None => connection.set_closed_by_remote(),
+                    Some(Unfit::Idle) => cluster.stats.inc(ClusterStat::UpstreamCxIdleTimeout),
+                    Some(Unfit::Old) => cluster.stats.inc(ClusterStat::UpstreamCxMaxDurationReached),
+                }
+            }
+        }
+    }
+
+    /// Closes all idle connections.
+    pub(crate) fn close_idle(&self) {
+        // Not dropped while the list is borrowed: closing looks at the pool.
+        drop(self.default.idle.take());
+        drop(self.high.idle.take());
+    }
+}
+
+/// An idle connection of this worker, the one that was used last; `None`: there is none, so `obtain` one. One that the
+/// peer has closed, or on which something came that nobody asked for, is closed and passed over.
+#[inline]
+#[must_use]
+pub fn take_idle(host: &WorkerHost, priority: RoutingPriority) -> Option<Box<UpstreamConnection>> {
+    let pool = host.pool.of(priority);
+    loop {
+        let connection = pool.idle.borrow_mut().pop();
+        let mut connection = connection?;
+        if !connection.is_disturbed() {
+            return Some(connection);
+        }
+        connection.set_closed_by_remote();
+    }
+}
+
+/// Gives a connection back after its response, or unused: to the one who waits longest, else it is idle. It is closed
+/// when it must not serve again: as marked, at the limit of requests or age, when something is unread on it, or when
+/// the cluster went away.
+pub fn check_in(mut connection: Box<UpstreamConnection>, now: Instant) {
+    connection.response_complete();
+    let cluster = connection.cluster();
+    if connection.is_too_old(&cluster.cluster.connections, now) {
+        cluster.stats.inc(ClusterStat::UpstreamCxMaxDurationReached);
+        return;
+    }
+    if cluster.is_draining() || !connection.may_serve_again() {
+        return;
+    }
+    connection.idle_since = now;
+    waiting::serve(connection);
+}

@@ -1,0 +1,132 @@
+//! Making connections for those who wait.
+//!
+//! Owns when a connection is made, its time-out, and what a failure means for the pool. An attempt belongs to the pool:
+//! it goes on when the request that caused it is gone, and may serve another. Follows Envoy's connection pool: one
+//! attempt for each that waits; a failed one fails all that wait at this host; when connections are at their limit, a
+//! pool without any may still make one.
+
+use std::io;
+use std::rc::Rc;
+use std::time::Instant;
+
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+use super::connection_lifetime::{ConnectionLifetime, Use};
+use super::upstream_connection::UpstreamConnection;
+use super::{PoolError, waiting};
+use crate::circuit_breakers::Resource;
+use crate::cluster::{WorkerCluster, WorkerHost};
+use crate::model::route::RoutingPriority;
+use crate::stats::{ClusterStat, EndpointStat};
+use crate::stream_info::Address;
+use crate::transport_sockets::{RawBuffer, TransportSocket};
+
+/// The most attempts that one event begins.
+const ATTEMPTS_AT_ONCE: usize = 3;
+
+/// Whether the limits leave room for one more connection to this host.
+pub fn can_create_connection(cluster: &WorkerCluster, host: &WorkerHost, priority: RoutingPriority) -> bool {
+    let of_host = |most: u32| {
+        let host = cluster.cluster.hosts.get(host.index);
+        host.is_some_and(|host| host.stats.value(EndpointStat::CxActive) < u64::from(most))
+    };
+    cluster.cluster.connections.per_host_max_connections.is_none_or(of_host)
+        && cluster.circuit_breakers.can_create(Resource::Connections, priority)
+}
+
+/// Begins attempts while more wait than connections are being made, as far as the limits let.
+pub fn connect_for_waiting(cluster: &Rc<WorkerCluster>, host: &Rc<WorkerHost>, priority: RoutingPriority) {
+    let pool = host.pool.of(priority);
+    for _ in 0..ATTEMPTS_AT_ONCE {
+        // Without a runtime the worker is being torn down.
+        if pool.waiting.borrow().len() <= pool.connecting.get() || Handle::try_current().is_err() {
+            return;
+        }
+        let room = can_create_connection(cluster, host, priority);
+        if !room {
+            cluster.stats.inc(ClusterStat::UpstreamCxOverflow);
+        }
+        if !room && pool.open.get() > 0 {
+            return;
+        }
+        let lifetime = ConnectionLifetime::begin(cluster, host, priority, Use::Http1);
+        pool.connecting.set(pool.connecting.get() + 1);
+        tokio::task::spawn_local(attempt(lifetime));
+    }
+}
+
+async fn attempt(mut lifetime: ConnectionLifetime) {
+    let outcome = connect(&lifetime).await;
+    let connecting = &lifetime.host.pool.of(lifetime.priority).connecting;
+    connecting.set(connecting.get().saturating_sub(1));
+    match outcome {
+        Ok(socket) => {
+            lifetime.connected();
+            let connection = UpstreamConnection::new(lifetime, socket, Instant::now());
+            if connection.cluster().is_draining() && connection.nobody_waits() {
+                return;
+            }
+            waiting::serve(Box::new(connection));
+        }
+        Err(error) => {
+            count_failure(&mut lifetime, &error);
+            waiting::fail_all(&lifetime.cluster, &lifetime.host, lifetime.priority, &error);
+        }
+    }
+}
+
+/// Connects, no longer than `connect_timeout`.
+pub async fn connect(lifetime: &ConnectionLifetime) -> Result<TransportSocket, PoolError> {
+    let address = &lifetime.host.info.address;
+    let settings = &lifetime.cluster.cluster.connections;
+    let connected = RawBuffer::connect(address, settings.tcp_keepalive.as_ref());
+    match timeout(settings.connect_timeout, connected).await {
+        Ok(Ok(socket)) => Ok(TransportSocket::RawBuffer(socket)),
+        Ok(Err(error)) => Err(PoolError::Connect { reason: reason(address, &error) }),
+        Err(_) => Err(PoolError::ConnectTimeout),
+    }
+}
+
+/// Counts why an attempt failed.
+pub fn count_failure(lifetime: &mut ConnectionLifetime, error: &PoolError) {
+    lifetime.connect_failed();
+    match error {
+        PoolError::ConnectTimeout => lifetime.cluster.stats.inc(ClusterStat::UpstreamCxConnectTimeout),
+        PoolError::Connect { .. } => lifetime.closed_by_remote = true,
+        PoolError::Overflow => {}
+    }
+}
+
+/// Envoy tells an error that `connect` answers at once from one that comes while it waits. A Unix domain socket always
+/// answers at once, TCP when there is no way to the address.
+fn reason(address: &Address, error: &io::Error) -> String {
+    let at_once = matches!(address, Address::Pipe(_))
+        || matches!(
+            error.raw_os_error(),
+            Some(libc::ENETUNREACH | libc::EADDRNOTAVAIL | libc::EACCES | libc::EPERM | libc::EINVAL)
+        );
+    let when = if at_once { "immediate" } else { "delayed" };
+    let text = error.to_string();
+    // The standard library adds the number.
+    let text = text.split_once(" (os error ").map_or(&*text, |(text, _)| text);
+    format!("{when} connect error: {text}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_read_as_envoys() {
+        let tcp = Address::Ip("127.0.0.1:1".parse().unwrap());
+        let pipe = Address::Pipe("/none".into());
+        for (address, number, expected) in [
+            (&tcp, libc::ECONNREFUSED, "delayed connect error: Connection refused"),
+            (&tcp, libc::ENETUNREACH, "immediate connect error: Network is unreachable"),
+            (&pipe, libc::ENOENT, "immediate connect error: No such file or directory"),
+        ] {
+            assert_eq!(reason(address, &io::Error::from_raw_os_error(number)), expected);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What is counted of every upstream connection, from the attempt to its end.
+//!
+//! Owns the counters and gauges of a connection (`upstream_cx_*`, `cx_*` of the host, the circuit breaker) and gives
+//! back at its end what it took at its beginning. Does not own the socket.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use super::connecting;
+use crate::circuit_breakers::Resource;
+use crate::cluster::{WorkerCluster, WorkerHost};
+use crate::connection_id::next_connection_id;
+use crate::model::route::RoutingPriority;
+use crate::stats::{ClusterHistogram, ClusterStat, EndpointStat};
+
+/// What goes over the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// Requests; others may wait for it in the pool.
+    Http1,
+    /// One TCP session.
+    Tcp,
+}
+
+/// One connection, alive as long as this.
+#[derive(Debug)]
+pub struct ConnectionLifetime {
+    pub cluster: Rc<WorkerCluster>,
+    pub host: Rc<WorkerHost>,
+    pub priority: RoutingPriority,
+    pub id: u64,
+    pub started: Instant,
+    pub usage: Use,
+    /// Whether it was ever connected.
+    pub connected: bool,
+    /// Whether the peer ends it; else we do.
+    pub closed_by_remote: bool,
+    /// Whether a response (TCP: a session) is unfinished.
+    pub active: bool,
+    /// Requests that it was used for.
+    pub requests: u64,
+}
+
+impl ConnectionLifetime {
+    /// Begins: takes its place among the connections, whether there is room or not.
+    pub fn begin(
+        cluster: &Rc<WorkerCluster>,
+        host: &Rc<WorkerHost>,
+        priority: RoutingPriority,
+        usage: Use,
+    ) -> Self {
+        cluster.circuit_breakers.force(Resource::Connections, priority);
+        cluster.stats.inc(ClusterStat::UpstreamCxTotal);
+        cluster.stats.inc(ClusterStat::UpstreamCxActive);
+        host.stats.inc(EndpointStat::CxTotal);
+        host.stats.inc(EndpointStat::CxActive);
+        if usage == Use::Http1 {
+            cluster.stats.inc(ClusterStat::UpstreamCxHttp1Total);
+            let open = &host.pool.of(priority).open;
+            open.set(open.get() + 1);
+        }
+        ConnectionLifetime {
+            cluster: Rc::clone(cluster),
+            host: Rc::clone(host),
+            priority,
+            id: next_connection_id(),
+            started: Instant::now(),
+            usage,
+            connected: false,
+            closed_by_remote: false,
+            active: false,
+            requests: 0,
+        }
+    }
+
+    /// The connection stands.
+    pub fn connected(&mut self) {
+        self.connected = true;
+        self.cluster
+            .stats
+            .record(ClusterHistogram::UpstreamCxConnectMs, milliseconds(self.started.elapsed()));
+    }
+
+    /// It did not come to stand.
+    pub fn connect_failed(&self) {
+        self.cluster.stats.inc(ClusterStat::UpstreamCxConnectFail);
+        self.host.stats.inc(EndpointStat::CxConnectFail);
+    }
+}
+
+impl Drop for ConnectionLifetime {
+    fn drop(&mut self) {
+        let stats = &self.cluster.stats;
+        let (by, by_with_request) = if self.closed_by_remote {
+            (ClusterStat::UpstreamCxDestroyRemote, ClusterStat::UpstreamCxDestroyRemoteWithActiveRq)
+        } else {
+            (ClusterStat::UpstreamCxDestroyLocal, ClusterStat::UpstreamCxDestroyLocalWithActiveRq)
+        };
+        stats.inc(ClusterStat::UpstreamCxDestroy);
+        stats.inc(by);
+        if self.active {
+            stats.inc(ClusterStat::UpstreamCxDestroyWithActiveRq);
+            stats.inc(by_with_request);
+        }
+        stats.dec(ClusterStat::UpstreamCxActive);
+        self.host.stats.dec(EndpointStat::CxActive);
+        stats.record(ClusterHistogram::UpstreamCxLengthMs, milliseconds(self.started.elapsed()));
+        self.cluster.circuit_breakers.release(Resource::Connections, self.priority);
+        if self.usage == Use::Http1 {
+            if self.connected {
+                stats.record(ClusterHistogram::UpstreamRqPerCx, self.requests);
+            }
+            let open = &self.host.pool.of(self.priority).open;
+            open.set(open.get().saturating_sub(1));
+            // Those who waited for this one must not wait for ever.
+            connecting::connect_for_waiting(&self.cluster, &self.host, self.priority);
+        }
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

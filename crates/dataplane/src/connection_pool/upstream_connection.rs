@@ -1,0 +1,177 @@
+//! An HTTP/1.1 connection to a host.
+//!
+//! Owns the socket, the reader of responses, and whether it may serve again. Dropping it closes it. Does not own the
+//! exchange of a request for a response (the router).
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use super::connection_lifetime::ConnectionLifetime;
+use super::request_permit::{Overflow, RequestPermit};
+use crate::circuit_breakers::Resource;
+use crate::cluster::{ConnectionSettings, WorkerCluster, WorkerHost};
+use crate::http_codec::Http1Reader;
+use crate::model::route::RoutingPriority;
+use crate::stats::ClusterStat;
+use crate::stream_info::{Address, Protocol};
+use crate::transport_sockets::TransportSocket;
+
+/// Why an idle connection must not be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unfit {
+    /// The peer has closed it, or something came that nobody asked for.
+    Closed,
+    /// It has been idle for too long.
+    Idle,
+    /// It has lived for too long.
+    Old,
+}
+
+/// A connection to a host, in use by one request or idle. Dropping it closes it and counts that.
+pub struct UpstreamConnection {
+    /// The socket.
+    pub socket: TransportSocket,
+    /// The reader of responses.
+    pub reader: Http1Reader,
+    /// Our end; `None`: the system does not say.
+    pub local_address: Option<Address>,
+    /// Since when it is idle.
+    pub(super) idle_since: Instant,
+    connected_at: Instant,
+    may_serve_again: bool,
+    pub(super) lifetime: ConnectionLifetime,
+}
+
+impl std::fmt::Debug for UpstreamConnection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UpstreamConnection").field("id", &self.id()).finish_non_exhaustive()
+    }
+}
+
+impl UpstreamConnection {
+    pub(super) fn new(lifetime: ConnectionLifetime, socket: TransportSocket, now: Instant) -> Self {
+        UpstreamConnection {
+            reader: Http1Reader::new(lifetime.cluster.buffer_limit()),
+            local_address: socket.local_address().ok(),
+            socket,
+            idle_since: now,
+            connected_at: now,
+            may_serve_again: true,
+            lifetime,
+        }
+    }
+
+    /// Unique in the process.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.lifetime.id
+    }
+
+    /// The cluster.
+    #[must_use]
+    pub fn cluster(&self) -> &Rc<WorkerCluster> {
+        &self.lifetime.cluster
+    }
+
+    /// The host.
+    #[must_use]
+    pub fn host(&self) -> &Rc<WorkerHost> {
+        &self.lifetime.host
+    }
+
+    /// The priority whose pool it belongs to.
+    #[must_use]
+    pub fn priority(&self) -> RoutingPriority {
+        self.lifetime.priority
+    }
+
+    /// What is spoken on it.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        Protocol::Http11
+    }
+
+    /// How many requests it was used for, the present one included.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.lifetime.requests
+    }
+
+    /// Begins a request on this connection, and counts it (`upstream_rq_total`, `rq_total`). The permit is held until
+    /// the stream is over.
+    ///
+    /// # Errors
+    /// There are too many requests (`upstream_rq_active_overflow`, counted); give the connection back with `check_in`.
+    #[inline]
+    pub fn request_permit(&mut self) -> Result<RequestPermit, Overflow> {
+        let lifetime = &mut self.lifetime;
+        let cluster = &lifetime.cluster;
+        if !cluster.circuit_breakers.acquire(Resource::Requests, lifetime.priority) {
+            cluster.stats.inc(ClusterStat::UpstreamRqActiveOverflow);
+            return Err(Overflow);
+        }
+        lifetime.active = true;
+        lifetime.requests += 1;
+        if cluster.cluster.connections.max_requests == Some(lifetime.requests) {
+            cluster.stats.inc(ClusterStat::UpstreamCxMaxRequests);
+            self.may_serve_again = false;
+        }
+        Ok(RequestPermit::begin(cluster, &lifetime.host, lifetime.priority))
+    }
+
+    /// The response has been read to its end. `check_in` says so too; it matters for a connection that is then dropped.
+    #[inline]
+    pub fn response_complete(&mut self) {
+        self.lifetime.active = false;
+    }
+
+    /// The peer has closed it: its end counts as remote.
+    pub fn set_closed_by_remote(&mut self) {
+        self.lifetime.closed_by_remote = true;
+    }
+
+    /// The response said that the connection ends (`upstream_cx_close_notify`, counted): it serves nobody else.
+    pub fn close_notify(&mut self) {
+        self.lifetime.cluster.stats.inc(ClusterStat::UpstreamCxCloseNotify);
+        self.may_serve_again = false;
+    }
+
+    /// It serves nobody else.
+    pub fn serve_no_more(&mut self) {
+        self.may_serve_again = false;
+    }
+
+    pub(super) fn may_serve_again(&mut self) -> bool {
+        if self.reader.is_closed() {
+            self.set_closed_by_remote();
+            return false;
+        }
+        self.may_serve_again && !self.reader.has_unread()
+    }
+
+    /// Whether something came since the last response, or the peer has closed it, as far as the worker has been told.
+    #[inline]
+    pub(super) fn is_disturbed(&self) -> bool {
+        self.socket.is_readable()
+    }
+
+    #[inline]
+    pub(super) fn is_too_old(&self, settings: &ConnectionSettings, now: Instant) -> bool {
+        settings.max_duration.is_some_and(|most| now.saturating_duration_since(self.connected_at) >= most)
+    }
+
+    pub(super) fn unfit(&self, settings: &ConnectionSettings, now: Instant) -> Option<Unfit> {
+        let idle = now.saturating_duration_since(self.idle_since);
+        if self.is_disturbed() {
+            Some(Unfit::Closed)
+        } else if settings.idle_timeout.is_some_and(|most| idle >= most) {
+            Some(Unfit::Idle)
+        } else {
+            self.is_too_old(settings, now).then_some(Unfit::Old)
+        }
+    }
+
+    pub(super) fn nobody_waits(&self) -> bool {
+        self.lifetime.host.pool.of(self.lifetime.priority).waiting.borrow().is_empty()
+    }
+}
