@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use ferryman_codec::{
-    BodyDecoder, BodyFraming, CHUNK_END, ErrorKind, HeaderBlock, Http1Settings, KnownName, RequestDecoder,
-    RequestHead, RequestKind, Version, encode_chunk_start, encode_last_chunk, encode_response_head,
+    BodyDecoder, BodyFraming, CHUNK_END, ErrorKind, HeaderBlock, Http1Settings, RequestDecoder, RequestHead,
+    RequestKind, Version, encode_chunk_start, encode_last_chunk, encode_response_head,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{timeout, timeout_at};
@@ -74,7 +74,7 @@ pub async fn run<S: AsyncRead + AsyncWrite + Unpin>(stream: S, shared: Rc<Shared
     shared.counters.connection_begins();
     let mut connection = Connection {
         stream,
-        shared: Rc::clone(&shared),
+        shared,
         info,
         input: Vec::new(),
         output: Vec::new(),
@@ -97,8 +97,10 @@ pub async fn run<S: AsyncRead + AsyncWrite + Unpin>(stream: S, shared: Rc<Shared
             ClosedBy::Local
         }
     };
-    connection.close().await;
-    shared.counters.connection_ends(start, by);
+    // The client may be gone already.
+    let _closed = connection.stream.shutdown().await;
+    connection.shared.counters.connection_ends(start, by);
+    connection.linger().await;
 }
 
 fn deadline(after: Duration) -> Instant {
@@ -181,16 +183,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
         }
         let answered = self.answer(&head, deadline, &mut stream).await;
-        let status = match &answered {
-            Ok(status) => *status,
-            Err(End::Refused(response)) => response.status,
-            Err(End::Local | End::Remote) => 0,
+        stream.response_code = match &answered {
+            Ok(status) => Some(*status),
+            Err(End::Refused(response)) => Some(response.status),
+            Err(End::Local | End::Remote) => None,
         };
+        match stream.response_code {
+            Some(status) => self.shared.counters.request_ends(start, status),
+            None => self.shared.counters.request_reset(),
+        }
         stream.mark(TimePoint::RequestComplete, Instant::now());
         stream.protocol = Some(Protocol::Http11);
-        stream.response_code = (status != 0).then_some(status);
         stream.response_code_details = "admin_filter_response".into();
-        self.shared.counters.request_ends(start, status);
         self.shared.state.log_access(&AdminAccess {
             connection: &self.info,
             stream: &stream,
@@ -227,12 +231,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Writes an answer; yields the bytes of its body.
     async fn write(&mut self, response: Response, no_body: bool, close: bool) -> Result<u64, End> {
         response.write_head(close, SystemTime::now(), &mut self.response_head);
-        if no_body {
-            // As a body would be framed.
-            self.response_head.set(KnownName::TransferEncoding, b"chunked");
-        }
-        let framing = if no_body { BodyFraming::None } else { BodyFraming::Chunked };
-        encode_response_head(&self.response_head, framing, Version::Http11, &mut self.output)
+        // Also with no body: as it would be framed.
+        encode_response_head(&self.response_head, BodyFraming::Chunked, Version::Http11, &mut self.output)
             .map_err(|_| End::Local)?;
         if no_body {
             self.flush().await?;
@@ -273,13 +273,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// Says that nothing more comes, and reads for a while what the client still sends: closing at once would tear away
-    /// from it what it has not read yet.
-    async fn close(&mut self) {
+    /// Reads for a while what the client still sends: closing at once would tear away from it what it has not read yet.
+    async fn linger(&mut self) {
         let (most, time) = LINGER;
         let mut read = 0;
         let mut discard = async || {
-            self.stream.shutdown().await?;
             while read < most {
                 self.input.clear();
                 match self.stream.read_buf(&mut self.input).await? {

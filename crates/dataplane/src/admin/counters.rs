@@ -105,7 +105,13 @@ impl Counters {
         self.http.inc(HttpStat::DownstreamRqActive);
     }
 
-    /// A request that began at `start` was answered, or given up.
+    /// A request was given up: the client left, or was too slow.
+    pub fn request_reset(&self) {
+        self.http.dec(HttpStat::DownstreamRqActive);
+        self.http.inc(HttpStat::DownstreamRqRxReset);
+    }
+
+    /// A request that began at `start` was answered.
     pub fn request_ends(&self, start: Instant, status: u16) {
         let (http, listener) = match status / 100 {
             1 => (HttpStat::DownstreamRq1xx, ListenerHttpStat::DownstreamRq1xx),

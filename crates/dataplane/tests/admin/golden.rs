@@ -6,7 +6,7 @@ use regex::Regex;
 
 use crate::client::Client;
 use crate::fake_proxy::FakeProxy;
-use crate::server::Server;
+use crate::server::Bound;
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/admin")
@@ -45,7 +45,7 @@ fn difference(ours: &str, envoy: &str) -> String {
 #[test]
 fn pages_are_those_of_envoy() {
     let proxy = FakeProxy::new();
-    let server = Server::start(proxy.clone(), proxy.registry.clone());
+    let server = Bound::tcp().serve(&proxy);
     let mut client = Client::connect(server.address);
     let list = std::fs::read_to_string(folder().join("pages.txt")).unwrap();
     let mut differing = Vec::new();
