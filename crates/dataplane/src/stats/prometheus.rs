@@ -71,7 +71,7 @@ pub fn write(
     query: &StatsQuery,
     chunks: &mut Chunks<'_>,
 ) -> Result<(), Stopped> {
-    let plan = Plan::new(scopes, tags);
+    let plan = Plan::new(scopes, tags, query.used_only);
     let mut writer =
         Writer { tags, buckets, query, chunks, head: Vec::new(), scratch: Vec::new(), typed: false };
     for phase in Phase::ALL {
@@ -124,6 +124,9 @@ impl Writer<'_, '_> {
             let Some(metric) = metrics.get(*at) else { return Ok(()) };
             for member in &family.members {
                 for (first_label, column) in &metric.columns {
+                    if !member.used.contains(*column, family.table) {
+                        continue;
+                    }
                     let name = column.name(family.table).as_bytes();
                     let line = Line { scope: &member.scope, name, first_label, labels: &member.labels };
                     self.column(&line, *column, phase)?;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::super::declare::{Kind, Table};
 use super::super::rows::{self, Row, RowValue};
-use super::super::scope::ScopeData;
+use super::super::scope::{Reading, ScopeData};
 use super::super::tags::{Extracted, Tags};
 
 /// What is written one after the other.
@@ -65,6 +65,14 @@ impl Column {
         }
     }
 
+    fn bit(self, table: &'static Table) -> usize {
+        match self {
+            Self::Number(index) => index,
+            Self::Completed => table.numbers.len(),
+            Self::Histogram(index) => table.numbers.len() + 1 + index,
+        }
+    }
+
     fn phase(self, table: &'static Table) -> Phase {
         match self {
             Self::Number(index) => {
@@ -73,6 +81,37 @@ impl Column {
             Self::Completed => Phase::Counters,
             Self::Histogram(_) => Phase::Histograms,
         }
+    }
+}
+
+/// Which columns of a scope were ever written, as bits: a column for which this is false need not be looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Used([u64; 3]);
+
+impl Used {
+    const ALL: Self = Self([u64::MAX; 3]);
+
+    fn of(scope: &ScopeData, readings: &mut Vec<Reading>) -> Self {
+        let mut used = Self([0; 3]);
+        scope.read_numbers(readings);
+        for column in Column::all(scope.table) {
+            let written = match column {
+                Column::Number(index) => readings.get(index).is_some_and(|reading| reading.used),
+                Column::Completed => scope.has_codes(),
+                Column::Histogram(index) => scope.has_histogram(index),
+            };
+            let bit = column.bit(scope.table);
+            if let Some(word) = used.0.get_mut(bit / 64).filter(|_| written) {
+                *word |= 1 << (bit % 64);
+            }
+        }
+        used
+    }
+
+    /// Whether the column may have been written.
+    pub fn contains(self, column: Column, table: &'static Table) -> bool {
+        let bit = column.bit(table);
+        self.0.get(bit / 64).is_none_or(|word| word >> (bit % 64) & 1 == 1)
     }
 }
 
@@ -90,6 +129,7 @@ pub struct Metric {
 #[derive(Debug)]
 pub struct Member {
     pub scope: Arc<ScopeData>,
+    pub used: Used,
     pub labels: String,
 }
 
@@ -137,12 +177,13 @@ fn split<'e>(own: &'e Extracted, scope: &Extracted) -> Option<&'e str> {
 }
 
 impl Plan {
-    /// Sorts out all statistics of these scopes, which must be sorted by prefix.
-    pub fn new(scopes: &[Arc<ScopeData>], tags: &Tags) -> Self {
+    /// Sorts out all statistics of these scopes, which must be sorted by prefix; or only what was written.
+    pub fn new(scopes: &[Arc<ScopeData>], tags: &Tags, used_only: bool) -> Self {
         let mut plan = Self::default();
         let (mut readings, mut values) = (Vec::new(), Vec::new());
-        for scope in scopes {
-            plan.add(scope, tags);
+        for scope in scopes.iter().filter(|scope| !used_only || scope.touched()) {
+            let used = if used_only { Used::of(scope, &mut readings) } else { Used::ALL };
+            plan.add(scope, used, tags);
             if scope.has_codes() {
                 rows::collect(scope, &mut readings, &mut values);
                 for value in values.iter().filter(|value| is_dynamic(value.row, scope.table)) {
@@ -190,7 +231,7 @@ impl Plan {
         metric
     }
 
-    fn add(&mut self, scope: &Arc<ScopeData>, tags: &Tags) {
+    fn add(&mut self, scope: &Arc<ScopeData>, used: Used, tags: &Tags) {
         let (prefix, table) = (&*scope.prefix, scope.table);
         let of_scope = tags.extract(prefix, prefix.len(), table.shape);
         let mut excluded = Vec::new();
@@ -206,7 +247,7 @@ impl Plan {
             }
         }
         let metric_prefix = of_scope.metric(prefix);
-        let member = Member { scope: Arc::clone(scope), labels: of_scope.labels.clone() };
+        let member = Member { scope: Arc::clone(scope), used, labels: of_scope.labels.clone() };
         self.families
             .entry((metric_prefix.clone(), table.group, excluded))
             .or_insert_with_key(|(_, _, excluded)| {
