@@ -81,8 +81,14 @@ fn bytes_go_both_ways() {
         drop(rig.upstream);
         let (end, relay) = rig.relay.await.expect("relayed");
         assert!(matches!(end, End::Complete { last: Side::Upstream }), "{end:?}");
-        assert_eq!(relay.to_upstream(), Traffic { read: 6400, written: 6400, ended: true, ..Traffic::default() });
-        assert_eq!(relay.to_downstream(), Traffic { read: 300, written: 300, ended: true, ..Traffic::default() });
+        assert_eq!(
+            relay.to_upstream(),
+            Traffic { read: 6400, written: 6400, ended: true, ..Traffic::default() }
+        );
+        assert_eq!(
+            relay.to_downstream(),
+            Traffic { read: 300, written: 300, ended: true, ..Traffic::default() }
+        );
     });
 }
 

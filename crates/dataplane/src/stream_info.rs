@@ -399,17 +399,17 @@ impl StreamInfo {
         upstream.attempt_count += 1;
     }
 
-    /// Notes the connection that the attempt got.
+    /// Notes the connection that the attempt got; our end of it where that is known.
     pub fn attempt_connected(
         &mut self,
         connection_id: u64,
-        local_address: Address,
+        local_address: impl Into<Option<Address>>,
         protocol: Option<Protocol>,
     ) {
         let upstream = &mut self.upstream;
         let Some(host) = &upstream.host else { return };
         upstream.connection_id = Some(connection_id);
-        upstream.local_address = Some(local_address);
+        upstream.local_address = local_address.into();
         upstream.remote_address = Some(host.address.clone());
         upstream.protocol = protocol;
         match upstream.attempts.last_mut() {

@@ -34,6 +34,9 @@ mod tests {
         let text = |high, low| String::from_utf8(random(high, low).to_vec()).expect("text");
         assert_eq!(text(0, 0), "00000000-0000-4000-8000-000000000000");
         assert_eq!(text(u64::MAX, u64::MAX), "ffffffff-ffff-4fff-bfff-ffffffffffff");
-        assert_eq!(text(0x0123_4567_89ab_cdef, 0x1122_3344_5566_7788), "01234567-89ab-4def-9122-334455667788");
+        assert_eq!(
+            text(0x0123_4567_89ab_cdef, 0x1122_3344_5566_7788),
+            "01234567-89ab-4def-9122-334455667788"
+        );
     }
 }

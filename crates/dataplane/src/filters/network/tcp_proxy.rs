@@ -1,0 +1,154 @@
+//! `envoy.filters.network.tcp_proxy`: bytes both ways between a client and a host of a cluster.
+//!
+//! Owns: the choice of the cluster, connecting to a host and trying again, time limits, statistics and the access log of a
+//! session. Does not own: moving the bytes (`relay`), connections to hosts (`connection_pool`), the choice of a host
+//! (`cluster`).
+//! Follows Envoy's page "TCP proxy". Nothing is read from the client before there is a host to send it to.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::access_loggers::AccessLogSet;
+use crate::listener::CompileContext;
+use crate::model;
+use crate::random::Random;
+use crate::stats::{LocalScope, Scope, TcpStat, TcpStats};
+use crate::stream_info::ConnectionInfo;
+use crate::transport_sockets::TransportSocket;
+use crate::worker::Worker;
+
+mod session;
+
+use session::Session;
+
+/// A TCP proxy, compiled; shared by all workers.
+#[derive(Debug)]
+pub struct TcpProxy {
+    clusters: Vec<WeightedCluster>,
+    idle_timeout: Option<Duration>,
+    max_duration: Option<Duration>,
+    max_connect_attempts: u32,
+    access_log: AccessLogSet,
+    stats: Scope<TcpStats>,
+    buffer_limit: usize,
+}
+
+#[derive(Debug)]
+struct WeightedCluster {
+    name: Box<str>,
+    /// The sum of the weights up to this one.
+    weights_so_far: u64,
+}
+
+impl TcpProxy {
+    /// Compiles a proxy whose connections buffer up to `buffer_limit` bytes in each direction.
+    ///
+    /// # Errors
+    /// Weights that are all 0, or an access log that cannot be opened.
+    pub fn compile(
+        model: &model::listener::TcpProxy,
+        buffer_limit: usize,
+        context: &CompileContext<'_>,
+    ) -> Result<Self, String> {
+        Ok(TcpProxy {
+            clusters: weighted(&model.clusters)?,
+            idle_timeout: positive(model.idle_timeout_ms),
+            max_duration: positive(model.max_downstream_connection_duration_ms),
+            max_connect_attempts: model.max_connect_attempts.max(1),
+            access_log: AccessLogSet::open(&model.access_log, context.logs)?,
+            stats: context.registry.tcp(&model.stat_prefix),
+            buffer_limit,
+        })
+    }
+
+    /// The name of the cluster for the next attempt.
+    fn choose_cluster(&self, random: &Random) -> &str {
+        let [only] = self.clusters.as_slice() else { return self.choose_by_weight(random) };
+        &only.name
+    }
+
+    fn choose_by_weight(&self, random: &Random) -> &str {
+        let total = self.clusters.last().map_or(0, |last| last.weights_so_far);
+        let chosen = random.below(total);
+        let place = self.clusters.partition_point(|cluster| cluster.weights_so_far <= chosen);
+        self.clusters.get(place).map_or("", |cluster| &cluster.name)
+    }
+}
+
+fn weighted(clusters: &[model::listener::TcpCluster]) -> Result<Vec<WeightedCluster>, String> {
+    let mut weights_so_far = 0;
+    let clusters: Vec<_> = clusters
+        .iter()
+        .map(|cluster| {
+            weights_so_far += u64::from(cluster.weight);
+            WeightedCluster { name: cluster.name.as_str().into(), weights_so_far }
+        })
+        .collect();
+    if weights_so_far == 0 {
+        return Err("tcp_proxy: the sum of the weights is 0".to_owned());
+    }
+    Ok(clusters)
+}
+
+fn positive(milliseconds: Option<u64>) -> Option<Duration> {
+    milliseconds.filter(|&milliseconds| milliseconds > 0).map(Duration::from_millis)
+}
+
+/// A TCP proxy on one worker.
+#[derive(Debug)]
+pub struct WorkerTcpProxy {
+    proxy: Arc<TcpProxy>,
+    stats: LocalScope<TcpStats>,
+}
+
+impl WorkerTcpProxy {
+    /// The proxy's part on `worker`.
+    #[must_use]
+    pub fn new(proxy: &Arc<TcpProxy>, worker: usize) -> Self {
+        WorkerTcpProxy { proxy: Arc::clone(proxy), stats: proxy.stats.local(worker) }
+    }
+
+    /// Serves a connection until its end.
+    pub async fn serve(&self, worker: &Rc<Worker>, mut socket: TransportSocket, info: &mut ConnectionInfo) {
+        let _entered = worker.connections.enter();
+        self.stats.inc(TcpStat::DownstreamCxTotal);
+        let mut session = Session::new(&self.proxy, &self.stats, worker, info);
+        match session.connect().await {
+            Ok(upstream) => session.relay(&mut socket, upstream, info).await,
+            Err(reason) => session.give_up(reason, info),
+        }
+        session.log(info);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clusters(weights: &[(&str, u32)]) -> Result<Vec<WeightedCluster>, String> {
+        let model: Vec<_> = weights
+            .iter()
+            .map(|&(name, weight)| model::listener::TcpCluster { name: name.to_owned(), weight })
+            .collect();
+        weighted(&model)
+    }
+
+    #[test]
+    fn weights_are_summed_up() {
+        let sums: Vec<_> = clusters(&[("a", 1), ("b", 0), ("c", 3)])
+            .expect("clusters")
+            .into_iter()
+            .map(|cluster| cluster.weights_so_far)
+            .collect();
+        assert_eq!(sums, [1, 1, 4]);
+        assert!(clusters(&[("a", 0)]).is_err());
+    }
+
+    #[test]
+    fn no_time_is_no_limit() {
+        assert_eq!(positive(None), None);
+        assert_eq!(positive(Some(0)), None);
+        assert_eq!(positive(Some(1500)), Some(Duration::from_millis(1500)));
+    }
+}

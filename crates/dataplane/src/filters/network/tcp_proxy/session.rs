@@ -1,0 +1,387 @@
+//! One session of a TCP proxy: a client, and the host that it is connected to.
+//!
+//! Owns: the attempts to connect, the time limits, what is counted and remembered on the way, and the end of both
+//! connections. Does not own: the configuration (`tcp_proxy`), moving the bytes (`relay`).
+//! Follows Envoy's pages "TCP proxy" and "Access logging".
+
+use std::borrow::Cow;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use super::TcpProxy;
+use crate::cluster::{WorkerCluster, WorkerHost};
+use crate::connection_pool::{PoolError, TcpUpstream, connect_tcp};
+use crate::format::{AccessLogType, FormatContext};
+use crate::random::thread_random;
+use crate::relay::{End, Relay, Side, Sides, Traffic};
+use crate::stats::{ClusterStat, LocalScope, TcpStat, TcpStats};
+use crate::stream_info::{ConnectionInfo, DetectedCloseType, ResponseFlag, StreamInfo, TimePoint};
+use crate::timer::{LazyTimer, earliest};
+use crate::transport_sockets::TransportSocket;
+use crate::uuid;
+use crate::worker::Worker;
+
+/// Why there is no upstream connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum GivenUp {
+    ConnectFailed,
+    NoHealthyUpstream,
+    Overflow,
+    NoCluster,
+    OutOfTime(TimeLimit),
+}
+
+/// A limit in time that ends a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TimeLimit {
+    Idle,
+    MaxDuration,
+}
+
+impl TimeLimit {
+    /// As `%DOWNSTREAM_LOCAL_CLOSE_REASON%` prints it.
+    fn close_reason(self) -> &'static str {
+        match self {
+            TimeLimit::Idle => "tcp_session_idle_timeout",
+            TimeLimit::MaxDuration => "max_connection_duration_reached",
+        }
+    }
+}
+
+impl GivenUp {
+    /// As `%DOWNSTREAM_LOCAL_CLOSE_REASON%` prints it, spelled as by Envoy.
+    fn close_reason(self) -> &'static str {
+        match self {
+            GivenUp::ConnectFailed => "tcp_initializion_failure:0",
+            GivenUp::NoHealthyUpstream => "tcp_initializion_failure:1",
+            GivenUp::Overflow => "tcp_initializion_failure:2",
+            GivenUp::NoCluster => "tcp_initializion_failure:3",
+            GivenUp::OutOfTime(limit) => limit.close_reason(),
+        }
+    }
+}
+
+/// How a session with a host ended.
+enum Outcome {
+    Ended(End),
+    OutOfTime(TimeLimit),
+}
+
+pub(super) struct Session<'a> {
+    proxy: &'a TcpProxy,
+    stats: &'a LocalScope<TcpStats>,
+    worker: &'a Rc<Worker>,
+    stream: StreamInfo,
+    timer: LazyTimer,
+    max_at: Option<Instant>,
+    idle_at: Option<Instant>,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn new(
+        proxy: &'a TcpProxy,
+        stats: &'a LocalScope<TcpStats>,
+        worker: &'a Rc<Worker>,
+        info: &ConnectionInfo,
+    ) -> Self {
+        Session {
+            proxy,
+            stats,
+            worker,
+            stream: StreamInfo::new(info.start, info.start_time),
+            timer: LazyTimer::new(),
+            max_at: proxy.max_duration.and_then(|duration| info.start.checked_add(duration)),
+            idle_at: proxy.idle_timeout.and_then(|timeout| info.start.checked_add(timeout)),
+        }
+    }
+
+    /// Connects to a host; after a failure to another one, perhaps of another cluster.
+    pub(super) async fn connect(&mut self) -> Result<TcpUpstream, GivenUp> {
+        let mut attempts = 0;
+        loop {
+            let cluster = self.choose_cluster()?;
+            if attempts >= self.proxy.max_connect_attempts {
+                cluster.stats.inc(ClusterStat::UpstreamCxConnectAttemptsExceeded);
+                self.stream.set_flag(ResponseFlag::UpstreamRetryLimitExceeded);
+                return Err(GivenUp::ConnectFailed);
+            }
+            let Some(host) = cluster.choose_host() else {
+                self.stream.set_flag(ResponseFlag::NoHealthyUpstream);
+                return Err(GivenUp::NoHealthyUpstream);
+            };
+            if let Some(upstream) = self.attempt(&cluster, &host).await? {
+                return Ok(upstream);
+            }
+            attempts += 1;
+        }
+    }
+
+    fn choose_cluster(&mut self) -> Result<Rc<WorkerCluster>, GivenUp> {
+        let snapshot = self.worker.snapshot();
+        let name = self.proxy.choose_cluster(&self.worker.random);
+        let Some(cluster) = snapshot.cluster_by_name(name) else {
+            self.stats.inc(TcpStat::DownstreamCxNoRoute);
+            self.stream.set_flag(ResponseFlag::NoClusterFound);
+            return Err(GivenUp::NoCluster);
+        };
+        self.stream.upstream.cluster = Some(Rc::clone(&cluster.info));
+        Ok(Rc::clone(cluster))
+    }
+
+    /// One attempt to connect; `None`: it failed, and another one may be made.
+    async fn attempt(
+        &mut self,
+        cluster: &Rc<WorkerCluster>,
+        host: &Rc<WorkerHost>,
+    ) -> Result<Option<TcpUpstream>, GivenUp> {
+        let start = Instant::now();
+        self.stream.begin_connect_attempt(&host.info);
+        let mut connecting = pin!(connect_tcp(cluster, host));
+        let connected = poll_fn(|cx| match connecting.as_mut().poll(cx) {
+            Poll::Ready(connected) => Poll::Ready(Ok(connected)),
+            Poll::Pending => self.poll_time(cx).map(Err),
+        })
+        .await;
+        match connected {
+            Ok(Ok(upstream)) => {
+                self.stream.mark(TimePoint::UpstreamConnectStart, start);
+                self.stream.mark(TimePoint::UpstreamConnectEnd, Instant::now());
+                self.stream.attempt_connected(upstream.id(), upstream.local_address.clone(), None);
+                Ok(Some(upstream))
+            }
+            Ok(Err(PoolError::Overflow)) => {
+                self.stream.take_back_attempt();
+                self.stream.set_flag(ResponseFlag::UpstreamOverflow);
+                Err(GivenUp::Overflow)
+            }
+            Ok(Err(error)) => {
+                self.stream.set_flag(ResponseFlag::UpstreamConnectionFailure);
+                if let PoolError::Connect { reason } = error {
+                    self.stream.upstream.transport_failure_reason = Cow::Owned(reason);
+                }
+                Ok(None)
+            }
+            Err(limit) => {
+                // As in Envoy, which knows the host of an attempt only once that has ended.
+                self.stream.upstream.host = None;
+                Err(GivenUp::OutOfTime(limit))
+            }
+        }
+    }
+
+    fn poll_time(&mut self, cx: &mut Context<'_>) -> Poll<TimeLimit> {
+        let deadline = earliest([self.idle_at, self.max_at]);
+        self.timer
+            .poll_at(cx, deadline)
+            .map(|()| if deadline == self.idle_at { TimeLimit::Idle } else { TimeLimit::MaxDuration })
+    }
+
+    /// Ends a session that has not come to a host; the client's connection closes when its socket is dropped.
+    pub(super) fn give_up(&mut self, reason: GivenUp, info: &mut ConnectionInfo) {
+        if let GivenUp::OutOfTime(limit) = reason {
+            self.note_time_limit(limit);
+        }
+        info.local_close_reason = Cow::Borrowed(reason.close_reason());
+    }
+
+    fn note_time_limit(&mut self, limit: TimeLimit) {
+        match limit {
+            TimeLimit::Idle => self.stats.inc(TcpStat::IdleTimeout),
+            TimeLimit::MaxDuration => {
+                self.stats.inc(TcpStat::MaxDownstreamConnectionDuration);
+                self.stream.set_flag(ResponseFlag::DurationTimeout);
+            }
+        }
+    }
+
+    /// Moves bytes until both sides have ended, one breaks, or time is up.
+    pub(super) async fn relay(
+        &mut self,
+        downstream: &mut TransportSocket,
+        mut upstream: TcpUpstream,
+        info: &mut ConnectionInfo,
+    ) {
+        let cluster = Rc::clone(upstream.cluster());
+        let mut relay = Relay::new(cluster.buffer_limit(), self.proxy.buffer_limit);
+        let mut counted = Counted::default();
+        let mut sides = Sides { downstream: &mut *downstream, upstream: &mut upstream.socket };
+        self.touch();
+        let worker = self.worker;
+        let outcome = poll_fn(|cx| {
+            let polled = relay.poll(&mut sides, cx, &worker.blocks);
+            let has_moved = counted.count(&relay, self.stats, &cluster);
+            match polled {
+                Poll::Ready(end) => Poll::Ready(Outcome::Ended(end)),
+                Poll::Pending => {
+                    if has_moved {
+                        self.touch();
+                    }
+                    self.poll_time(cx).map(Outcome::OutOfTime)
+                }
+            }
+        })
+        .await;
+        relay.release(&worker.blocks);
+        counted.finish(self.stats, &cluster);
+        self.note_bytes(counted.to_upstream.read, counted.to_downstream.read);
+        self.end(&outcome, downstream, &mut upstream, info);
+    }
+
+    /// Something has happened: the idle timeout counts from now.
+    fn touch(&mut self) {
+        if let Some(timeout) = self.proxy.idle_timeout {
+            self.idle_at = Instant::now().checked_add(timeout);
+        }
+    }
+
+    fn note_bytes(&mut self, received: u64, answered: u64) {
+        let stream = &mut self.stream;
+        (stream.bytes_received, stream.bytes_sent) = (received, answered);
+        stream.downstream.wire_bytes_received = received;
+        stream.downstream.wire_bytes_sent = answered;
+        stream.upstream.bytes.wire_bytes_received = answered;
+        stream.upstream.bytes.wire_bytes_sent = received;
+    }
+
+    /// Sees to it that both connections end as they should, and notes how.
+    fn end(
+        &mut self,
+        outcome: &Outcome,
+        downstream: &TransportSocket,
+        upstream: &mut TcpUpstream,
+        info: &mut ConnectionInfo,
+    ) {
+        match outcome {
+            Outcome::OutOfTime(limit) => {
+                self.note_time_limit(*limit);
+                info.local_close_reason = Cow::Borrowed(limit.close_reason());
+                self.stream.upstream.local_close_reason = Cow::Borrowed(limit.close_reason());
+            }
+            Outcome::Ended(End::Complete { last: Side::Downstream }) => {}
+            Outcome::Ended(End::Complete { last: Side::Upstream }) => upstream.set_closed_by_remote(),
+            Outcome::Ended(end @ End::Broken { side: Side::Downstream, .. }) => {
+                if end.is_reset() {
+                    info.detected_close_type = DetectedCloseType::RemoteReset;
+                    reset(&upstream.socket);
+                }
+            }
+            Outcome::Ended(end @ End::Broken { side: Side::Upstream, .. }) => {
+                upstream.set_closed_by_remote();
+                if end.is_reset() {
+                    self.stream.set_flag(ResponseFlag::UpstreamRemoteReset);
+                    self.stream.upstream.detected_close_type = DetectedCloseType::RemoteReset;
+                    info.detected_close_type = DetectedCloseType::LocalReset;
+                    reset(downstream);
+                }
+            }
+        }
+    }
+
+    /// Writes the access log.
+    pub(super) fn log(&mut self, info: &ConnectionInfo) {
+        let access_log = &self.proxy.access_log;
+        if access_log.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        self.stream.mark(TimePoint::RequestComplete, now);
+        let random = &self.worker.random;
+        let id = uuid::random(random.next(), random.next());
+        self.stream.stream_id.push_str(&String::from_utf8_lossy(&id));
+        let occasion = AccessLogType::TcpConnectionEnd;
+        let context = FormatContext::new(&self.stream, info, occasion, now, thread_random);
+        access_log.log(&self.worker.logs, &context);
+    }
+}
+
+fn reset(socket: &TransportSocket) {
+    // A socket that does not take the option is closed in the ordinary way, which ends the session too.
+    let _set: std::io::Result<()> = socket.reset_on_close();
+}
+
+/// What the statistics know already.
+#[derive(Debug, Default)]
+struct Counted {
+    to_upstream: Traffic,
+    to_downstream: Traffic,
+    is_flushing: bool,
+}
+
+impl Counted {
+    /// Counts what has happened since. Answers whether anything has.
+    #[inline]
+    fn count(&mut self, relay: &Relay, tcp: &LocalScope<TcpStats>, cluster: &WorkerCluster) -> bool {
+        let (up, down) = (relay.to_upstream(), relay.to_downstream());
+        let has_moved = up != self.to_upstream || down != self.to_downstream;
+        if up != self.to_upstream {
+            self.count_to_upstream(up, tcp, cluster);
+        }
+        if down != self.to_downstream {
+            self.count_to_downstream(down, tcp, cluster);
+        }
+        if relay.is_flushing_upstream() && !self.is_flushing {
+            self.is_flushing = true;
+            tcp.inc(TcpStat::UpstreamFlushTotal);
+            tcp.inc(TcpStat::UpstreamFlushActive);
+        }
+        has_moved
+    }
+
+    fn count_to_upstream(&mut self, up: Traffic, tcp: &LocalScope<TcpStats>, cluster: &WorkerCluster) {
+        let before = std::mem::replace(&mut self.to_upstream, up);
+        let cluster = &cluster.stats;
+        if up.read != before.read {
+            tcp.add(TcpStat::DownstreamCxRxBytesTotal, up.read - before.read);
+        }
+        if up.written != before.written {
+            cluster.add(ClusterStat::UpstreamCxTxBytesTotal, up.written - before.written);
+        }
+        if up.waiting() != before.waiting() {
+            cluster.add(ClusterStat::UpstreamCxTxBytesBuffered, up.waiting());
+            cluster.sub(ClusterStat::UpstreamCxTxBytesBuffered, before.waiting());
+        }
+        if up.paused != before.paused {
+            tcp.add(TcpStat::DownstreamFlowControlPausedReadingTotal, up.paused - before.paused);
+        }
+        if up.resumed != before.resumed {
+            tcp.add(TcpStat::DownstreamFlowControlResumedReadingTotal, up.resumed - before.resumed);
+        }
+    }
+
+    fn count_to_downstream(&mut self, down: Traffic, tcp: &LocalScope<TcpStats>, cluster: &WorkerCluster) {
+        let before = std::mem::replace(&mut self.to_downstream, down);
+        let cluster = &cluster.stats;
+        if down.read != before.read {
+            cluster.add(ClusterStat::UpstreamCxRxBytesTotal, down.read - before.read);
+        }
+        if down.written != before.written {
+            tcp.add(TcpStat::DownstreamCxTxBytesTotal, down.written - before.written);
+        }
+        if down.waiting() != before.waiting() {
+            tcp.add(TcpStat::DownstreamCxTxBytesBuffered, down.waiting());
+            tcp.sub(TcpStat::DownstreamCxTxBytesBuffered, before.waiting());
+        }
+        if down.paused != before.paused {
+            cluster.add(ClusterStat::UpstreamFlowControlPausedReadingTotal, down.paused - before.paused);
+        }
+        if down.resumed != before.resumed {
+            cluster.add(ClusterStat::UpstreamFlowControlResumedReadingTotal, down.resumed - before.resumed);
+        }
+    }
+
+    /// What still waits is not going to be written.
+    fn finish(&self, tcp: &LocalScope<TcpStats>, cluster: &WorkerCluster) {
+        if self.to_upstream.waiting() > 0 {
+            cluster.stats.sub(ClusterStat::UpstreamCxTxBytesBuffered, self.to_upstream.waiting());
+        }
+        if self.to_downstream.waiting() > 0 {
+            tcp.sub(TcpStat::DownstreamCxTxBytesBuffered, self.to_downstream.waiting());
+        }
+        if self.is_flushing {
+            tcp.dec(TcpStat::UpstreamFlushActive);
+        }
+    }
+}
