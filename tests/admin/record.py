@@ -1,8 +1,8 @@
 """Asks the real Envoy for its admin pages and keeps the answers in `golden/`: `python tests/admin/record.py`.
 
 Owns which pages are compared (`PAGES`) and how an answer is freed of what changes from run to run
-(`normalise`). `crates/dataplane/tests/admin_pages.rs` does the same with Ferryman's pages and compares;
-`test_golden.py` checks that the real Envoy still says the same.
+(`normalise`). `crates/dataplane/tests/admin/golden.rs` does the same with the pages of Rust and compares,
+`test_python_pages.py` with those of Python.
 """
 
 from __future__ import annotations
@@ -19,8 +19,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PAGES = [line.split() for line in (HERE / "pages.txt").read_text().splitlines() if line and line[0] != "#"]
-"""Name of the golden file, method, and path with query."""
+
+
+def _pages(list_file: str) -> list[list[str]]:
+    return [line.split() for line in (HERE / list_file).read_text().splitlines() if line and line[0] != "#"]
+
+
+PAGES = _pages("pages.txt")
+"""Name of the golden file, method, and path with query, of the pages that Rust answers."""
+PYTHON_PAGES = _pages("python_pages.txt")
+"""The same of the pages that Python answers."""
 
 
 @contextmanager
@@ -78,7 +86,17 @@ def normalise(body: str) -> str:
     body = re.sub(r'("(?:cumulative|interval)":)(?:[\d.e+-]+|null)', r"\1#", body)
     body = re.sub(r'^( "\w+": )"\d+"', r'\1"#"', body, flags=re.M)
     body = re.sub(r'("port_value": )\d{4,}', r"\1#", body)
-    return re.sub(r"^(\w+::\S+:)\d{4,}$", r"\1#", body, flags=re.M)
+    body = re.sub(r"^(\w+::\S+:)\d{4,}$", r"\1#", body, flags=re.M)
+    return _normalise_dump(body)
+
+
+def _normalise_dump(body: str) -> str:
+    """Times, what differs from build to build, and the filler that Envoy puts into texts for people."""
+    body = re.sub(r'("last_updated": )"[-\d]+T[\d:.]+Z"', r'\1"#"', body)
+    body = re.sub(
+        r'("(?:user_agent_build_version|extensions)": )[{\[].*?^ {5}[}\]]', r"\1#", body, flags=re.M | re.S
+    )
+    return re.sub(r"goo\.gle/debug\w+ *\n", "\n", body)
 
 
 def answer(address: str, method: str, path: str) -> str:
@@ -90,7 +108,7 @@ def answer(address: str, method: str, path: str) -> str:
 def main() -> None:
     """Records all pages."""
     with envoy() as address:
-        for name, method, path in PAGES:
+        for name, method, path in PAGES + PYTHON_PAGES:
             (HERE / "golden" / name).write_text(answer(address, method, path))
 
 

@@ -72,7 +72,7 @@ def _bootstrap(dump: Any, running: RunningConfig) -> Section:
 
 def _clusters(dump: Any, moment: datetime) -> Section:
     def static() -> Iterator[tuple[str, Any]]:
-        for cluster in _static(dump).clusters:
+        for cluster in _sorted_clusters(dump):
             shown = _new("ClustersConfigDump.StaticCluster")
             shown.cluster.Pack(cluster)
             _stamp(shown, moment)
@@ -81,9 +81,14 @@ def _clusters(dump: Any, moment: datetime) -> Section:
     return Section(_new("ClustersConfigDump"), {"static_clusters": static})
 
 
+def _sorted_clusters(dump: Any) -> list[Any]:
+    """Envoy keeps clusters by name, and listeners in the order of the file."""
+    return sorted(_static(dump).clusters, key=lambda cluster: str(cluster.name).encode())
+
+
 def _endpoints(dump: Any) -> Section:
     def static() -> Iterator[tuple[str, Any]]:
-        for cluster in _static(dump).clusters:
+        for cluster in _sorted_clusters(dump):
             shown = _new("EndpointsConfigDump.StaticEndpointConfig")
             shown.endpoint_config.Pack(load_assignment(cluster))
             yield cluster.name, shown

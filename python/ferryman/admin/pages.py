@@ -44,8 +44,13 @@ def answer(request: _native.AdminRequest, running: RunningConfig) -> None:
     try:
         reply = _reply(request, running)
     except Exception:
-        reply = _failed(request.path)
-    request.reply(reply.status, reply.content_type, reply.body)
+        _log_failure(request.path)
+        text = f"{request.path} failed; the application log says why. Traffic is not affected.\n"
+        reply = text_reply(text, 500)
+    try:
+        request.reply(reply.status, reply.content_type, reply.body)
+    except Exception:
+        _log_failure(request.path)
 
 
 def _reply(request: _native.AdminRequest, running: RunningConfig) -> Reply:
@@ -55,8 +60,7 @@ def _reply(request: _native.AdminRequest, running: RunningConfig) -> Reply:
     return page.answer(Question(query=request.query, body=request.body), running)
 
 
-def _failed(path: str) -> Reply:
-    """What to answer after an exception, which is logged as one line: a log line is a line."""
+def _log_failure(path: str) -> None:
+    """Logs the exception that is handled, on one line."""
     told = " | ".join(line.strip() for line in traceback.format_exc().splitlines())
     _native.log("error", "admin", f"{path} failed: {told}")
-    return text_reply(f"{path} failed; the application log says why. Traffic is not affected.\n", 500)

@@ -8,7 +8,6 @@ mod control;
 mod home;
 mod listeners;
 mod logging;
-mod nothing_yet;
 mod server;
 mod stats;
 
@@ -54,7 +53,6 @@ fn pages() -> impl Iterator<Item = &'static Page> {
         listeners::PAGES,
         logging::PAGES,
         control::PAGES,
-        nothing_yet::PAGES,
     ]
     .into_iter()
     .flatten()

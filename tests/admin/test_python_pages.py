@@ -1,0 +1,26 @@
+"""The pages of Python against what the real Envoy answered; `record.py` says how the answers were got."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from admin.asking import ask, running
+from admin.record import HERE, PYTHON_PAGES, normalise
+
+CONFIG = running((HERE / "envoy.yaml").read_text())
+
+
+@pytest.mark.parametrize(("name", "method", "target"), PYTHON_PAGES, ids=lambda value: value)
+def test_pages_are_those_of_envoy(name: str, method: str, target: str) -> None:
+    envoy = (HERE / "golden" / name).read_text()
+    status, content_type, body = ask(CONFIG, target, method)
+    if name == "dump_bad_regex":
+        # Each engine has words of its own for what is wrong.
+        envoy, body = envoy.partition(" (:")[0], body.partition(" (:")[0]
+    if name == "runtime":
+        # Envoy leaves the order of the two entries to chance.
+        assert json.loads(envoy.partition("json\n")[2]) == json.loads(body)
+        return
+    assert f"{status}\n{content_type}\n{normalise(body)}" == envoy
