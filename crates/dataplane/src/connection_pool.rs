@@ -162,3 +162,6 @@ pub fn check_in(mut connection: Box<UpstreamConnection>, now: Instant) {
     connection.idle_since = now;
     waiting::serve(connection);
 }
+
+#[cfg(test)]
+mod tests;

@@ -142,7 +142,7 @@ impl UpstreamConnection {
     }
 
     pub(super) fn may_serve_again(&mut self) -> bool {
-        if self.reader.is_closed() {
+        if self.reader.is_closed() || self.is_disturbed() {
             self.set_closed_by_remote();
             return false;
         }
