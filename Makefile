@@ -5,6 +5,8 @@ PYTHON ?= python3
 # The native module is built once and shared by demo, tests and benchmark. `PROFILE=fast` is for work:
 # nearly as fast, a fraction of the build time.
 PROFILE ?= release
+# How long each fuzz target runs.
+FUZZ_SECONDS ?= 60
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -53,9 +55,13 @@ oracle: $(STAMPS)/native $(STAMPS)/oracle
 bench: $(STAMPS)/native $(STAMPS)/oracle
 	$(BIN)/python -m bench $(BENCH)
 
+# What is found goes to fuzz/target/; copy into fuzz/corpus/ what `make test` is to replay.
 fuzz:
 	@cargo fuzz --version >/dev/null 2>&1 || { echo 'make fuzz needs cargo-fuzz: cargo install cargo-fuzz' >&2; exit 1; }
-	for target in $$(cd fuzz && cargo fuzz list); do cargo fuzz run $$target -- -max_total_time=60 || exit 1; done
+	cd crates/codec && for target in $$(cargo fuzz list); do \
+	  mkdir -p fuzz/target/corpus/$$target && \
+	  cargo +nightly fuzz run $$target fuzz/target/corpus/$$target fuzz/corpus/$$target -- \
+	    -dict=fuzz/http1.dict -max_total_time=$(FUZZ_SECONDS) || exit 1; done
 
 clean:
 	rm -rf $(VENV) target

@@ -108,7 +108,7 @@ error_kinds! {
     ForbiddenTrailer 400 "http1.codec_error" "a trailer would change how the message is read",
     PrematureClose 400 "http1.codec_error" "the connection closed inside a message",
     ExtraneousData 400 "http1.codec_error" "bytes follow the end of the response",
-    UnwritableHead 500 "http1.codec_error" "a head to be written has no method, status, or fitting target",
+    UnwritableHead 500 "http1.codec_error" "a head to be written has no method, host, status, or fitting target",
 }
 
 impl ErrorKind {

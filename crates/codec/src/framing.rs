@@ -89,22 +89,24 @@ impl FramingFields {
         !self.connection_close && (version == Version::Http11 || self.connection_keep_alive)
     }
 
-    /// Whether the message asks for another protocol. Not so in HTTP/1.0 (RFC 9110 section 7.8). A wish
-    /// for cleartext HTTP/2 is taken out of the block.
+    /// Whether the message asks for another protocol. In HTTP/1.0 it cannot (RFC 9110 section 7.8), and
+    /// cleartext HTTP/2 is not switched to: then the wish is taken out of the block.
     pub(crate) fn take_upgrade(&self, version: Version, block: &mut HeaderBlock) -> bool {
-        if !self.upgrade || !self.connection_upgrade || version == Version::Http10 {
+        if !self.upgrade || !self.connection_upgrade {
             return false;
         }
-        if self.upgrade_is_h2c {
+        let refused = self.upgrade_is_h2c || version == Version::Http10;
+        if refused {
             block.remove(KnownName::Upgrade);
             block.remove(KnownName::Http2Settings);
         }
-        !self.upgrade_is_h2c
+        !refused
     }
 
-    /// Gives content-length its one spelling, without leading zeros.
+    /// Gives content-length, if it is still in the block, its one spelling: without leading zeros.
     pub(crate) fn respell_content_length(&self, block: &mut HeaderBlock) {
-        if let (true, Some(length)) = (self.has_leading_zeros, self.content_length) {
+        let respell = self.has_leading_zeros && block.contains(KnownName::ContentLength);
+        if let (true, Some(length)) = (respell, self.content_length) {
             block.set(KnownName::ContentLength, number::format(length, 10, &mut number::Buffer::default()));
         }
     }

@@ -20,7 +20,7 @@ pub const CHUNK_END: &[u8] = b"\r\n";
 /// A `transfer-encoding`, `host` or `content-length` in the block that contradicts is left out.
 ///
 /// # Errors
-/// `UnwritableHead` when there is no method or target, or the path does not begin with `/` (`*` may
+/// `UnwritableHead` when there is no method, target or host, or the path does not begin with `/` (`*` may
 /// stand with OPTIONS); then nothing is appended.
 pub fn encode_request_head(
     block: &HeaderBlock,
@@ -35,6 +35,9 @@ pub fn encode_request_head(
         (_, path) => path.filter(|path| path.first() == Some(&b'/')),
     };
     let target = target.ok_or(ErrorKind::UnwritableHead)?;
+    if authority.is_none() && !block.contains(KnownName::Host) {
+        return Err(ErrorKind::UnwritableHead.into());
+    }
     out.extend_from_slice(method);
     out.push(b' ');
     out.extend_from_slice(target);

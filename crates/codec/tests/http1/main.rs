@@ -9,6 +9,8 @@
 )]
 
 mod block_properties;
+mod corpora;
+mod invariants;
 mod malformed_bodies;
 mod malformed_requests;
 mod malformed_responses;

@@ -44,7 +44,7 @@ const REQUESTS: &[(&[u8], &str)] = &[
     (b"GET http://u?x HTTP/1.1\r\nHost: h\r\n\r\n", ":method=GET :scheme=http :authority=u :path=?x"),
     (b"OPTIONS http://u HTTP/1.1\r\nHost: h\r\n\r\n", ":method=OPTIONS :scheme=http :authority=u :path=/"),
     (b"CONNECT h:80 HTTP/1.1\r\nHost: z\r\n\r\n", ":method=CONNECT :authority=h:80"),
-    (b"CONNECT [::1]:80 HTTP/1.1\r\ncontent-length: 0\r\n\r\n", ":method=CONNECT :authority=[::1]:80"),
+    (b"CONNECT [::1]:80 HTTP/1.1\r\ncontent-length: 00\r\n\r\n", ":method=CONNECT :authority=[::1]:80"),
     (b"GET / HTTP/1.1\r\nHost: h\r\nA:\r\nB: \r\n\r\n", ":method=GET :path=/ :authority=h a= b="),
     (b"GET / HTTP/1.1\r\nHost: h\r\nA: b \t c\r\n\r\n", ":method=GET :path=/ :authority=h a=b \t c"),
     (b"GET / HTTP/1.1\r\nHost: h\r\n!#$%&'*+-.^_`|~9Z: 1\r\n\r\n", ":method=GET :path=/ :authority=h !#$%&'*+-.^_`|~9z=1"),

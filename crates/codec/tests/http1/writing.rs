@@ -43,7 +43,8 @@ fn request_heads() {
     );
     let connect = [(":method", "CONNECT"), (":authority", "h:80"), (":path", "/ignored")];
     assert_eq!(request(&connect, BodyFraming::None), "CONNECT h:80 HTTP/1.1\r\nhost: h:80\r\n\r\n");
-    assert_eq!(request(&[(":method", "GET"), (":path", "/")], BodyFraming::None), "GET / HTTP/1.1\r\n\r\n");
+    let host_field = [(":method", "GET"), (":path", "/"), ("host", "h")];
+    assert_eq!(request(&host_field, BodyFraming::None), "GET / HTTP/1.1\r\nhost: h\r\n\r\n");
     let asterisk = [(":method", "OPTIONS"), (":path", "*"), (":authority", "h")];
     assert_eq!(request(&asterisk, BodyFraming::None), "OPTIONS * HTTP/1.1\r\nhost: h\r\n\r\n");
 }
@@ -51,8 +52,14 @@ fn request_heads() {
 #[test]
 fn framing_fields_never_contradict() {
     let with = |length: &str, framing| {
-        let fields = [(":method", "POST"), (":path", "/"), ("content-length", length), ("a", "b")];
-        request(&fields, framing).strip_prefix("POST / HTTP/1.1\r\n").unwrap().to_owned()
+        let fields = [
+            (":method", "POST"),
+            (":path", "/"),
+            (":authority", "h"),
+            ("content-length", length),
+            ("a", "b"),
+        ];
+        request(&fields, framing).strip_prefix("POST / HTTP/1.1\r\nhost: h\r\n").unwrap().to_owned()
     };
     assert_eq!(with("5", BodyFraming::Length(5)), "content-length: 5\r\na: b\r\n\r\n");
     for other in ["4", "05", "x", "", "5,5"] {
@@ -65,11 +72,28 @@ fn framing_fields_never_contradict() {
         assert_eq!(with(other, BodyFraming::None), "a: b\r\n\r\n", "{other}");
     }
     assert_eq!(with("0", BodyFraming::None), "content-length: 0\r\na: b\r\n\r\n");
-    let twice = [(":method", "PUT"), (":path", "/"), ("content-length", "5"), ("content-length", "5")];
-    assert_eq!(request(&twice, BodyFraming::Length(5)), "PUT / HTTP/1.1\r\ncontent-length: 5\r\n\r\n");
-    let coded =
-        [(":method", "PUT"), (":path", "/"), ("transfer-encoding", "gzip"), ("transfer-encoding", "chunked")];
-    assert_eq!(request(&coded, BodyFraming::Length(5)), "PUT / HTTP/1.1\r\ncontent-length: 5\r\n\r\n");
+    let twice = [
+        (":method", "PUT"),
+        (":path", "/"),
+        (":authority", "h"),
+        ("content-length", "5"),
+        ("content-length", "5"),
+    ];
+    assert_eq!(
+        request(&twice, BodyFraming::Length(5)),
+        "PUT / HTTP/1.1\r\nhost: h\r\ncontent-length: 5\r\n\r\n"
+    );
+    let coded = [
+        (":method", "PUT"),
+        (":path", "/"),
+        (":authority", "h"),
+        ("transfer-encoding", "gzip"),
+        ("transfer-encoding", "chunked"),
+    ];
+    assert_eq!(
+        request(&coded, BodyFraming::Length(5)),
+        "PUT / HTTP/1.1\r\nhost: h\r\ncontent-length: 5\r\n\r\n"
+    );
     let hosts = [(":method", "GET"), ("host", "b"), (":path", "/"), (":authority", "a"), ("x", "y")];
     assert_eq!(request(&hosts, BodyFraming::None), "GET / HTTP/1.1\r\nhost: a\r\nx: y\r\n\r\n");
 }
@@ -105,9 +129,10 @@ fn what_cannot_be_written_is_not() {
     for fields in [
         &[(":path", "/")][..],
         &[(":method", "GET")],
-        &[(":method", "GET"), (":path", "*")],
-        &[(":method", "GET"), (":path", "http://h/")],
-        &[(":method", "OPTIONS"), (":path", "?q")],
+        &[(":method", "GET"), (":path", "/")],
+        &[(":method", "GET"), (":path", "*"), (":authority", "h")],
+        &[(":method", "GET"), (":path", "http://h/"), (":authority", "h")],
+        &[(":method", "OPTIONS"), (":path", "?q"), (":authority", "h")],
         &[(":method", "CONNECT"), (":path", "/")],
         &[(":method", "CONNECT"), (":authority", "")],
     ] {
