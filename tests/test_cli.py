@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ferryman import ENVOY_API_VERSION, cli, envoy_flags
 from ferryman.errors import StartError
-from ferryman.options import Options
+from ferryman.options import LOG_COMPONENTS, Options
 from ferryman.proxy import Proxy
 
 ENVOYS_FLAGS = {
@@ -130,6 +131,7 @@ def test_flags_become_options(run: Run, served: list[Options]) -> None:
         (["-l", "DEBUG"], "invalid log level specified 'DEBUG'"),
         (["--component-log-level", "upstream"], "component log level not correctly specified 'upstream'"),
         (["--component-log-level", "upstream:loud"], "invalid log level specified 'loud'"),
+        (["--component-log-level", "upsteam:debug"], "'upsteam'; did you mean upstream?"),
         (["--component-log-level", "http:debug,"], "component log level not correctly specified ''"),
         (["--concurrency", "x"], "'x'"),
         (["--concurrency", "-1"], "-1"),
@@ -155,6 +157,12 @@ def test_no_configuration(arguments: list[str], run: Run) -> None:
     code, out, err = run(*arguments)
     assert (code, out) == (1, "")
     assert "at least one of --config-path or --config-yaml should be non-empty" in err
+
+
+def test_log_components_are_those_of_the_data_plane() -> None:
+    # What Envoy answers, and the data plane with it.
+    shown = (Path(__file__).parent / "admin" / "golden" / "logging").read_text().splitlines()
+    assert [line.strip().partition(":")[0] for line in shown if line.startswith("  ")] == [*LOG_COMPONENTS]
 
 
 @pytest.mark.parametrize("rest", [["--", "--bogus"], ["--ignore_rest", "--bogus", "positional"]])

@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "proxy": {
         "admin", "config", "config.model", "errors", "options", "process_limits", "_native", "",
     },
-    "envoy_flags": {"options"},
+    "envoy_flags": {"api", "options"},
     "demo": {"demo", "options", "proxy"},
     "cli": {"config", "demo", "envoy_flags", "errors", "options", "proxy", "quick", "_native", ""},
     "__main__": {"cli"},

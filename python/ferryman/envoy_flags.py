@@ -14,9 +14,11 @@ from typing import Any, cast, get_args
 
 import click
 
-from ferryman.options import DEFAULT_LOG_FORMAT, LogLevel, Options
+from ferryman.api.suggestions import did_you_mean
+from ferryman.options import DEFAULT_LOG_FORMAT, LOG_COMPONENTS, LogLevel, Options
 
 _NO_HOT_RESTART = "there is no hot restart"
+_NO_CONTROL_PLANE = "xDS is not supported yet, so nothing comes from a control plane"
 
 WITHOUT_MEANING = {
     "base_id": f"{_NO_HOT_RESTART}, so processes need no ID to stay apart",
@@ -28,6 +30,9 @@ WITHOUT_MEANING = {
     "skip_hot_restart_parent_stats": f"{_NO_HOT_RESTART}, so no parent to copy stats from",
     "socket_path": f"{_NO_HOT_RESTART}, so no socket for it",
     "socket_mode": f"{_NO_HOT_RESTART}, so no socket for it",
+    "reject_unknown_dynamic_fields": _NO_CONTROL_PLANE,
+    "ignore_unknown_dynamic_fields": _NO_CONTROL_PLANE,
+    "local_address_ip_version": "the IPv4 address of this machine is taken where one is asked for",
     "disabled_extensions": "extensions that are built cannot be switched off; all others are refused anyway",
     "enable_mutex_tracing": "workers share no mutex that could be traced",
     "enable_fine_grain_logging": "log levels are set by component, not by file",
@@ -71,15 +76,12 @@ def flags() -> list[click.Parameter]:
         _text("--service-node", help="Name of this node."),
         _text("--service-zone", help="Zone of this node."),
         _text("--admin-address-path", help="File that the admin address is written to."),
-        _choice("--local-address-ip-version", ["v4", "v6"], help="IP version of the local address."),
         _number("--drain-time-s", 600, help="Seconds that a drain may take."),
         _choice("--drain-strategy", ["gradual", "immediate"], help="How connections are asked to close."),
         _number("--file-flush-interval-msec", 10_000, help="Milliseconds between flushes of access logs."),
         _number("--file-flush-min-size-kb", 64, help="KiB of access log that are flushed at once."),
         _switch("--allow-unknown-static-fields", help="Let unknown fields in files pass."),
         _switch("--allow-unknown-fields", help="The old name of --allow-unknown-static-fields."),
-        _switch("--reject-unknown-dynamic-fields", help="Refuse unknown fields from a control plane."),
-        _switch("--ignore-unknown-dynamic-fields", help="Neither refuse nor count them."),
         click.Option(["--stats-tag", "stats_tags"], multiple=True, callback=_stats_tags, metavar="TAG:VALUE",
                      help="A tag for every stat; may be repeated."),
         *_without_meaning_flags(),
@@ -112,6 +114,7 @@ def _without_meaning_flags() -> list[click.Parameter]:
         "restart_epoch": {"type": click.INT, "callback": _uint32, "default": 0},
         "parent_shutdown_time_s": {"type": click.INT, "callback": _uint32, "default": 900},
         "disabled_extensions": {"default": "", "callback": _extension_names},
+        "local_address_ip_version": {"type": click.Choice(["v4", "v6"]), "default": "v4"},
         "base_id_path": {"default": ""},
         "socket_path": {"default": "@envoy_domain_socket"},
         "socket_mode": {"default": "600"},
@@ -183,6 +186,11 @@ def _component_log_levels(
         component, _, level = entry.partition(":")
         if entry.count(":") != 1 or not component:
             raise click.BadParameter(f"component log level not correctly specified '{entry}'")
+        if component not in LOG_COMPONENTS:
+            meant = did_you_mean(component, LOG_COMPONENTS)
+            raise click.BadParameter(
+                "; ".join(filter(None, [f"invalid component specified '{component}'", meant]))
+            )
         pairs.append((component, _level(level)))
     return tuple(pairs)
 

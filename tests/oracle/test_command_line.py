@@ -16,6 +16,7 @@ ARGUMENTS = [
     [], ["--bogus"], ["-c"], ["-c", "a", "-c", "b"], ["--mode", "foo"], ["--mode", "Serve"], ["-l", "bogus"],
     ["-l", "DEBUG"], ["-l", "warn"], ["-l", "warning"], ["-l", ""], ["-l", "off", "-l", "info"],
     ["--component-log-level", "upstream"], ["--component-log-level", "upstream:bogus"],
+    ["--component-log-level", "bogus:debug"], ["--component-log-level", "http:debug,http:info"],
     ["--component-log-level", "upstream:debug,config:trace"], ["--component-log-level", ""],
     ["--component-log-level", "http:debug,"], ["--component-log-level", ":debug"],
     ["--component-log-level", "http:debug:x"], ["--concurrency", "x"], ["--concurrency", "0"],
