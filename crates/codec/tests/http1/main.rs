@@ -9,6 +9,7 @@
 )]
 
 mod block_properties;
+mod chunk_properties;
 mod corpora;
 mod invariants;
 mod malformed_bodies;

@@ -6,6 +6,7 @@ use ferryman_codec::{
 };
 
 use crate::invariants::expected_framing_lines;
+use crate::reading::{at_every_split, read_request};
 
 const LIST: &str = include_str!("../smuggling/te_mutations.txt");
 
@@ -68,8 +69,9 @@ fn framing_lines(head: &[u8]) -> Vec<String> {
         .collect()
 }
 
-/// Whether the request was let through; panics if what is passed on is ambiguous.
+/// Whether the request was let through, wherever it is cut; panics if what is passed on is ambiguous.
 fn passes(name: &str, request: &[u8]) -> bool {
+    at_every_split(request, |pieces| read_request(pieces, &Http1Settings::default()));
     let Some((head, block)) = decode(request) else { return false };
     let mut out = Vec::new();
     encode_request_head(&block, head.framing, &mut out).unwrap();
