@@ -58,8 +58,13 @@ def _run(options: argparse.Namespace, proxies: list[str], folder: Path) -> None:
         measured["idle"], tables["idle"] = [*idle], results.idle_table(idle)
     for part, table in tables.items():
         print(f"\n{table}")
-        if options.into:
-            results.put_into(options.into, part, f"{results.machine()}.\n\n{table}")
+        text = f"{results.machine()}.\n\n{table}"
+        if options.into and not results.put_into(options.into, part, text):
+            shown = ", ".join(map(str, options.into))
+            print(
+                f"no place for {part} in {shown}: <!-- bench:{part} --> … <!-- /bench:{part} -->",
+                file=sys.stderr,
+            )
     options.json.parent.mkdir(parents=True, exist_ok=True)
     results.write_json(options.json, measured, proxies)
     print(f"\nall rows: {options.json}")
@@ -81,7 +86,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--json", type=Path, default=Path("target/bench/results.json"), help="where all rows go"
     )
-    parser.add_argument("--into", type=Path, help="a document whose tables are replaced: docs/benchmarks.md")
+    parser.add_argument(
+        "--into", type=Path, nargs="+", metavar="FILE",
+        help="documents whose tables are replaced: README.md docs/benchmarks.md",
+    )  # fmt: skip
     options = parser.parse_args()
     for name, words in known.items():
         unknown = set(getattr(options, name)) - set(words)

@@ -1,4 +1,4 @@
-"""The results: as JSON for machines, as Markdown for `docs/benchmarks.md`."""
+"""The results: as JSON for machines, as Markdown for README.md and `docs/benchmarks.md`."""
 
 from __future__ import annotations
 
@@ -97,14 +97,20 @@ def write_json(
     )
 
 
-def put_into(document: Path, part: str, text: str) -> None:
-    """Replaces what stands between `<!-- bench:PART -->` and `<!-- /bench:PART -->` in a document."""
+def put_into(documents: Sequence[Path], part: str, text: str) -> bool:
+    """Replaces what stands between `<!-- bench:PART -->` and `<!-- /bench:PART -->` in documents.
+
+    False if none of them has a place for it.
+    """
     start, end = f"<!-- bench:{part} -->", f"<!-- /bench:{part} -->"
-    before, opened, rest = document.read_text().partition(start)
-    _, closed, after = rest.partition(end)
-    if not (opened and closed):
-        raise ValueError(f"{document} has no place for {part}: {start} … {end}")
-    document.write_text(f"{before}{start}\n{text}\n{end}{after}")
+    has_place = False
+    for document in documents:
+        before, opened, rest = document.read_text().partition(start)
+        _, closed, after = rest.partition(end)
+        if opened and closed:
+            document.write_text(f"{before}{start}\n{text}\n{end}{after}")
+            has_place = True
+    return has_place
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -75,11 +75,17 @@ class Proxy:
     def close(self) -> None:
         """Joins all threads and closes all sockets. Idempotent."""
 
+class Regex:
+    """A compiled RE2 pattern, which takes time linear to the text."""
+
+    def __init__(self, pattern: str) -> None:
+        """Raises NativeError when the data plane's engine does not take the pattern."""
+
+    def matches(self, text: str) -> bool:
+        """Whether it matches the whole text."""
+
 def check_regex(pattern: str) -> str | None:
     """None if the data plane's engine takes this RE2 pattern, else why not."""
-
-def match_regex(pattern: str, text: str) -> bool:
-    """Whether a pattern that `check_regex` takes matches the whole text, in time linear to its length."""
 
 def check_operator(name: str, argument: str | None) -> str | None:
     """None if the data plane can fill this command operator, else why not."""

@@ -53,10 +53,11 @@ def answer(question: Question, running: RunningConfig) -> Reply:
 def _name_filter(pattern: str) -> NameFilter:
     if not pattern:
         return lambda name: True
-    complaint = _native.check_regex(pattern)
-    if complaint is not None:
-        raise Refusal(400, f"INVALID_ARGUMENT: Error while parsing name_regex from {pattern}: {complaint}")
-    return lambda name: _native.match_regex(pattern, name)
+    try:
+        return _native.Regex(pattern).matches
+    except _native.NativeError as error:
+        text = f"INVALID_ARGUMENT: Error while parsing name_regex from {pattern}: {error}"
+        raise Refusal(400, text) from None
 
 
 def _section_rows(
