@@ -8,7 +8,13 @@ use proptest::sample::{Index, select};
 const TELLING: &[u8] = b"\r\n \t;=\"\\09afAFgG+-_x\0\x7f\x80";
 
 fn line() -> impl Strategy<Value = Vec<u8>> {
-    let size = prop_oneof!["[0-9a-fA-F]{1,4}", "0{0,12}[0-9a-f]{1,5}", "[0-9a-fA-F]{14,18}", "[0-7]f{15}"];
+    let size = prop_oneof![
+        "[0-9a-fA-F]{1,4}",
+        "0{0,12}[0-9a-f]{1,5}",
+        "[0-9a-fA-F]{14,18}",
+        "[0-7]f{15}",
+        "0{0,3}[0-7][0-9a-f]{14}"
+    ];
     let extension = select(vec!["", "", ";a", ";a=b", " ; a=\"b;\\\"\"", ";a;b", ";a=", " ", ";;"]);
     let edit = (any::<Index>(), 0..3u8, select(TELLING.to_vec()));
     (size, extension, proptest::collection::vec(edit, 0..2)).prop_map(|(size, extension, edits)| {
