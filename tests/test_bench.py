@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from bench import results
 from bench.__main__ import PARTS
 from bench.peers import Measurement
