@@ -53,6 +53,16 @@ fn no_logs_are_an_empty_set() {
 }
 
 #[test]
+fn a_worker_that_ends_leaves_no_line_behind() {
+    let folder = LogFolder::new(NEVER, 1 << 16);
+    let set = folder.open(&[folder.log("log", "1234\n")]);
+    let worker = folder.worker();
+    set.log(&worker, &Exchange::via_upstream().context());
+    drop(worker);
+    assert_eq!(folder.finish().read("log"), "1234\n");
+}
+
+#[test]
 fn a_full_buffer_goes_without_a_flush() {
     let folder = LogFolder::new(NEVER, 10);
     let set = folder.open(&[folder.log("log", "1234\n")]);

@@ -75,6 +75,13 @@ impl WorkerLogs {
     }
 }
 
+impl Drop for WorkerLogs {
+    /// What is logged by connections that end with the worker goes out too.
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
 impl Buffer {
     fn hand_over(&mut self, next: Vec<u8>, writer: &LogWriterHandle) {
         let data = std::mem::replace(&mut self.data, next);

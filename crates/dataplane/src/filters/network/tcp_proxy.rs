@@ -115,10 +115,9 @@ impl WorkerTcpProxy {
         self.stats.inc(TcpStat::DownstreamCxTotal);
         let mut session = Session::new(&self.proxy, &self.stats, worker, info);
         match session.connect().await {
-            Ok(upstream) => session.relay(&mut socket, upstream, info).await,
-            Err(reason) => session.give_up(reason, info),
+            Ok(upstream) => session.relay(&mut socket, upstream).await,
+            Err(reason) => session.give_up(reason),
         }
-        session.log(info);
     }
 }
 

@@ -70,10 +70,12 @@ enum Outcome {
     OutOfTime(TimeLimit),
 }
 
+/// Dropping it writes the access log: also of a session that the end of the process cuts short.
 pub(super) struct Session<'a> {
     proxy: &'a TcpProxy,
     stats: &'a LocalScope<TcpStats>,
     worker: &'a Rc<Worker>,
+    info: &'a mut ConnectionInfo,
     stream: StreamInfo,
     timer: LazyTimer,
     max_at: Option<Instant>,
@@ -85,7 +87,7 @@ impl<'a> Session<'a> {
         proxy: &'a TcpProxy,
         stats: &'a LocalScope<TcpStats>,
         worker: &'a Rc<Worker>,
-        info: &ConnectionInfo,
+        info: &'a mut ConnectionInfo,
     ) -> Self {
         Session {
             proxy,
@@ -95,6 +97,7 @@ impl<'a> Session<'a> {
             timer: LazyTimer::new(),
             max_at: proxy.max_duration.and_then(|duration| info.start.checked_add(duration)),
             idle_at: proxy.idle_timeout.and_then(|timeout| info.start.checked_add(timeout)),
+            info,
         }
     }
 
@@ -180,11 +183,11 @@ impl<'a> Session<'a> {
     }
 
     /// Ends a session that has not come to a host; the client's connection closes when its socket is dropped.
-    pub(super) fn give_up(&mut self, reason: GivenUp, info: &mut ConnectionInfo) {
+    pub(super) fn give_up(mut self, reason: GivenUp) {
         if let GivenUp::OutOfTime(limit) = reason {
             self.note_time_limit(limit);
         }
-        info.local_close_reason = Cow::Borrowed(reason.close_reason());
+        self.info.local_close_reason = Cow::Borrowed(reason.close_reason());
     }
 
     fn note_time_limit(&mut self, limit: TimeLimit) {
@@ -198,12 +201,7 @@ impl<'a> Session<'a> {
     }
 
     /// Moves bytes until both sides have ended, one breaks, or time is up.
-    pub(super) async fn relay(
-        &mut self,
-        downstream: &mut TransportSocket,
-        mut upstream: TcpUpstream,
-        info: &mut ConnectionInfo,
-    ) {
+    pub(super) async fn relay(mut self, downstream: &mut TransportSocket, mut upstream: TcpUpstream) {
         let cluster = Rc::clone(upstream.cluster());
         let mut relay = Relay::new(cluster.buffer_limit(), self.proxy.buffer_limit);
         let mut counted = Counted::default();
@@ -218,6 +216,7 @@ impl<'a> Session<'a> {
                 Poll::Pending => {
                     if has_moved {
                         self.touch();
+                        self.note_bytes(&counted);
                     }
                     self.poll_time(cx).map(Outcome::OutOfTime)
                 }
@@ -226,8 +225,8 @@ impl<'a> Session<'a> {
         .await;
         relay.release(&worker.blocks);
         counted.finish(self.stats, &cluster);
-        self.note_bytes(counted.to_upstream.read, counted.to_downstream.read);
-        self.end(&outcome, downstream, &mut upstream, info);
+        self.note_bytes(&counted);
+        self.end(&outcome, downstream, &mut upstream);
     }
 
     /// Something has happened: the idle timeout counts from now.
@@ -237,7 +236,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn note_bytes(&mut self, received: u64, answered: u64) {
+    fn note_bytes(&mut self, counted: &Counted) {
+        let (received, answered) = (counted.to_upstream.read, counted.to_downstream.read);
         let stream = &mut self.stream;
         (stream.bytes_received, stream.bytes_sent) = (received, answered);
         stream.downstream.wire_bytes_received = received;
@@ -247,24 +247,18 @@ impl<'a> Session<'a> {
     }
 
     /// Sees to it that both connections end as they should, and notes how.
-    fn end(
-        &mut self,
-        outcome: &Outcome,
-        downstream: &TransportSocket,
-        upstream: &mut TcpUpstream,
-        info: &mut ConnectionInfo,
-    ) {
+    fn end(&mut self, outcome: &Outcome, downstream: &TransportSocket, upstream: &mut TcpUpstream) {
         match outcome {
             Outcome::OutOfTime(limit) => {
                 self.note_time_limit(*limit);
-                info.local_close_reason = Cow::Borrowed(limit.close_reason());
+                self.info.local_close_reason = Cow::Borrowed(limit.close_reason());
                 self.stream.upstream.local_close_reason = Cow::Borrowed(limit.close_reason());
             }
             Outcome::Ended(End::Complete { last: Side::Downstream }) => {}
             Outcome::Ended(End::Complete { last: Side::Upstream }) => upstream.set_closed_by_remote(),
             Outcome::Ended(end @ End::Broken { side: Side::Downstream, .. }) => {
                 if end.is_reset() {
-                    info.detected_close_type = DetectedCloseType::RemoteReset;
+                    self.info.detected_close_type = DetectedCloseType::RemoteReset;
                     reset(&upstream.socket);
                 }
             }
@@ -273,15 +267,14 @@ impl<'a> Session<'a> {
                 if end.is_reset() {
                     self.stream.set_flag(ResponseFlag::UpstreamRemoteReset);
                     self.stream.upstream.detected_close_type = DetectedCloseType::RemoteReset;
-                    info.detected_close_type = DetectedCloseType::LocalReset;
+                    self.info.detected_close_type = DetectedCloseType::LocalReset;
                     reset(downstream);
                 }
             }
         }
     }
 
-    /// Writes the access log.
-    pub(super) fn log(&mut self, info: &ConnectionInfo) {
+    fn log(&mut self) {
         let access_log = &self.proxy.access_log;
         if access_log.is_empty() {
             return;
@@ -292,8 +285,14 @@ impl<'a> Session<'a> {
         let id = uuid::random(random.next(), random.next());
         self.stream.stream_id.push_str(&String::from_utf8_lossy(&id));
         let occasion = AccessLogType::TcpConnectionEnd;
-        let context = FormatContext::new(&self.stream, info, occasion, now, thread_random);
+        let context = FormatContext::new(&self.stream, self.info, occasion, now, thread_random);
         access_log.log(&self.worker.logs, &context);
+    }
+}
+
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        self.log();
     }
 }
 
