@@ -106,11 +106,14 @@ fn reason(address: &Address, error: &io::Error) -> String {
             error.raw_os_error(),
             Some(libc::ENETUNREACH | libc::EADDRNOTAVAIL | libc::EACCES | libc::EPERM | libc::EINVAL)
         );
-    let when = if at_once { "immediate" } else { "delayed" };
     let text = error.to_string();
     // The standard library adds the number.
     let text = text.split_once(" (os error ").map_or(&*text, |(text, _)| text);
-    format!("{when} connect error: {text}")
+    if at_once {
+        format!("immediate connect error: {text}|remote address:{address}")
+    } else {
+        format!("delayed connect error: {text}")
+    }
 }
 
 #[cfg(test)]
@@ -123,8 +126,12 @@ mod tests {
         let pipe = Address::Pipe("/none".into());
         for (address, number, expected) in [
             (&tcp, libc::ECONNREFUSED, "delayed connect error: Connection refused"),
-            (&tcp, libc::ENETUNREACH, "immediate connect error: Network is unreachable"),
-            (&pipe, libc::ENOENT, "immediate connect error: No such file or directory"),
+            (
+                &tcp,
+                libc::ENETUNREACH,
+                "immediate connect error: Network is unreachable|remote address:127.0.0.1:1",
+            ),
+            (&pipe, libc::ENOENT, "immediate connect error: No such file or directory|remote address:/none"),
         ] {
             assert_eq!(reason(address, &io::Error::from_raw_os_error(number)), expected);
         }
