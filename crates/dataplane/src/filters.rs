@@ -1,3 +1,4 @@
 //! Filters of every layer, in the order in which a connection meets them.
 
+pub mod http;
 pub mod network;

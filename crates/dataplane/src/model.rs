@@ -15,6 +15,14 @@ pub mod listener;
 pub mod matcher;
 pub mod route;
 
+/// Reads one piece of the model from msgpack.
+///
+/// # Errors
+/// The bytes are no such piece: Python and the data plane are not of the same version.
+pub fn decode<'b, T: serde::Deserialize<'b>>(bytes: &'b [u8]) -> Result<T, String> {
+    rmp_serde::from_slice(bytes).map_err(|error| format!("the model does not fit this data plane: {error}"))
+}
+
 /// msgpack byte strings as `Vec<u8>` without another dependency.
 mod bytes {
     use serde::de::{Deserializer, Visitor};

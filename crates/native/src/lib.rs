@@ -1,39 +1,25 @@
 //! `ferryman._native`: the data plane's face in Python.
 //!
-//! Owns the module, its error, and the questions that lowering asks. Does not own decisions: all of them are the data
-//! plane's or Python's. What is here is told in `python/ferryman/_native.pyi`.
-
-use pyo3::create_exception;
-use pyo3::exceptions::{PyException, PyValueError};
-use pyo3::prelude::*;
-use pyo3::types::PyString;
+//! Owns conversions between Python's objects and the data plane's, and nothing else. Its typed face is
+//! `python/ferryman/_native.pyi`, which `make check` compares with this.
 
 use ferryman_dataplane::application_log::{self, Component, Level};
+use pyo3::prelude::*;
 
-create_exception!(
-    ferryman._native,
+mod admin_request;
+mod proxy;
+
+pyo3::create_exception!(
+    _native,
     NativeError,
-    PyException,
-    "The data plane refused: `args[0]` is one clear line (what, where, why)."
+    pyo3::exceptions::PyException,
+    "The data plane refused: `args[0]` is one clear line."
 );
-
-#[pymodule(gil_used = false)]
-mod _native {
-    use super::*;
-
-    #[pymodule_export]
-    use super::{NativeError, check_operator, check_regex, log};
-
-    #[pymodule_init]
-    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        module.add("__version__", env!("CARGO_PKG_VERSION"))
-    }
-}
 
 /// None if the data plane's engine takes this RE2 pattern, else why not.
 #[pyfunction]
 fn check_regex(pattern: &str) -> Option<String> {
-    ferryman_dataplane::matcher::check_regex(pattern).err()
+    ferryman_dataplane::matcher::compile_regex(pattern).err()
 }
 
 /// None if the data plane can fill this command operator, else why not.
@@ -43,25 +29,27 @@ fn check_operator(name: &str, argument: Option<&str>) -> Option<String> {
     ferryman_dataplane::format::check_operator(name, argument, None).err()
 }
 
-/// Writes one line to the application log, in its format, if the component's level lets it through.
+/// Writes one line to the application log, if the component's level lets it through.
 #[pyfunction]
-fn log(py: Python<'_>, level: &str, component: &str, message: &str) -> PyResult<()> {
-    let unknown = |what: &str, name: &str| PyValueError::new_err(format!("no such {what}: {name}"));
-    let level = Level::from_name(level).ok_or_else(|| unknown("level", level))?;
-    let component = Component::from_name(component).ok_or_else(|| unknown("component", component))?;
-    if application_log::enabled(component, level) {
-        let (file, line) = caller(py)?;
-        application_log::write_from(component, level, &file, line, &message);
-    }
-    Ok(())
+fn log(py: Python<'_>, level: &str, component: &str, message: &str) {
+    let level = Level::from_name(level).unwrap_or(Level::Info);
+    let component = Component::from_name(component).unwrap_or(Component::Main);
+    py.detach(|| application_log::write_from(component, level, "ferryman", 0, &message));
 }
 
-/// The file, from the package on, and the line of the Python code that called.
-fn caller(py: Python<'_>) -> PyResult<(String, u32)> {
-    let frame = py.import("sys")?.call_method0("_getframe")?;
-    let path = frame.getattr("f_code")?.getattr("co_filename")?;
-    let path = path.cast::<PyString>()?.to_string_lossy();
-    let file = path.rfind("/ferryman/").map_or(&*path, |at| path.get(at + 1..).unwrap_or_default());
-    // A frame has no line where its code was made by a program.
-    Ok((file.to_owned(), frame.getattr("f_lineno")?.extract().unwrap_or(0)))
+#[pymodule(gil_used = false)]
+mod _native {
+    #[pymodule_export]
+    use super::admin_request::AdminRequest;
+    #[pymodule_export]
+    use super::proxy::Proxy;
+    #[pymodule_export]
+    use super::{NativeError, check_operator, check_regex, log};
+
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
 }

@@ -1,9 +1,34 @@
 //! The HTTP connection manager (Envoy: `envoy.filters.network.http_connection_manager`).
+//!
+//! Owns: its compiled settings and what a worker keeps of it. Does not own: reading requests off a connection
+//! (`http1_connection`), what becomes of one (`http_stream`).
+//! Follows Envoy's page "HTTP connection management".
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ferryman_codec::{Http1Settings, UnderscoresAction};
+
+use crate::access_loggers::AccessLogSet;
+use crate::filters::http::HttpFilters;
+use crate::listener::CompileContext;
+use crate::local_address;
+use crate::model;
+use crate::model::http_connection_manager::HeadersWithUnderscoresAction;
+use crate::route::RouteTable;
+use crate::stats::{
+    Http1Stats, HttpStats, ListenerHttpStats, LocalScope, RouterStats, Scope, TracingStats,
+};
+use crate::stream_info::ConnectionInfo;
+use crate::transport_sockets::TransportSocket;
+use crate::worker::Worker;
 
 pub mod connection_facts;
 mod connection_header;
 mod forwarded;
 mod host_normalization;
+mod http1_connection;
 mod path_normalization;
 mod referer;
 mod request_headers;
@@ -14,3 +39,153 @@ pub use connection_facts::ConnectionFacts;
 pub(crate) use host_normalization::port_start;
 pub use request_headers::{Refusal, RequestFacts, RequestHeaderPolicy};
 pub use response_headers::ResponseHeaderPolicy;
+
+/// How long what may take.
+#[derive(Debug)]
+pub struct Timeouts {
+    /// A connection without a request.
+    pub idle: Option<Duration>,
+    /// A connection.
+    pub max_connection_duration: Option<Duration>,
+    /// A stream.
+    pub max_stream_duration: Option<Duration>,
+    /// A stream on which nothing moves.
+    pub stream_idle: Option<Duration>,
+    /// A request, until all of it is there.
+    pub request: Option<Duration>,
+    /// A request's head.
+    pub request_headers: Option<Duration>,
+    /// A client that is to close its side, after our last response.
+    pub delayed_close: Option<Duration>,
+}
+
+/// A compiled HTTP connection manager, shared by all workers.
+#[derive(Debug)]
+pub struct HttpConnectionManager {
+    /// What the codec lets in.
+    pub http1_settings: Http1Settings,
+    /// What is done to each request's head.
+    pub request_headers: RequestHeaderPolicy,
+    /// What is done to each response's head.
+    pub response_headers: ResponseHeaderPolicy,
+    /// Where requests go.
+    pub routes: RouteTable,
+    /// The HTTP filters before the router, and the router's own settings.
+    pub filters: HttpFilters,
+    /// Where streams are logged.
+    pub access_log: AccessLogSet,
+    /// Limits in time.
+    pub timeouts: Timeouts,
+    /// Limit of requests on one connection.
+    pub max_requests: Option<u64>,
+    /// Limit of unread bytes in each direction.
+    pub buffer_limit: usize,
+    /// Whether an upstream's 100 is passed on; else `expect` is answered here.
+    pub proxy_100_continue: bool,
+    http: Scope<HttpStats>,
+    router: Scope<RouterStats>,
+    listener_http: Scope<ListenerHttpStats>,
+    http1: Scope<Http1Stats>,
+    /// Envoy lists these for every connection manager, also where nothing is traced.
+    _tracing: Scope<TracingStats>,
+}
+
+impl HttpConnectionManager {
+    /// Compiles one for a listener whose statistics are called `listener`.
+    ///
+    /// # Errors
+    /// What is wrong, with its place where it has one.
+    pub fn compile(
+        model: &model::http_connection_manager::HttpConnectionManager,
+        listener: &str,
+        buffer_limit: usize,
+        context: &CompileContext<'_>,
+    ) -> Result<Self, String> {
+        let registry = context.registry;
+        let resolve = |name: &str| context.snapshot.slot(name);
+        let filters = HttpFilters::compile(&model.http_filters)?;
+        let mut routes = RouteTable::compile(&model.route_config, &resolve).map_err(|error| error.to_string())?;
+        routes.set_active_filters(&filters);
+        Ok(HttpConnectionManager {
+            http1_settings: http1_settings(model),
+            request_headers: RequestHeaderPolicy::compile(model, local_address::find())?,
+            response_headers: ResponseHeaderPolicy::compile(model),
+            routes,
+            filters,
+            access_log: AccessLogSet::open(&model.access_log, context.logs).map_err(|error| error.to_string())?,
+            timeouts: Timeouts::new(model),
+            max_requests: model.max_requests_per_connection,
+            buffer_limit,
+            proxy_100_continue: model.proxy_100_continue,
+            http: registry.http(&model.stat_prefix),
+            router: registry.router(&model.stat_prefix),
+            listener_http: registry.listener_http(listener, &model.stat_prefix),
+            http1: registry.http1(),
+            _tracing: registry.tracing(&model.stat_prefix),
+        })
+    }
+}
+
+impl Timeouts {
+    fn new(model: &model::http_connection_manager::HttpConnectionManager) -> Self {
+        let duration = |milliseconds: Option<u64>| milliseconds.map(Duration::from_millis);
+        Timeouts {
+            idle: duration(model.idle_timeout_ms),
+            max_connection_duration: duration(model.max_connection_duration_ms),
+            max_stream_duration: duration(model.max_stream_duration_ms),
+            stream_idle: duration(model.stream_idle_timeout_ms),
+            request: duration(model.request_timeout_ms),
+            request_headers: duration(model.request_headers_timeout_ms),
+            delayed_close: duration(model.delayed_close_timeout_ms),
+        }
+    }
+}
+
+fn http1_settings(model: &model::http_connection_manager::HttpConnectionManager) -> Http1Settings {
+    Http1Settings {
+        max_head_bytes: model.max_request_headers_bytes,
+        max_headers_count: model.max_headers_count,
+        allow_absolute_url: true,
+        accept_http_10: model.accept_http_10,
+        enable_trailers: model.enable_trailers,
+        underscores: match model.headers_with_underscores_action {
+            HeadersWithUnderscoresAction::Allow => UnderscoresAction::Allow,
+            HeadersWithUnderscoresAction::RejectRequest => UnderscoresAction::Reject,
+            HeadersWithUnderscoresAction::DropHeader => UnderscoresAction::Drop,
+        },
+    }
+}
+
+/// An HTTP connection manager on one worker.
+#[derive(Debug)]
+pub struct WorkerHttpConnectionManager {
+    /// Its settings.
+    pub settings: Arc<HttpConnectionManager>,
+    /// `http.<prefix>.`
+    pub http: LocalScope<HttpStats>,
+    /// `http.<prefix>.`, of the router.
+    pub router: LocalScope<RouterStats>,
+    /// `listener.<address>.http.<prefix>.`
+    pub listener_http: LocalScope<ListenerHttpStats>,
+    /// `http1.`
+    pub http1: LocalScope<Http1Stats>,
+}
+
+impl WorkerHttpConnectionManager {
+    /// What the worker of this index counts in.
+    #[must_use]
+    pub fn new(settings: &Arc<HttpConnectionManager>, worker: usize) -> Self {
+        WorkerHttpConnectionManager {
+            http: settings.http.local(worker),
+            router: settings.router.local(worker),
+            listener_http: settings.listener_http.local(worker),
+            http1: settings.http1.local(worker),
+            settings: Arc::clone(settings),
+        }
+    }
+
+    /// Serves a connection until its end.
+    pub async fn serve(&self, worker: &Rc<Worker>, socket: TransportSocket, info: &mut ConnectionInfo) {
+        http1_connection::serve(self, worker, socket, info).await;
+    }
+}

@@ -1,0 +1,214 @@
+//! The control thread: admin, signals, flushes, and the end of the process.
+//!
+//! Owns: when what begins and ends. Does not own: the workers' work, the pages of admin.
+//! Follows Envoy's pages "Draining", "Hot restart" (its signals) and "Command line options".
+//!
+//! It never waits for Python: `/ready` and SIGTERM work while Python is stuck.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::admin::{self, DrainRequest, ProxyState};
+use crate::application_log::{self, Component, Level};
+use crate::proxy::Event;
+use crate::state::State;
+use crate::worker::{Command, WorkerThread};
+
+/// How often it is looked whether the workers have ended.
+const END_CHECK: Duration = Duration::from_millis(5);
+
+/// What the control thread is told to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// `/drain_listeners`
+    DrainListeners(DrainRequest),
+    /// End the process.
+    End {
+        /// Let requests in flight finish first.
+        drain: bool,
+    },
+}
+
+/// What the control thread works with.
+#[derive(Debug)]
+pub(crate) struct Control {
+    pub(crate) state: Arc<State>,
+    pub(crate) orders: UnboundedReceiver<Order>,
+    pub(crate) workers: Vec<WorkerThread>,
+    pub(crate) admin: Option<admin::Listener>,
+    pub(crate) events: Sender<Event>,
+    pub(crate) stats_flush_interval: Duration,
+    pub(crate) signals: bool,
+}
+
+/// The signals that it takes. A signal that nobody takes stays what it was.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    reopen: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            reopen: signal(SignalKind::user_defined1())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
+/// What happened.
+enum Happened {
+    Order(Order),
+    Reopen,
+    Nothing,
+}
+
+impl Control {
+    /// Runs until the process is to end and all workers have ended.
+    ///
+    /// # Errors
+    /// The system gives no event loop or no signals; nothing has begun then.
+    pub(crate) fn run(mut self, started: &Sender<io::Result<()>>) {
+        let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
+            Ok(runtime) => runtime,
+            Err(error) => return report(started, Err(error)),
+        };
+        runtime.block_on(async move {
+            let signals = match self.signals.then(Signals::listen).transpose() {
+                Ok(signals) => signals,
+                Err(error) => return report(started, Err(error)),
+            };
+            report(started, Ok(()));
+            self.serve(signals).await;
+        });
+    }
+
+    async fn serve(&mut self, mut signals: Option<Signals>) {
+        if let Some(listener) = self.admin.take() {
+            let state: Arc<dyn ProxyState> = Arc::clone(&self.state) as _;
+            tokio::task::spawn_local(serve_admin(listener, state, Arc::clone(&self.state.process.registry)));
+        }
+        tokio::task::spawn_local(flush_stats(Arc::clone(&self.state), self.stats_flush_interval));
+        self.state.process_stats.initialized(self.state.started.elapsed());
+        loop {
+            match self.next(signals.as_mut()).await {
+                Happened::Order(Order::DrainListeners(request)) => self.drain_listeners(request),
+                Happened::Order(Order::End { drain }) => return self.end(drain, signals.as_mut()).await,
+                Happened::Reopen => self.state.reopen_logs(),
+                Happened::Nothing => {}
+            }
+        }
+    }
+
+    async fn next(&mut self, signals: Option<&mut Signals>) -> Happened {
+        let order = self.orders.recv();
+        let Some(signals) = signals else {
+            return order.await.map_or(Happened::Order(Order::End { drain: false }), Happened::Order);
+        };
+        tokio::select! {
+            order = order => order.map_or(Happened::Order(Order::End { drain: false }), Happened::Order),
+            _ = signals.terminate.recv() => Happened::Order(Order::End { drain: true }),
+            _ = signals.interrupt.recv() => Happened::Order(Order::End { drain: true }),
+            _ = signals.reopen.recv() => Happened::Reopen,
+            _ = signals.hang_up.recv() => Happened::Nothing,
+        }
+    }
+
+    /// `/drain_listeners`: gracefully, connections are sent away over the drain time and listeners close at its end; else
+    /// listeners close now.
+    fn drain_listeners(&self, request: DrainRequest) {
+        let stop = Command::StopListening { inbound_only: request.inbound_only };
+        if !request.graceful {
+            return self.stop_listening(&stop);
+        }
+        if !self.state.process.drain.begin(Instant::now()) || request.skip_exit {
+            return;
+        }
+        let (state, commands) = (Arc::clone(&self.state), self.command_senders());
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(state.process.drain.time()).await;
+            state.listeners_stopped(request.inbound_only);
+            for commands in commands {
+                // A worker that has ended listens no more.
+                drop(commands.send(Command::StopListening { inbound_only: request.inbound_only }));
+            }
+        });
+    }
+
+    fn command_senders(&self) -> Vec<tokio::sync::mpsc::UnboundedSender<Command>> {
+        self.workers.iter().map(WorkerThread::commands).collect()
+    }
+
+    fn stop_listening(&self, command: &Command) {
+        if let Command::StopListening { inbound_only } = *command {
+            self.state.listeners_stopped(inbound_only);
+            for worker in &self.workers {
+                worker.send(Command::StopListening { inbound_only });
+            }
+        }
+    }
+
+    /// Ends: accepts no more, lets requests in flight finish within the drain time if asked to, stops all threads. A second
+    /// order or signal to end cuts that short.
+    async fn end(&mut self, drain: bool, mut signals: Option<&mut Signals>) {
+        let drain_time = if drain { self.state.process.drain.time() } else { Duration::ZERO };
+        application_log::write(Component::Main, Level::Info, "shutting down");
+        self.state.process.drain.end();
+        self.stop_listening(&Command::StopListening { inbound_only: false });
+        let deadline = Instant::now() + drain_time;
+        self.workers.iter().for_each(|worker| worker.send(Command::End(deadline)));
+        let mut check = tokio::time::interval(END_CHECK);
+        while !self.workers.iter().all(WorkerThread::is_ended) {
+            tokio::select! {
+                _ = check.tick() => {}
+                happened = self.next(signals.as_deref_mut()) => {
+                    if let Happened::Order(Order::End { .. }) = happened {
+                        let now = Instant::now();
+                        self.workers.iter().for_each(|worker| worker.send(Command::End(now)));
+                    }
+                }
+            }
+        }
+        self.workers.iter_mut().for_each(WorkerThread::join);
+        // Python may have gone already; it asked for this then.
+        drop(self.events.send(Event::Stopped));
+    }
+}
+
+async fn serve_admin(
+    listener: admin::Listener,
+    state: Arc<dyn ProxyState>,
+    registry: Arc<crate::stats::Registry>,
+) {
+    if let Err(error) = admin::serve(listener, state, registry).await {
+        let text = format!("the admin listener ended: {error}");
+        application_log::write(Component::Admin, Level::Critical, text);
+    }
+}
+
+/// Histograms show what was merged last; gauges are brought up to date at the same pace.
+async fn flush_stats(state: Arc<State>, interval: Duration) {
+    let mut ticks = tokio::time::interval(interval.max(Duration::from_millis(1)));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        state.process.registry.merge_histograms();
+        state.refresh_stats();
+    }
+}
+
+fn report(started: &Sender<io::Result<()>>, result: io::Result<()>) {
+    // Whoever started it waits for this.
+    drop(started.send(result));
+}

@@ -1,0 +1,172 @@
+//! Everything that can end a stream before its time.
+//!
+//! Owns: the kinds, whose fault each is, the response flag that it sets and whether another try may help. Does not own:
+//! what the client is answered (`local_reply`).
+//! Follows Envoy's pages "Access logging" (`%RESPONSE_FLAGS%`) and "Response code details".
+
+use std::borrow::Cow;
+
+use ferryman_codec::ErrorKind as CodecError;
+
+use crate::stream_info::ResponseFlag;
+
+/// Whose fault it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The client's, or the network's between it and us.
+    Downstream,
+    /// An endpoint's, or the network's between it and us.
+    Upstream,
+    /// Ours: configuration and limits.
+    Local,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The request cannot be read.
+    DownstreamCodec(CodecError),
+    /// The connection manager does not let the request in.
+    RequestRefused {
+        /// The status to answer with.
+        status: u16,
+        /// Envoy's `RESPONSE_CODE_DETAILS`.
+        details: &'static str,
+    },
+    /// The client is gone.
+    DownstreamDisconnect,
+    /// The request's head took too long (`request_headers_timeout`).
+    RequestHeadersTimeout,
+    /// The request took too long to come (`request_timeout`).
+    RequestTimeout,
+    /// Nothing moved for too long (`stream_idle_timeout`).
+    StreamIdleTimeout,
+    /// The stream lasted too long (`max_stream_duration`).
+    MaxStreamDuration,
+    /// No route takes the request.
+    RouteNotFound,
+    /// The route's cluster is not there; the status is the route's choice.
+    ClusterNotFound(u16),
+    /// The request asks for another protocol, and none is configured.
+    UpgradeNotAllowed,
+    /// The cluster has no endpoint to send to.
+    NoHealthyUpstream,
+    /// A circuit breaker is open.
+    Overflow,
+    /// No connection could be made.
+    ConnectFailure,
+    /// No connection was made in time.
+    ConnectTimeout,
+    /// The endpoint closed the connection in the middle.
+    UpstreamTermination,
+    /// The response cannot be read.
+    UpstreamCodec(CodecError),
+    /// The response took too long (the route's `timeout`).
+    ResponseTimeout,
+    /// One try took too long (`x-envoy-upstream-rq-per-try-timeout-ms`).
+    PerTryTimeout,
+}
+
+/// What happened, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    /// What.
+    pub kind: ErrorKind,
+    /// Why, in words; empty: there is nothing to add.
+    pub cause: Cow<'static, str>,
+}
+
+impl From<ErrorKind> for Error {
+    fn from(kind: ErrorKind) -> Self {
+        Error { kind, cause: Cow::Borrowed("") }
+    }
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", self.kind)?;
+        if !self.cause.is_empty() {
+            write!(f, ": {}", self.cause)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl ErrorKind {
+    /// Whose fault it is.
+    #[must_use]
+    pub fn side(self) -> Side {
+        match self {
+            Self::DownstreamCodec(_)
+            | Self::RequestRefused { .. }
+            | Self::DownstreamDisconnect
+            | Self::RequestHeadersTimeout
+            | Self::RequestTimeout
+            | Self::UpgradeNotAllowed => Side::Downstream,
+            Self::StreamIdleTimeout
+            | Self::MaxStreamDuration
+            | Self::RouteNotFound
+            | Self::ClusterNotFound(_)
+            | Self::Overflow => Side::Local,
+            Self::NoHealthyUpstream
+            | Self::ConnectFailure
+            | Self::ConnectTimeout
+            | Self::UpstreamTermination
+            | Self::UpstreamCodec(_)
+            | Self::ResponseTimeout
+            | Self::PerTryTimeout => Side::Upstream,
+        }
+    }
+
+    /// Whether another try, at another endpoint, may do better. The request must not have been answered yet.
+    #[must_use]
+    pub fn may_be_retried(self) -> bool {
+        self.side() == Side::Upstream && self != Self::NoHealthyUpstream
+    }
+
+    /// The response flag that it sets.
+    #[must_use]
+    pub fn response_flag(self) -> Option<ResponseFlag> {
+        Some(match self {
+            Self::DownstreamCodec(kind) if kind.is_raised_by_connection_manager() => return None,
+            Self::DownstreamCodec(_) => ResponseFlag::DownstreamProtocolError,
+            Self::RequestRefused { .. }
+            | Self::UpgradeNotAllowed
+            | Self::RequestHeadersTimeout
+            | Self::RequestTimeout => return None,
+            Self::DownstreamDisconnect => ResponseFlag::DownstreamConnectionTermination,
+            Self::StreamIdleTimeout => ResponseFlag::StreamIdleTimeout,
+            Self::MaxStreamDuration => ResponseFlag::DurationTimeout,
+            Self::RouteNotFound => ResponseFlag::NoRouteFound,
+            Self::ClusterNotFound(_) => ResponseFlag::NoClusterFound,
+            Self::NoHealthyUpstream => ResponseFlag::NoHealthyUpstream,
+            Self::Overflow => ResponseFlag::UpstreamOverflow,
+            Self::ConnectFailure | Self::ConnectTimeout => ResponseFlag::UpstreamConnectionFailure,
+            Self::UpstreamTermination => ResponseFlag::UpstreamConnectionTermination,
+            Self::UpstreamCodec(_) => ResponseFlag::UpstreamProtocolError,
+            Self::ResponseTimeout | Self::PerTryTimeout => ResponseFlag::UpstreamRequestTimeout,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_faults_of_upstreams_are_retried() {
+        assert!(ErrorKind::ConnectFailure.may_be_retried());
+        assert!(ErrorKind::UpstreamTermination.may_be_retried());
+        for kind in [ErrorKind::Overflow, ErrorKind::DownstreamDisconnect, ErrorKind::NoHealthyUpstream] {
+            assert!(!kind.may_be_retried(), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn errors_say_why() {
+        let error = Error { kind: ErrorKind::ConnectFailure, cause: "Connection refused".into() };
+        assert_eq!(error.to_string(), "ConnectFailure: Connection refused");
+    }
+}

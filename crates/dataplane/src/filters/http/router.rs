@@ -1,0 +1,219 @@
+//! The last HTTP filter: it sends the request to an endpoint and brings the response back
+//! (Envoy: `envoy.filters.http.router`).
+//!
+//! Owns: the choice of cluster and host, the attempt, what clusters and hosts count of it. Does not own: routes (`route`),
+//! connections (`connection_pool`), the copying of bodies (`http_stream`).
+//! Follows Envoy's page "Router".
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use ferryman_codec::{KnownName, ResponseHead};
+
+use crate::cluster::{WorkerCluster, WorkerHost};
+use crate::connection_pool::{self, PoolError, UpstreamConnection};
+use crate::error::{Error, ErrorKind};
+use crate::http_stream::{Exchange, HttpStream};
+use crate::route::{ForwardAction, Matched, set_authority};
+use crate::stats::{ClusterHistogram, ClusterStat, EndpointStat, ResponseClass, RouterStat};
+use crate::stream_info::{Address, TimePoint};
+
+/// Forwards a stream's request and its response.
+pub(crate) async fn forward<'a>(
+    stream: &mut HttpStream<'a>,
+    matched: Matched<'a>,
+    action: &'a ForwardAction,
+) -> Result<(), Error> {
+    stream.manager.router.inc(RouterStat::RqTotal);
+    let snapshot = stream.worker.snapshot();
+    let choice = action.cluster(&stream.state.request, stream.worker.random.next());
+    let cluster = match choice.slot {
+        None if choice.from_header => snapshot.cluster_by_name(&choice.name),
+        slot => slot.and_then(|slot| snapshot.cluster(slot)),
+    };
+    let Some(cluster) = cluster else {
+        stream.manager.router.inc(RouterStat::NoCluster);
+        return Err(ErrorKind::ClusterNotFound(action.cluster_not_found_response_code).into());
+    };
+    stream.weighted = choice.weighted;
+    stream.state.info.upstream.cluster = Some(Rc::clone(&cluster.info));
+    set_timeouts(stream, action);
+    stream.edit_request(&matched);
+    let Some(host) = cluster.choose_host() else {
+        charge(stream, cluster, None, 503, false);
+        return Err(ErrorKind::NoHealthyUpstream.into());
+    };
+    let result = attempt(stream, action, cluster, &host).await;
+    if let Err(error) = &result {
+        count_failure(stream, cluster, &host, error.kind);
+    }
+    result
+}
+
+fn set_timeouts(stream: &mut HttpStream<'_>, action: &ForwardAction) {
+    let suppress = stream.settings().filters.router.suppress_envoy_headers;
+    stream.route_timeouts = action.set_timeouts(&mut stream.state.request, suppress);
+    if let Some(duration) = stream.route_timeouts.max_stream_duration {
+        stream.timers.stream_by = Some(stream.state.info.start + duration);
+    }
+}
+
+async fn attempt(
+    stream: &mut HttpStream<'_>,
+    action: &ForwardAction,
+    cluster: &Rc<WorkerCluster>,
+    host: &Rc<WorkerHost>,
+) -> Result<(), Error> {
+    if action.auto_host_rewrite {
+        let keep_original = !stream.settings().filters.router.suppress_envoy_headers;
+        let request = &mut stream.state.request;
+        set_authority(request, host.info.hostname.as_bytes(), action.append_x_forwarded_host, keep_original);
+    }
+    stream.state.info.begin_request_attempt(&host.info);
+    let mut connection = match connection_pool::take_idle(host, action.priority) {
+        Some(connection) => connection,
+        None => connect(stream, action, cluster, host).await?,
+    };
+    let Ok(_permit) = connection.request_permit() else {
+        connection_pool::check_in(connection, stream.now);
+        return Err(ErrorKind::Overflow.into());
+    };
+    let info = &mut stream.state.info;
+    let local_address = connection.local_address.clone().unwrap_or_else(|| Address::Pipe("".into()));
+    info.attempt_connected(connection.id(), local_address, Some(connection.protocol()));
+    info.mark(TimePoint::UpstreamPoolReady, stream.now);
+    let mut exchange = Exchange::start(stream, &mut connection, cluster.http1_settings())?;
+    let head = exchange.response_head(stream).await?;
+    if let Some(reply) = receive_head(stream, cluster, host, &head).await? {
+        return stream.reply(reply).await;
+    }
+    stream.start_response(head.status, head.framing)?;
+    exchange.response_body(stream).await?;
+    let is_reusable = exchange.is_reusable();
+    count_success(stream, cluster, &connection);
+    connection.response_complete();
+    if is_reusable {
+        connection_pool::check_in(connection, stream.now);
+    }
+    Ok(())
+}
+
+async fn connect(
+    stream: &mut HttpStream<'_>,
+    action: &ForwardAction,
+    cluster: &Rc<WorkerCluster>,
+    host: &Rc<WorkerHost>,
+) -> Result<Box<UpstreamConnection>, Error> {
+    let connection = match connection_pool::obtain(cluster, host, action.priority) {
+        Ok(obtained) => stream.watching(obtained).await?,
+        Err(error) => Err(error),
+    };
+    stream.now = Instant::now();
+    connection.map_err(|error| match error {
+        PoolError::Overflow => ErrorKind::Overflow.into(),
+        PoolError::ConnectTimeout => ErrorKind::ConnectTimeout.into(),
+        PoolError::Connect { reason } => {
+            stream.state.info.upstream.transport_failure_reason = reason.replace(' ', "_").into();
+            Error { kind: ErrorKind::ConnectFailure, cause: reason.into() }
+        }
+    })
+}
+
+/// Takes the response's head in. Answers what takes its place, if a filter wants that.
+async fn receive_head(
+    stream: &mut HttpStream<'_>,
+    cluster: &WorkerCluster,
+    host: &WorkerHost,
+    head: &ResponseHead,
+) -> Result<Option<crate::local_reply::LocalReply<'static>>, Error> {
+    stream.state.info.response_code_details = "via_upstream".into();
+    if !stream.settings().filters.router.suppress_envoy_headers {
+        stream.set_upstream_service_time();
+    }
+    let is_canary = stream.state.response.get(KnownName::XEnvoyUpstreamCanary) == Some(b"true");
+    charge(stream, cluster, Some(host), head.status, is_canary);
+    if stream.state.filters.is_empty() { Ok(None) } else { stream.walk_response_filters().await }
+}
+
+/// Counts a status that a cluster, and a host of it, is to answer for.
+fn charge(
+    stream: &HttpStream<'_>,
+    cluster: &WorkerCluster,
+    host: Option<&WorkerHost>,
+    status: u16,
+    is_canary: bool,
+) {
+    let stats = &cluster.stats;
+    stats.response_code(ResponseClass::All, status);
+    if is_canary {
+        stats.response_code(ResponseClass::Canary, status);
+    }
+    let origin = if stream.is_internal { ResponseClass::Internal } else { ResponseClass::External };
+    stats.response_code(origin, status);
+    if let Some(host) = host {
+        host.stats.inc(if status < 500 { EndpointStat::RqSuccess } else { EndpointStat::RqError });
+    }
+}
+
+fn count_success(stream: &mut HttpStream<'_>, cluster: &WorkerCluster, connection: &UpstreamConnection) {
+    let stats = &cluster.stats;
+    if let Some(completed_at) = stream.request_completed_at {
+        stream.now = Instant::now();
+        let elapsed = stream.now.saturating_duration_since(completed_at).as_millis();
+        let elapsed = u64::try_from(elapsed).unwrap_or(u64::MAX);
+        stats.record(ClusterHistogram::UpstreamRqTime, elapsed);
+        let is_internal = stream.is_internal;
+        let origin = if is_internal {
+            ClusterHistogram::InternalUpstreamRqTime
+        } else {
+            ClusterHistogram::ExternalUpstreamRqTime
+        };
+        stats.record(origin, elapsed);
+    }
+    count_bytes(stream, cluster, connection);
+}
+
+fn count_bytes(stream: &mut HttpStream<'_>, cluster: &WorkerCluster, connection: &UpstreamConnection) {
+    let state = &mut *stream.state;
+    let bytes = &mut state.info.upstream.bytes;
+    let (received, sent) = (connection.reader.wire_bytes(), state.upstream.wire_bytes());
+    bytes.receive_head(received, connection.reader.head_bytes());
+    bytes.send_head(sent, state.upstream.head_bytes());
+    cluster.stats.add(ClusterStat::UpstreamCxRxBytesTotal, received);
+    cluster.stats.add(ClusterStat::UpstreamCxTxBytesTotal, sent);
+}
+
+fn count_failure(stream: &HttpStream<'_>, cluster: &WorkerCluster, host: &WorkerHost, kind: ErrorKind) {
+    let stats = &cluster.stats;
+    let status = match kind {
+        ErrorKind::UpstreamTermination => {
+            stats.inc(ClusterStat::UpstreamRqRxReset);
+            503
+        }
+        ErrorKind::UpstreamCodec(_) => {
+            stats.inc(ClusterStat::UpstreamCxProtocolError);
+            stats.inc(ClusterStat::UpstreamRqRxReset);
+            502
+        }
+        ErrorKind::ResponseTimeout => {
+            stats.inc(ClusterStat::UpstreamRqTimeout);
+            stats.inc(ClusterStat::UpstreamRqTxReset);
+            504
+        }
+        ErrorKind::PerTryTimeout => {
+            stats.inc(ClusterStat::UpstreamRqPerTryTimeout);
+            stats.inc(ClusterStat::UpstreamRqTxReset);
+            504
+        }
+        ErrorKind::ConnectFailure | ErrorKind::ConnectTimeout | ErrorKind::Overflow => 503,
+        _ => {
+            stats.inc(ClusterStat::UpstreamRqTxReset);
+            return;
+        }
+    };
+    if stream.response_started() {
+        stream.manager.router.inc(RouterStat::RqResetAfterDownstreamResponseStarted);
+    } else {
+        charge(stream, cluster, Some(host), status, false);
+    }
+}

@@ -1,0 +1,293 @@
+//! A downstream connection that carries HTTP/1.1: one request after the other.
+//!
+//! Owns: waiting for requests, reading their heads, and the end of the connection. Does not own: what becomes of a request
+//! (`http_stream`).
+//! Follows: RFC 9112 section 9; Envoy's `HttpProtocolOptions` and `delayed_close_timeout`.
+//!
+//! A connection that waits for a request holds no buffer and no stream.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use tokio::io::ReadBuf;
+
+use crate::drain::{Entered, Phase};
+use crate::error::ErrorKind;
+use crate::http_codec::{Http1Reader, ReadError};
+use crate::http_stream::{Downstream, Finished, HttpStream, StreamState, StreamTimers};
+use crate::stats::{HttpHistogram, HttpStat};
+use crate::stream_info::{ConnectionInfo, TimePoint};
+use crate::timer::{LazyTimer, earliest};
+use crate::transport_sockets::TransportSocket;
+use crate::worker::Worker;
+
+use super::{ConnectionFacts, WorkerHttpConnectionManager};
+
+/// How much a client may still send after our last response before the connection is cut.
+const MOST_LINGERING_BYTES: usize = 1 << 20;
+
+/// Serves a connection until its end.
+pub(super) async fn serve(
+    manager: &WorkerHttpConnectionManager,
+    worker: &Rc<Worker>,
+    socket: TransportSocket,
+    info: &mut ConnectionInfo,
+) {
+    let mut connection = Http1Connection {
+        manager,
+        worker,
+        socket,
+        reader: Http1Reader::new(manager.settings.buffer_limit),
+        timer: LazyTimer::new(),
+        facts: manager.settings.request_headers.connection(info, false),
+        entered: worker.connections.enter(),
+        idle_since: info.start,
+        requests: 0,
+        info,
+        counted: Counted::new(manager),
+    };
+    connection.run().await;
+}
+
+struct Http1Connection<'a> {
+    manager: &'a WorkerHttpConnectionManager,
+    worker: &'a Rc<Worker>,
+    socket: TransportSocket,
+    reader: Http1Reader,
+    timer: LazyTimer,
+    facts: ConnectionFacts,
+    entered: Entered,
+    idle_since: Instant,
+    requests: u64,
+    info: &'a mut ConnectionInfo,
+    counted: Counted<'a>,
+}
+
+/// What ends the wait for a request.
+enum Waited {
+    /// Bytes are there.
+    Bytes,
+    /// The connection is to be closed.
+    Close,
+}
+
+impl Http1Connection<'_> {
+    async fn run(&mut self) {
+        loop {
+            if let Waited::Close = self.wait().await {
+                return;
+            }
+            let now = Instant::now();
+            let mut state = self.worker.take_stream(now);
+            let finished = self.serve_request(&mut state, now).await;
+            self.idle_since = state.info.start + state.info.timing.get(TimePoint::RequestComplete).unwrap_or_default();
+            self.worker.give_stream(state);
+            match finished {
+                Finished::KeepAlive => {
+                    self.reader.release(&self.worker.blocks);
+                }
+                Finished::Close => return,
+                Finished::CloseAfterLinger => return self.linger().await,
+                Finished::Abort => {
+                    self.counted.active_request = true;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Waits for the first byte of a request.
+    async fn wait(&mut self) -> Waited {
+        if self.reader.has_unread() {
+            return Waited::Bytes;
+        }
+        poll_fn(|cx| self.poll_wait(cx)).await
+    }
+
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Waited> {
+        match self.socket.poll_read_ready(cx) {
+            Poll::Ready(Ok(())) => return Poll::Ready(Waited::Bytes),
+            Poll::Ready(Err(_)) => return Poll::Ready(Waited::Close),
+            Poll::Pending => {}
+        }
+        if self.worker.process.drain.phase() == Phase::Ending {
+            self.manager.http.inc(HttpStat::DownstreamCxDrainClose);
+            return Poll::Ready(Waited::Close);
+        }
+        self.entered.watch(cx);
+        let timeouts = &self.manager.settings.timeouts;
+        let idle_by = timeouts.idle.map(|timeout| self.idle_since + timeout);
+        let ends_by = timeouts.max_connection_duration.map(|duration| self.info.start + duration);
+        if self.timer.poll_at(cx, earliest([idle_by, ends_by])).is_pending() {
+            return Poll::Pending;
+        }
+        let is_over = ends_by.is_some_and(|by| by <= Instant::now());
+        let (stat, reason) = if is_over {
+            (HttpStat::DownstreamCxMaxDurationReached, "max_connection_duration")
+        } else {
+            (HttpStat::DownstreamCxIdleTimeout, "idle_timeout")
+        };
+        self.manager.http.inc(stat);
+        self.info.local_close_reason = reason.into();
+        Poll::Ready(Waited::Close)
+    }
+
+    async fn serve_request(&mut self, state: &mut StreamState, now: Instant) -> Finished {
+        let timeouts = &self.manager.settings.timeouts;
+        let mut timers =
+            StreamTimers::new(now, timeouts.stream_idle, timeouts.request_headers, timeouts.request);
+        let head = self.read_head(state, &mut timers).await;
+        timers.headers_by = None;
+        let is_last_request =
+            self.manager.settings.max_requests.is_some_and(|most| self.requests + 1 >= most);
+        self.requests += 1;
+        let (head, error) = match head {
+            Ok(head) => (head, None),
+            Err(None) => {
+                self.counted.closed_by_remote = true;
+                return Finished::Close;
+            }
+            Err(Some(kind)) => (unread_head(), Some(kind)),
+        };
+        let connection = Downstream {
+            socket: &mut self.socket,
+            reader: &mut self.reader,
+            timer: &mut self.timer,
+            info: self.info,
+            facts: &self.facts,
+            is_last_request,
+        };
+        let stream = HttpStream::new(self.manager, self.worker, connection, state, head, timers);
+        let finished = match error {
+            None => stream.run().await,
+            Some(kind) => match stream.refuse(&kind.into()).await {
+                Finished::Abort => Finished::Abort,
+                _ => Finished::CloseAfterLinger,
+            },
+        };
+        self.counted.closed_by_remote = finished == Finished::Abort;
+        finished
+    }
+
+    /// The head; the error that it is to be refused with; or neither, when the client is gone before it began a request.
+    async fn read_head(
+        &mut self,
+        state: &mut StreamState,
+        timers: &mut StreamTimers,
+    ) -> Result<ferryman_codec::RequestHead, Option<ErrorKind>> {
+        let settings = &self.manager.settings.http1_settings;
+        let blocks = &self.worker.blocks;
+        poll_fn(|cx| {
+            let (socket, request) = (&mut self.socket, &mut state.request);
+            match self.reader.poll_request_head(socket, cx, blocks, settings, request) {
+                Poll::Ready(Ok(head)) => Poll::Ready(Ok(head)),
+                Poll::Ready(Err(ReadError::Codec(error))) => {
+                    Poll::Ready(Err(Some(ErrorKind::DownstreamCodec(error.kind))))
+                }
+                Poll::Ready(Err(ReadError::Ended { clean: false })) => {
+                    Poll::Ready(Err(Some(ErrorKind::DownstreamDisconnect)))
+                }
+                Poll::Ready(Err(ReadError::Ended { clean: true } | ReadError::Io(_))) => Poll::Ready(Err(None)),
+                Poll::Pending => {
+                    if self.timer.poll_at(cx, timers.next()).is_pending() {
+                        return Poll::Pending;
+                    }
+                    let missed = timers.missed(Instant::now()).unwrap_or(ErrorKind::RequestHeadersTimeout);
+                    Poll::Ready(Err(Some(missed)))
+                }
+            }
+        })
+        .await
+    }
+
+    /// Closes our side and lets the client read our last words: what it still sends is dropped, for a while.
+    async fn linger(&mut self) {
+        let Some(timeout) = self.manager.settings.timeouts.delayed_close else { return };
+        let deadline = Some(Instant::now() + timeout);
+        self.reader.release(&self.worker.blocks);
+        let mut dropped = 0;
+        let mut is_shut = false;
+        poll_fn(|cx| {
+            if !is_shut {
+                match self.socket.poll_shutdown(cx) {
+                    Poll::Ready(Ok(())) => is_shut = true,
+                    Poll::Ready(Err(_)) => return Poll::Ready(()),
+                    Poll::Pending => {}
+                }
+            }
+            while dropped < MOST_LINGERING_BYTES {
+                let mut block = [0; 4096];
+                let mut into = ReadBuf::new(&mut block);
+                match self.socket.poll_read(cx, &mut into) {
+                    Poll::Ready(Ok(())) if !into.filled().is_empty() => dropped += into.filled().len(),
+                    Poll::Ready(_) => return Poll::Ready(()),
+                    Poll::Pending => {
+                        if self.timer.poll_at(cx, deadline).is_pending() {
+                            return Poll::Pending;
+                        }
+                        self.manager.http.inc(HttpStat::DownstreamCxDelayedCloseTimeout);
+                        return Poll::Ready(());
+                    }
+                }
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+}
+
+/// What is assumed of a request whose head could not be read.
+fn unread_head() -> ferryman_codec::RequestHead {
+    ferryman_codec::RequestHead {
+        consumed: 0,
+        version: ferryman_codec::Version::Http11,
+        framing: ferryman_codec::BodyFraming::None,
+        keep_alive: false,
+        expect_continue: false,
+        upgrade: false,
+        absolute_form: false,
+        kind: ferryman_codec::RequestKind::Other,
+    }
+}
+
+/// Counts one connection for as long as it is open.
+struct Counted<'a> {
+    manager: &'a WorkerHttpConnectionManager,
+    start: Instant,
+    closed_by_remote: bool,
+    active_request: bool,
+}
+
+impl<'a> Counted<'a> {
+    fn new(manager: &'a WorkerHttpConnectionManager) -> Self {
+        let stats = &manager.http;
+        stats.inc(HttpStat::DownstreamCxTotal);
+        stats.inc(HttpStat::DownstreamCxHttp1Total);
+        stats.inc(HttpStat::DownstreamCxActive);
+        stats.inc(HttpStat::DownstreamCxHttp1Active);
+        Counted { manager, start: Instant::now(), closed_by_remote: false, active_request: false }
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        let stats = &self.manager.http;
+        stats.dec(HttpStat::DownstreamCxActive);
+        stats.dec(HttpStat::DownstreamCxHttp1Active);
+        stats.inc(HttpStat::DownstreamCxDestroy);
+        let (by, active) = if self.closed_by_remote {
+            (HttpStat::DownstreamCxDestroyRemote, HttpStat::DownstreamCxDestroyRemoteActiveRq)
+        } else {
+            (HttpStat::DownstreamCxDestroyLocal, HttpStat::DownstreamCxDestroyLocalActiveRq)
+        };
+        stats.inc(by);
+        if self.active_request {
+            stats.inc(HttpStat::DownstreamCxDestroyActiveRq);
+            stats.inc(active);
+        }
+        let lasted = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        stats.record(HttpHistogram::DownstreamCxLengthMs, lasted);
+    }
+}

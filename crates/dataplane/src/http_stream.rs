@@ -1,0 +1,536 @@
+//! One request and its response.
+//!
+//! Owns: the way of a request from its head to its access log, the stream's deadlines, and the head of every response.
+//! Does not own: the connection (`http1_connection`), the choice of an endpoint (`filters::http::router`), the copying of
+//! bodies (`http_stream/exchange.rs`).
+//! Follows Envoy's page "Life of a Request".
+
+use std::borrow::Cow;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant, SystemTime};
+
+use ferryman_codec::{BodyFraming, HeaderBlock, KnownName, RequestHead, RequestKind, Version};
+
+use crate::error::{Error, ErrorKind};
+use crate::filters::http::ActiveFilter;
+use crate::filters::network::http_connection_manager::{
+    ConnectionFacts, HttpConnectionManager, Refusal, WorkerHttpConnectionManager,
+};
+use crate::format::{AccessLogType, FormatContext};
+use crate::header_mutation::MutationScratch;
+use crate::http_codec::{Disturbance, Http1Reader, Http1Writer};
+use crate::local_reply::{LocalReply, When, details_of_reset, set_status};
+use crate::random::thread_random;
+use crate::route::{Action, DirectResponse, Matched, Redirect, RouteLimit, Timeouts, WeightedCluster};
+use crate::stats::HttpStat;
+use crate::stream_info::{ConnectionInfo, Protocol, StreamInfo, TimePoint};
+use crate::timer::LazyTimer;
+use crate::transport_sockets::TransportSocket;
+use crate::worker::Worker;
+
+mod exchange;
+mod filter_walk;
+mod summary;
+mod timers;
+
+pub use exchange::Exchange;
+pub use timers::StreamTimers;
+
+/// How long what is left of a broken response may take to be written.
+const LAST_FLUSH: Duration = Duration::from_secs(1);
+
+/// The memory of one stream; a worker keeps it from stream to stream.
+#[derive(Debug)]
+pub struct StreamState {
+    /// The request's head, as the filters left it.
+    pub request: HeaderBlock,
+    /// The response's head, as it went downstream.
+    pub response: HeaderBlock,
+    /// What is known of the stream.
+    pub info: StreamInfo,
+    /// Writes the response.
+    pub downstream: Http1Writer,
+    /// Writes the request.
+    pub upstream: Http1Writer,
+    /// The HTTP filters of the stream.
+    pub filters: Vec<ActiveFilter>,
+    scratch: MutationScratch,
+}
+
+impl StreamState {
+    /// A stream that begins at `start`.
+    #[must_use]
+    pub fn new(start: Instant, start_time: SystemTime) -> Self {
+        StreamState {
+            request: HeaderBlock::new(),
+            response: HeaderBlock::new(),
+            info: StreamInfo::new(start, start_time),
+            downstream: Http1Writer::new(),
+            upstream: Http1Writer::new(),
+            filters: Vec::new(),
+            scratch: MutationScratch::default(),
+        }
+    }
+
+    /// Forgets the stream; memory is kept.
+    pub fn clear(&mut self) {
+        self.request.clear();
+        self.response.clear();
+        self.filters.clear();
+        clear_writer(&mut self.downstream);
+        clear_writer(&mut self.upstream);
+    }
+}
+
+/// Nothing of one connection's bytes may ever go out on another.
+pub(crate) fn clear_writer(writer: &mut Http1Writer) {
+    if writer.has_pending() || !writer.is_finished() {
+        *writer = Http1Writer::new();
+    } else {
+        writer.reset();
+    }
+}
+
+/// The connection that a request came on.
+#[derive(Debug)]
+pub struct Downstream<'a> {
+    /// Its socket.
+    pub socket: &'a mut TransportSocket,
+    /// Reads from it.
+    pub reader: &'a mut Http1Reader,
+    /// Its one timer.
+    pub timer: &'a mut LazyTimer,
+    /// What is known of it.
+    pub info: &'a ConnectionInfo,
+    /// What request headers need of it.
+    pub facts: &'a ConnectionFacts,
+    /// Whether this is the last request that it may carry.
+    pub is_last_request: bool,
+}
+
+/// What becomes of the connection after a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finished {
+    /// It may carry another request.
+    KeepAlive,
+    /// All was said: it is closed.
+    Close,
+    /// Our side is closed, and what the client still sends is read and dropped for a while, so that it can read our last
+    /// words.
+    CloseAfterLinger,
+    /// It is of no use any more.
+    Abort,
+}
+
+/// One request and its response.
+#[derive(Debug)]
+pub struct HttpStream<'a> {
+    pub(crate) manager: &'a WorkerHttpConnectionManager,
+    pub(crate) worker: &'a Rc<Worker>,
+    pub(crate) connection: Downstream<'a>,
+    pub(crate) state: &'a mut StreamState,
+    pub(crate) head: RequestHead,
+    pub(crate) timers: StreamTimers,
+    /// The last time that was asked for.
+    pub(crate) now: Instant,
+    /// Whether the request comes from inside (`x-envoy-internal`).
+    pub(crate) is_internal: bool,
+    /// When all of the request was there.
+    pub(crate) request_completed_at: Option<Instant>,
+    /// How long the upstream may take.
+    pub(crate) route_timeouts: Timeouts,
+    /// The weighted cluster that was chosen.
+    pub(crate) weighted: Option<&'a WeightedCluster>,
+    matched: Option<Matched<'a>>,
+    response_started: bool,
+    close: bool,
+    abort: bool,
+}
+
+impl<'a> HttpStream<'a> {
+    /// A stream whose request's head was just read.
+    pub fn new(
+        manager: &'a WorkerHttpConnectionManager,
+        worker: &'a Rc<Worker>,
+        connection: Downstream<'a>,
+        state: &'a mut StreamState,
+        head: RequestHead,
+        timers: StreamTimers,
+    ) -> Self {
+        let now = timers.active_at;
+        HttpStream {
+            manager,
+            worker,
+            connection,
+            state,
+            head,
+            timers,
+            now,
+            is_internal: false,
+            request_completed_at: None,
+            route_timeouts: Timeouts { response: None, per_try: None, max_stream_duration: None },
+            weighted: None,
+            matched: None,
+            response_started: false,
+            close: false,
+            abort: false,
+        }
+    }
+
+    pub(crate) fn settings(&self) -> &'a HttpConnectionManager {
+        &self.manager.settings
+    }
+
+    /// Serves the request until its response is written.
+    pub async fn run(mut self) -> Finished {
+        self.begin();
+        if let Err(error) = self.process().await {
+            self.fail(&error).await;
+        }
+        self.end()
+    }
+
+    /// Answers a request whose head could not be read.
+    pub async fn refuse(mut self, error: &Error) -> Finished {
+        self.begin();
+        self.fail(error).await;
+        self.end()
+    }
+
+    async fn process(&mut self) -> Result<(), Error> {
+        if self.head.expect_continue {
+            self.answer_expect()?;
+        }
+        let upgrade = match self.admit() {
+            Ok(upgrade) => upgrade,
+            Err(Refusal::PathRedirect) => return self.redirect_to_normalized_path().await,
+            Err(refusal) => {
+                let (status, details) = (refusal.status(), refusal.details());
+                return Err(ErrorKind::RequestRefused { status, details }.into());
+            }
+        };
+        self.state.info.route_resolution_count += 1;
+        let settings = self.settings();
+        self.matched = settings.routes.find(&self.state.request);
+        if let Some(matched) = &self.matched {
+            self.state.info.set_route(&matched.route.name, &matched.virtual_host.name);
+        }
+        if upgrade {
+            return self.refuse_upgrade();
+        }
+        self.set_route_timers();
+        if !self.walk_request_filters().await? {
+            return Ok(());
+        }
+        let Some(matched) = self.matched else {
+            self.manager.router.inc(crate::stats::RouterStat::NoRoute);
+            return Err(ErrorKind::RouteNotFound.into());
+        };
+        match &matched.route.action {
+            Action::Forward(action) => crate::filters::http::router::forward(self, matched, action).await,
+            Action::Redirect(redirect) => self.redirect(matched, redirect).await,
+            Action::DirectResponse(response) => self.respond_directly(response).await,
+        }
+    }
+
+    /// Brings the head into the form that filters and routes see. Answers whether another protocol is asked for.
+    fn admit(&mut self) -> Result<bool, Refusal> {
+        let random = &self.worker.random;
+        let settings = self.settings();
+        let facts = settings
+            .request_headers
+            .apply(&mut self.state.request, self.connection.facts, || random.next())
+            .inspect_err(|refusal| {
+                self.manager.http.inc(match refusal {
+                    Refusal::AbsolutePath => HttpStat::DownstreamRqNonRelativePath,
+                    Refusal::PathNormalization => HttpStat::DownstreamRqFailedPathNormalization,
+                    Refusal::PathRedirect => HttpStat::DownstreamRqRedirectedWithNormalizedPath,
+                });
+            })?;
+        self.is_internal = facts.internal;
+        self.state.info.remote_address = facts.remote_address;
+        Ok(facts.upgrade)
+    }
+
+    /// Answers `expect: 100-continue` in the upstream's place.
+    fn answer_expect(&mut self) -> Result<(), Error> {
+        if self.settings().proxy_100_continue || self.head.version == Version::Http10 {
+            return Ok(());
+        }
+        self.state.request.remove(KnownName::Expect);
+        self.state.response.clear();
+        set_status(&mut self.state.response, 100);
+        let queued = self.state.downstream.queue_informational(&self.state.response);
+        self.state.response.clear();
+        queued.map_err(|error| ErrorKind::DownstreamCodec(error.kind).into())
+    }
+
+    /// No route here switches protocols. Envoy names the cluster that it would have been.
+    fn refuse_upgrade(&mut self) -> Result<(), Error> {
+        self.manager.http.inc(HttpStat::DownstreamRqWsOnNonWsRoute);
+        let Some(matched) = self.matched else { return Err(ErrorKind::RouteNotFound.into()) };
+        if let Action::Forward(action) = &matched.route.action {
+            let choice = action.cluster(&self.state.request, self.worker.random.next());
+            let snapshot = self.worker.snapshot();
+            if let Some(cluster) = choice.slot.and_then(|slot| snapshot.cluster(slot)) {
+                self.state.info.upstream.cluster = Some(Rc::clone(&cluster.info));
+            }
+        }
+        Err(ErrorKind::UpgradeNotAllowed.into())
+    }
+
+    fn set_route_timers(&mut self) {
+        let start = self.state.info.start;
+        let mut duration = self.settings().timeouts.max_stream_duration;
+        if let Some(Matched { route, .. }) = self.matched {
+            if let Action::Forward(action) = &route.action {
+                limit(&mut self.timers.idle_timeout, action.idle_timeout);
+                limit(&mut duration, action.max_stream_duration);
+            }
+        }
+        self.timers.stream_by = duration.map(|duration| start + duration);
+    }
+
+    async fn redirect_to_normalized_path(&mut self) -> Result<(), Error> {
+        let location = self.state.request.get(KnownName::Path).unwrap_or_default().to_vec();
+        self.reply(LocalReply {
+            status: Refusal::PathRedirect.status(),
+            details: Cow::Borrowed(Refusal::PathRedirect.details()),
+            location: Some(location),
+            ..LocalReply::default()
+        })
+        .await
+    }
+
+    async fn redirect(&mut self, matched: Matched<'a>, redirect: &'a Redirect) -> Result<(), Error> {
+        self.manager.router.inc(crate::stats::RouterStat::RqRedirect);
+        let keep_original = !self.settings().filters.router.suppress_envoy_headers;
+        let location = matched.redirect_location(redirect, &mut self.state.request, keep_original);
+        self.reply(LocalReply {
+            status: redirect.response_code(),
+            details: Cow::Borrowed("direct_response"),
+            location: Some(location),
+            ..LocalReply::default()
+        })
+        .await
+    }
+
+    async fn respond_directly(&mut self, response: &'a DirectResponse) -> Result<(), Error> {
+        self.manager.router.inc(crate::stats::RouterStat::RqDirectResponse);
+        self.reply(LocalReply {
+            status: response.status,
+            body: Cow::Borrowed(&response.body),
+            details: Cow::Borrowed("direct_response"),
+            location: response.location(&self.state.request),
+            ..LocalReply::default()
+        })
+        .await
+    }
+
+    /// Sends an answer of the proxy's own.
+    pub(crate) async fn reply(&mut self, reply: LocalReply<'_>) -> Result<(), Error> {
+        reply.write_head(&mut self.state.response);
+        self.state.info.response_code_details = reply.details.clone();
+        self.close |= reply.close;
+        let length = u64::try_from(reply.body.len()).unwrap_or(u64::MAX);
+        let has_body = self.head.kind != RequestKind::Head && reply.status != 304;
+        let framing = if has_body { BodyFraming::Length(length) } else { BodyFraming::None };
+        self.start_response(reply.status, framing)?;
+        let body = if has_body && reply.status != 204 && reply.status >= 200 { &*reply.body } else { b"" };
+        self.send(body).await
+    }
+
+    /// Writes a whole body and all that waits before it.
+    async fn send(&mut self, body: &[u8]) -> Result<(), Error> {
+        let mut rest = body;
+        poll_fn(|cx| {
+            self.poll_deadlines(cx)?;
+            let writer = &mut self.state.downstream;
+            while !rest.is_empty() {
+                let Poll::Ready(taken) = writer.poll_write(self.connection.socket, cx, rest) else {
+                    return Poll::Pending;
+                };
+                let taken = taken.map_err(|_| ErrorKind::DownstreamDisconnect)?;
+                self.state.info.bytes_sent += u64::try_from(taken).unwrap_or(u64::MAX);
+                rest = rest.get(taken..).unwrap_or_default();
+            }
+            if !writer.is_finished() {
+                writer.finish(None);
+            }
+            writer.poll_flush(self.connection.socket, cx).map_err(|_| ErrorKind::DownstreamDisconnect.into())
+        })
+        .await
+    }
+
+    /// Queues the response's head: the route's edits, then the connection manager's own, then `connection`.
+    pub(crate) fn start_response(&mut self, status: u16, framing: BodyFraming) -> Result<(), Error> {
+        self.state.info.response_code = Some(status);
+        self.edit_response();
+        let framing = self.downstream_framing(framing);
+        self.close |= framing == BodyFraming::UntilClose || self.must_close();
+        if self.close {
+            self.state.response.append(KnownName::Connection, b"close");
+        } else if self.head.version == Version::Http10 {
+            self.state.response.append(KnownName::Connection, b"keep-alive");
+        }
+        self.response_started = true;
+        let state = &mut *self.state;
+        state.info.mark(TimePoint::FirstDownstreamTxByte, self.now);
+        state
+            .downstream
+            .start_response(&state.response, framing, Version::Http11)
+            .map_err(|error| ErrorKind::UpstreamCodec(error.kind).into())
+    }
+
+    fn edit_response(&mut self) {
+        let settings = self.settings();
+        let state = &mut *self.state;
+        if let Some(matched) = &self.matched {
+            let occasion = AccessLogType::NotSet;
+            let mut context =
+                FormatContext::new(&state.info, self.connection.info, occasion, self.now, thread_random);
+            context.request_headers = Some(&state.request);
+            matched.finalize_response(&mut state.response, self.weighted, &context, &mut state.scratch);
+        }
+        let date = self.worker.clock.date(self.now);
+        settings.response_headers.apply(&mut state.response, Some(&state.request), &date);
+    }
+
+    /// Makes the route's edits of the request.
+    pub(crate) fn edit_request(&mut self, matched: &Matched<'_>) {
+        let keep_original = !self.settings().filters.router.suppress_envoy_headers;
+        let state = &mut *self.state;
+        let occasion = AccessLogType::NotSet;
+        let context =
+            FormatContext::new(&state.info, self.connection.info, occasion, self.now, thread_random);
+        let scratch = &mut state.scratch;
+        matched.finalize_request(&mut state.request, self.weighted, &context, keep_original, scratch);
+    }
+
+    fn must_close(&mut self) -> bool {
+        let incomplete = !self.connection.reader.is_ended();
+        if incomplete {
+            self.manager.http.inc(HttpStat::DownstreamRqResponseBeforeRqComplete);
+        }
+        if self.connection.is_last_request {
+            self.manager.http.inc(HttpStat::DownstreamCxMaxRequestsReached);
+        }
+        let drains = self.worker.process.drain.should_close(self.worker.random.next());
+        if drains {
+            self.manager.http.inc(HttpStat::DownstreamCxDrainClose);
+        }
+        incomplete || drains || self.connection.is_last_request || !self.head.keep_alive
+    }
+
+    /// Whether the response's head was queued: from then on a failure can only be told by closing.
+    pub(crate) fn response_started(&self) -> bool {
+        self.response_started
+    }
+
+    /// Ends the stream because of an error.
+    async fn fail(&mut self, error: &Error) {
+        if let Some(flag) = error.kind.response_flag() {
+            self.state.info.set_flag(flag);
+        }
+        self.count_failure(error.kind);
+        let request_complete = self.connection.reader.is_ended();
+        let reply = LocalReply::for_error(error, request_complete);
+        if self.response_started {
+            self.abort = true;
+            self.state.info.response_code_details = match error.kind {
+                ErrorKind::UpstreamCodec(_) | ErrorKind::UpstreamTermination => {
+                    details_of_reset(When::After, error)
+                }
+                _ => reply.details,
+            };
+            return self.flush_last_words(error.kind).await;
+        }
+        if error.kind == ErrorKind::DownstreamDisconnect {
+            self.abort = true;
+            self.state.info.response_code_details = reply.details;
+            return;
+        }
+        if let Err(error) = self.reply(reply).await {
+            self.abort = true;
+            if let Some(flag) = error.kind.response_flag() {
+                self.state.info.set_flag(flag);
+            }
+        }
+    }
+
+    /// What the client was promised before the failure still goes out, if it takes it soon.
+    async fn flush_last_words(&mut self, kind: ErrorKind) {
+        if kind == ErrorKind::DownstreamDisconnect {
+            return;
+        }
+        let flushed = poll_fn(|cx| self.state.downstream.poll_flush(self.connection.socket, cx));
+        // Whether it could be written or not, the connection is closed.
+        drop(tokio::time::timeout(LAST_FLUSH, flushed).await);
+    }
+
+    /// An error once a deadline has passed.
+    pub(crate) fn poll_deadlines(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
+        if self.connection.timer.poll_at(cx, self.timers.next()).is_ready() {
+            self.now = Instant::now();
+            if let Some(kind) = self.timers.missed(self.now) {
+                return Err(kind.into());
+            }
+            cx.waker().wake_by_ref();
+        }
+        Ok(())
+    }
+
+    /// An error once the client is gone. To be asked while nothing is read from it.
+    pub(crate) fn poll_client(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
+        let Downstream { socket, reader, .. } = &mut self.connection;
+        match reader.poll_disturbed(socket, cx, &self.worker.blocks) {
+            Poll::Ready(Disturbance::Ended | Disturbance::Failed(_)) => {
+                Err(ErrorKind::DownstreamDisconnect.into())
+            }
+            // It may send its next request already.
+            Poll::Ready(Disturbance::Data) | Poll::Pending => Ok(()),
+        }
+    }
+
+    /// Waits for something, watching the client and the deadlines meanwhile.
+    pub(crate) async fn watching<T>(&mut self, awaited: impl Future<Output = T>) -> Result<T, Error> {
+        let mut awaited = std::pin::pin!(awaited);
+        poll_fn(|cx| {
+            if let Poll::Ready(value) = awaited.as_mut().poll(cx) {
+                return Poll::Ready(Ok(value));
+            }
+            self.poll_client(cx)?;
+            self.poll_deadlines(cx)?;
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn finished(&self) -> Finished {
+        if self.abort {
+            return Finished::Abort;
+        }
+        if !self.close {
+            return Finished::KeepAlive;
+        }
+        let reader = &self.connection.reader;
+        if reader.is_ended() && !reader.has_unread() { Finished::Close } else { Finished::CloseAfterLinger }
+    }
+
+    fn protocol(&self) -> Protocol {
+        match self.head.version {
+            Version::Http10 => Protocol::Http10,
+            Version::Http11 => Protocol::Http11,
+        }
+    }
+}
+
+fn limit(of_connection_manager: &mut Option<Duration>, of_route: RouteLimit) {
+    match of_route {
+        RouteLimit::FromConnectionManager => {}
+        RouteLimit::Off => *of_connection_manager = None,
+        RouteLimit::After(duration) => *of_connection_manager = Some(duration),
+    }
+}

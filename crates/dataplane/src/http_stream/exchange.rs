@@ -1,0 +1,305 @@
+//! One request sent, one response received: bodies copied in both directions at once.
+//!
+//! Owns: the one poll of both directions, back-pressure, and whether the upstream connection is fit for another request.
+//! Does not own: connecting (`connection_pool`), heads' edits (`http_stream`, `filters::http::router`).
+//! Follows: RFC 9112 section 9; Envoy's page "Flow control".
+//!
+//! Bytes are read from one side only when all that was read before has been taken by the other: what is buffered is one
+//! block a direction.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use ferryman_codec::{BodyFraming, ErrorKind as CodecError, Http1Settings, KnownName, ResponseHead};
+
+use crate::connection_pool::UpstreamConnection;
+use crate::error::{Error, ErrorKind};
+use crate::http_codec::ReadError;
+use crate::stream_info::TimePoint;
+
+use super::HttpStream;
+
+/// How far the request has got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Request {
+    /// Its body is on the way.
+    Copying,
+    /// All of it has been read; some of it still waits to be written.
+    Flushing,
+    /// All of it has been written.
+    Done,
+    /// The upstream takes no more of it. It may have answered before.
+    Refused,
+}
+
+/// A stream's exchange over one upstream connection.
+#[derive(Debug)]
+pub struct Exchange<'c> {
+    connection: &'c mut UpstreamConnection,
+    settings: &'c Http1Settings,
+    request: Request,
+    /// Whether the response says that the connection goes on after it.
+    keep_alive: bool,
+}
+
+impl<'c> Exchange<'c> {
+    /// Queues the request's head.
+    ///
+    /// # Errors
+    /// A filter or an edit made the head unwritable.
+    pub fn start(
+        stream: &mut HttpStream<'_>,
+        connection: &'c mut UpstreamConnection,
+        settings: &'c Http1Settings,
+    ) -> Result<Self, Error> {
+        let state = &mut *stream.state;
+        state
+            .upstream
+            .start_request(&state.request, stream.head.framing)
+            .map_err(|error| Error::from(ErrorKind::DownstreamCodec(error.kind)))?;
+        state.info.mark(TimePoint::FirstUpstreamTxByte, stream.now);
+        Ok(Exchange { connection, settings, request: Request::Copying, keep_alive: false })
+    }
+
+    /// Waits for the response's head, sending the request meanwhile. The head is in the stream's state.
+    pub async fn response_head(&mut self, stream: &mut HttpStream<'_>) -> Result<ResponseHead, Error> {
+        let head = poll_fn(|cx| {
+            stream.poll_deadlines(cx)?;
+            self.poll_request(stream, cx)?;
+            self.poll_response_head(stream, cx)
+        })
+        .await?;
+        self.keep_alive = head.keep_alive && head.framing != BodyFraming::UntilClose;
+        stream.now = Instant::now();
+        stream.timers.active_at = stream.now;
+        stream.state.info.mark(TimePoint::FirstUpstreamRxByte, stream.now);
+        Ok(head)
+    }
+
+    /// Copies the response's body, and what is left of the request's.
+    pub async fn response_body(&mut self, stream: &mut HttpStream<'_>) -> Result<(), Error> {
+        poll_fn(|cx| {
+            stream.poll_deadlines(cx)?;
+            self.poll_request(stream, cx)?;
+            self.poll_response_body(stream, cx)
+        })
+        .await
+    }
+
+    /// Whether the connection may carry another request, now that the response is over.
+    #[must_use]
+    pub fn is_reusable(&self) -> bool {
+        let reader = &self.connection.reader;
+        let is_over = self.request == Request::Done && reader.is_ended();
+        is_over && self.keep_alive && !reader.has_unread() && !reader.is_closed()
+    }
+
+    fn poll_request(&mut self, stream: &mut HttpStream<'_>, cx: &mut Context<'_>) -> Result<(), Error> {
+        loop {
+            match self.request {
+                Request::Copying => match self.poll_request_body(stream, cx)? {
+                    Poll::Ready(()) => {}
+                    Poll::Pending => return Ok(()),
+                },
+                Request::Flushing => match stream.state.upstream.poll_flush(&mut self.connection.socket, cx) {
+                    Poll::Ready(Ok(())) => {
+                        stream.state.info.mark(TimePoint::LastUpstreamTxByte, stream.now);
+                        self.request = Request::Done;
+                    }
+                    Poll::Ready(Err(_)) => self.request = Request::Refused,
+                    Poll::Pending => return Ok(()),
+                },
+                Request::Done | Request::Refused => return Ok(()),
+            }
+        }
+    }
+
+    fn poll_request_body(
+        &mut self,
+        stream: &mut HttpStream<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<Poll<()>, Error> {
+        let socket = &mut self.connection.socket;
+        let downstream = &mut stream.connection;
+        let state = &mut *stream.state;
+        let blocks = &stream.worker.blocks;
+        if downstream.reader.data().is_empty() {
+            if downstream.reader.is_ended() {
+                let trailers = self.settings.enable_trailers.then(|| downstream.reader.trailers());
+                state.upstream.finish(trailers);
+                stream.complete_request();
+                self.request = Request::Flushing;
+                return Ok(Poll::Ready(()));
+            }
+            return match downstream.reader.poll_data(downstream.socket, cx, blocks) {
+                Poll::Ready(Ok(())) => {
+                    stream.timers.active_at = Instant::now();
+                    Ok(Poll::Ready(()))
+                }
+                Poll::Ready(Err(error)) => Err(downstream_error(error)),
+                Poll::Pending => {
+                    if let Poll::Ready(Err(_)) = state.upstream.poll_flush(socket, cx) {
+                        self.request = Request::Refused;
+                    }
+                    Ok(Poll::Pending)
+                }
+            };
+        }
+        match state.upstream.poll_write(socket, cx, downstream.reader.data()) {
+            Poll::Ready(Ok(taken)) => {
+                downstream.reader.consume(taken, blocks);
+                state.info.bytes_received += u64::try_from(taken).unwrap_or(u64::MAX);
+                Ok(Poll::Ready(()))
+            }
+            Poll::Ready(Err(_)) => {
+                self.request = Request::Refused;
+                Ok(Poll::Pending)
+            }
+            Poll::Pending => Ok(Poll::Pending),
+        }
+    }
+
+    fn poll_response_head(
+        &mut self,
+        stream: &mut HttpStream<'_>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<ResponseHead, Error>> {
+        loop {
+            let UpstreamConnection { socket, reader, .. } = &mut *self.connection;
+            let response = &mut stream.state.response;
+            let blocks = &stream.worker.blocks;
+            let kind = stream.head.kind;
+            match reader.poll_response_head(socket, cx, blocks, self.settings, kind, response) {
+                Poll::Ready(Ok(head)) if head.informational => self.pass_informational(stream, head.status)?,
+                Poll::Ready(Ok(head)) => return Poll::Ready(Ok(head)),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.upstream_error(error))),
+                Poll::Pending => {
+                    self.flush_and_watch(stream, cx)?;
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// An upstream's 100 is passed on where the configuration says so. All other 1xx end here.
+    fn pass_informational(&mut self, stream: &mut HttpStream<'_>, status: u16) -> Result<(), Error> {
+        let settings = stream.settings();
+        let state = &mut *stream.state;
+        if status == 100 && settings.proxy_100_continue {
+            settings.response_headers.apply_informational(&mut state.response, Some(&state.request));
+            state
+                .downstream
+                .queue_informational(&state.response)
+                .map_err(|error| Error::from(ErrorKind::UpstreamCodec(error.kind)))?;
+        }
+        state.response.clear();
+        Ok(())
+    }
+
+    fn poll_response_body(
+        &mut self,
+        stream: &mut HttpStream<'_>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Error>> {
+        loop {
+            let UpstreamConnection { socket, reader, .. } = &mut *self.connection;
+            let downstream = &mut stream.connection;
+            let state = &mut *stream.state;
+            let blocks = &stream.worker.blocks;
+            let gone = |_| Error::from(ErrorKind::DownstreamDisconnect);
+            if reader.data().is_empty() {
+                if reader.is_ended() {
+                    if !state.downstream.is_finished() {
+                        let with_trailers = stream.manager.settings.http1_settings.enable_trailers;
+                        state.downstream.finish(with_trailers.then(|| reader.trailers()));
+                        state.info.mark(TimePoint::LastUpstreamRxByte, stream.now);
+                    }
+                    return state.downstream.poll_flush(downstream.socket, cx).map_err(gone);
+                }
+                match reader.poll_data(socket, cx, blocks) {
+                    Poll::Ready(Ok(())) => stream.timers.active_at = Instant::now(),
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(self.upstream_error(error))),
+                    Poll::Pending => {
+                        self.flush_and_watch(stream, cx)?;
+                        return Poll::Pending;
+                    }
+                }
+                continue;
+            }
+            match state.downstream.poll_write(downstream.socket, cx, reader.data()).map_err(gone)? {
+                Poll::Ready(taken) => {
+                    reader.consume(taken, blocks);
+                    state.info.bytes_sent += u64::try_from(taken).unwrap_or(u64::MAX);
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// While the upstream is waited for, the client gets what there is, and is noticed if it leaves.
+    fn flush_and_watch(&self, stream: &mut HttpStream<'_>, cx: &mut Context<'_>) -> Result<(), Error> {
+        let writer = &mut stream.state.downstream;
+        if writer.has_pending() {
+            if let Poll::Ready(Err(_)) = writer.poll_flush(stream.connection.socket, cx) {
+                return Err(ErrorKind::DownstreamDisconnect.into());
+            }
+        }
+        if self.request == Request::Copying { Ok(()) } else { stream.poll_client(cx) }
+    }
+
+    fn upstream_error(&mut self, error: ReadError) -> Error {
+        match error {
+            ReadError::Codec(error) => ErrorKind::UpstreamCodec(error.kind).into(),
+            ReadError::Ended { clean: false } => {
+                self.connection.set_closed_by_remote();
+                ErrorKind::UpstreamCodec(CodecError::PrematureClose).into()
+            }
+            ReadError::Ended { clean: true } | ReadError::Io(_) => {
+                self.connection.set_closed_by_remote();
+                ErrorKind::UpstreamTermination.into()
+            }
+        }
+    }
+}
+
+fn downstream_error(error: ReadError) -> Error {
+    match error {
+        ReadError::Codec(error) => ErrorKind::DownstreamCodec(error.kind).into(),
+        ReadError::Ended { .. } | ReadError::Io(_) => ErrorKind::DownstreamDisconnect.into(),
+    }
+}
+
+impl HttpStream<'_> {
+    /// All of the request is there: from now on the upstream's time counts.
+    pub(super) fn complete_request(&mut self) {
+        if self.request_completed_at.is_some() {
+            return;
+        }
+        if self.head.framing != BodyFraming::None {
+            self.now = Instant::now();
+        }
+        self.request_completed_at = Some(self.now);
+        self.timers.request_by = None;
+        self.timers.response_by = self.route_timeouts.response.map(|timeout| self.now + timeout);
+        self.timers.try_by = self.route_timeouts.per_try.map(|timeout| self.now + timeout);
+        self.state.info.mark(TimePoint::LastDownstreamRxByte, self.now);
+    }
+
+    /// The length that a response to this request is to be framed with, given the upstream's framing.
+    pub(crate) fn downstream_framing(&self, upstream: BodyFraming) -> BodyFraming {
+        match (upstream, self.head.version) {
+            (BodyFraming::UntilClose, ferryman_codec::Version::Http11) => BodyFraming::Chunked,
+            (BodyFraming::Chunked, ferryman_codec::Version::Http10) => BodyFraming::UntilClose,
+            (framing, _) => framing,
+        }
+    }
+
+    /// Milliseconds since all of the request was there, as text for `x-envoy-upstream-service-time`.
+    pub(crate) fn set_upstream_service_time(&mut self) {
+        let Some(completed_at) = self.request_completed_at else { return };
+        let elapsed = self.now.saturating_duration_since(completed_at).as_millis();
+        let text = crate::decimal::Decimal::new(u64::try_from(elapsed).unwrap_or(u64::MAX));
+        self.state.response.set(KnownName::XEnvoyUpstreamServiceTime, text.as_bytes());
+    }
+}

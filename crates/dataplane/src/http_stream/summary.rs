@@ -1,0 +1,117 @@
+//! The begin and the end of a stream as statistics and access logs see it.
+//!
+//! Owns: which counters of the connection manager move when, and the stream's last facts. Does not own: what the upstream's
+//! cluster counts (`filters::http::router`), nor how lines are written (`access_loggers`).
+//! Follows Envoy's pages "HTTP connection manager stats" and "Access logging".
+
+use std::time::Instant;
+
+use ferryman_codec::ErrorKind as CodecError;
+
+use crate::error::ErrorKind;
+use crate::format::{AccessLogType, FormatContext};
+use crate::random::thread_random;
+use crate::stats::{Http1Stat, HttpHistogram, HttpStat, ListenerHttpStat};
+use crate::stream_info::TimePoint;
+
+use super::{Finished, HttpStream};
+
+impl HttpStream<'_> {
+    pub(super) fn begin(&mut self) {
+        let stats = &self.manager.http;
+        stats.inc(HttpStat::DownstreamRqTotal);
+        stats.inc(HttpStat::DownstreamRqHttp1Total);
+        stats.inc(HttpStat::DownstreamRqActive);
+        self.state.info.protocol = Some(self.protocol());
+        let wire = self.connection.reader.head_bytes();
+        // What is in the block are the field lines, near enough: the request line became pseudo-headers.
+        self.state.info.downstream.receive_head(0, wire);
+    }
+
+    /// Counts and logs. Answers what becomes of the connection.
+    pub(super) fn end(mut self) -> Finished {
+        self.now = Instant::now();
+        let finished = self.finished();
+        self.close_facts();
+        self.count_end();
+        let mut filters = std::mem::take(&mut self.state.filters);
+        filters.iter_mut().for_each(|filter| filter.complete(&self.state.info));
+        filters.clear();
+        self.state.filters = filters;
+        self.log();
+        finished
+    }
+
+    fn close_facts(&mut self) {
+        let state = &mut *self.state;
+        let info = &mut state.info;
+        info.mark(TimePoint::RequestComplete, self.now);
+        if info.response_code.is_some() && state.downstream.is_finished() {
+            info.mark(TimePoint::LastDownstreamTxByte, self.now);
+        }
+        info.downstream.wire_bytes_received = self.connection.reader.wire_bytes();
+        let sent = state.downstream.head_bytes();
+        info.downstream.send_head(state.downstream.wire_bytes(), sent);
+        let stats = &self.manager.http;
+        stats.add(HttpStat::DownstreamCxRxBytesTotal, self.connection.reader.wire_bytes());
+        stats.add(HttpStat::DownstreamCxTxBytesTotal, state.downstream.wire_bytes());
+    }
+
+    fn count_end(&self) {
+        let stats = &self.manager.http;
+        stats.dec(HttpStat::DownstreamRqActive);
+        let info = &self.state.info;
+        let Some(status) = info.response_code else { return };
+        stats.inc(HttpStat::DownstreamRqCompleted);
+        let of_listener = &self.manager.listener_http;
+        of_listener.inc(ListenerHttpStat::DownstreamRqCompleted);
+        let class = match status / 100 {
+            1 => Some((HttpStat::DownstreamRq1xx, ListenerHttpStat::DownstreamRq1xx)),
+            2 => Some((HttpStat::DownstreamRq2xx, ListenerHttpStat::DownstreamRq2xx)),
+            3 => Some((HttpStat::DownstreamRq3xx, ListenerHttpStat::DownstreamRq3xx)),
+            4 => Some((HttpStat::DownstreamRq4xx, ListenerHttpStat::DownstreamRq4xx)),
+            5 => Some((HttpStat::DownstreamRq5xx, ListenerHttpStat::DownstreamRq5xx)),
+            _ => None,
+        };
+        if let Some((class, of_listener_class)) = class {
+            stats.inc(class);
+            of_listener.inc(of_listener_class);
+        }
+        let lasted = self.now.saturating_duration_since(info.start).as_millis();
+        stats.record(HttpHistogram::DownstreamRqTime, u64::try_from(lasted).unwrap_or(u64::MAX));
+    }
+
+    /// What the connection manager counts of an error.
+    pub(super) fn count_failure(&self, kind: ErrorKind) {
+        let stats = &self.manager.http;
+        match kind {
+            ErrorKind::DownstreamCodec(codec) if !codec.is_raised_by_connection_manager() => {
+                stats.inc(HttpStat::DownstreamCxProtocolError);
+                if codec == CodecError::UnderscoreInName {
+                    self.manager.http1.inc(Http1Stat::RequestsRejectedWithUnderscoresInHeaders);
+                }
+            }
+            ErrorKind::DownstreamDisconnect => stats.inc(HttpStat::DownstreamRqRxReset),
+            ErrorKind::RequestHeadersTimeout => stats.inc(HttpStat::DownstreamRqHeaderTimeout),
+            ErrorKind::RequestTimeout => stats.inc(HttpStat::DownstreamRqTimeout),
+            ErrorKind::StreamIdleTimeout => stats.inc(HttpStat::DownstreamRqIdleTimeout),
+            ErrorKind::MaxStreamDuration => stats.inc(HttpStat::DownstreamRqMaxDurationReached),
+            _ if self.response_started() => stats.inc(HttpStat::DownstreamRqTxReset),
+            _ => {}
+        }
+    }
+
+    fn log(&self) {
+        let access_log = &self.settings().access_log;
+        if access_log.is_empty() {
+            return;
+        }
+        let state = &*self.state;
+        let occasion = AccessLogType::DownstreamEnd;
+        let mut context =
+            FormatContext::new(&state.info, self.connection.info, occasion, self.now, thread_random);
+        context.request_headers = Some(&state.request);
+        context.response_headers = state.info.response_code.is_some().then_some(&state.response);
+        access_log.log(&self.worker.logs, &context);
+    }
+}

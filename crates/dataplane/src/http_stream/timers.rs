@@ -1,0 +1,111 @@
+//! The deadlines of one stream.
+//!
+//! Owns: which deadlines there are, when each counts, and which error it is to miss one. Does not own the timer itself: a
+//! connection has one (`timer`), which is armed for the earliest.
+//! Follows Envoy's page "How do I configure timeouts?".
+
+use std::time::{Duration, Instant};
+
+use crate::error::ErrorKind;
+use crate::timer::earliest;
+
+/// The deadlines of one stream. `None`: there is no such limit, or it does not count now.
+#[derive(Debug, Clone, Copy)]
+pub struct StreamTimers {
+    /// How long nothing may move.
+    pub idle_timeout: Option<Duration>,
+    /// When something moved last.
+    pub active_at: Instant,
+    /// Until when the head must be there.
+    pub headers_by: Option<Instant>,
+    /// Until when the whole request must be there.
+    pub request_by: Option<Instant>,
+    /// Until when the stream must be over.
+    pub stream_by: Option<Instant>,
+    /// Until when this try must be over.
+    pub try_by: Option<Instant>,
+    /// Until when the response must be over.
+    pub response_by: Option<Instant>,
+}
+
+impl StreamTimers {
+    /// A stream that began at `start`.
+    #[must_use]
+    pub fn new(
+        start: Instant,
+        idle_timeout: Option<Duration>,
+        headers_timeout: Option<Duration>,
+        request_timeout: Option<Duration>,
+    ) -> Self {
+        StreamTimers {
+            idle_timeout,
+            active_at: start,
+            headers_by: headers_timeout.map(|timeout| start + timeout),
+            request_by: request_timeout.map(|timeout| start + timeout),
+            stream_by: None,
+            try_by: None,
+            response_by: None,
+        }
+    }
+
+    /// The deadline that comes first.
+    #[inline]
+    #[must_use]
+    pub fn next(&self) -> Option<Instant> {
+        earliest([
+            self.idle_by(),
+            self.headers_by,
+            self.request_by,
+            self.stream_by,
+            self.try_by,
+            self.response_by,
+        ])
+    }
+
+    /// What is missed at `now`.
+    #[must_use]
+    pub fn missed(&self, now: Instant) -> Option<ErrorKind> {
+        let deadlines = [
+            (self.headers_by, ErrorKind::RequestHeadersTimeout),
+            (self.request_by, ErrorKind::RequestTimeout),
+            (self.try_by, ErrorKind::PerTryTimeout),
+            (self.response_by, ErrorKind::ResponseTimeout),
+            (self.stream_by, ErrorKind::MaxStreamDuration),
+            (self.idle_by(), ErrorKind::StreamIdleTimeout),
+        ];
+        deadlines.into_iter().find(|(by, _)| by.is_some_and(|by| by <= now)).map(|(_, kind)| kind)
+    }
+
+    fn idle_by(&self) -> Option<Instant> {
+        self.idle_timeout.map(|timeout| self.active_at + timeout)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_earliest_counts() {
+        let start = Instant::now();
+        let second = Duration::from_secs(1);
+        let mut timers = StreamTimers::new(start, Some(second * 5), None, Some(second * 3));
+        assert_eq!(timers.next(), Some(start + second * 3));
+        assert_eq!(timers.missed(start + second * 2), None);
+        assert_eq!(timers.missed(start + second * 3), Some(ErrorKind::RequestTimeout));
+        timers.request_by = None;
+        timers.active_at = start + second;
+        assert_eq!(timers.next(), Some(start + second * 6));
+        assert_eq!(timers.missed(start + second * 6), Some(ErrorKind::StreamIdleTimeout));
+        timers.response_by = Some(start + second * 2);
+        assert_eq!(timers.missed(start + second * 6), Some(ErrorKind::ResponseTimeout));
+    }
+
+    #[test]
+    fn without_limits_nothing_is_missed() {
+        let start = Instant::now();
+        let timers = StreamTimers::new(start, None, None, None);
+        assert_eq!(timers.next(), None);
+        assert_eq!(timers.missed(start + Duration::from_secs(1 << 30)), None);
+    }
+}

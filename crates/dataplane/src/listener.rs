@@ -1,0 +1,357 @@
+//! Listeners: addresses on which connections come in, and what is done with them.
+//!
+//! Owns: accepting, the choice of the filter chain, counting connections. Does not own: binding (`listener/bind.rs`), what
+//! filters do (`filters::network`).
+//! Follows Envoy's page "Listeners".
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use tokio::task::AbortHandle;
+
+use crate::access_loggers::{AccessLogSet, LogWriterHandle};
+use crate::application_log::{self, Component, Level};
+use crate::connection_id::next_connection_id;
+use crate::filter_chain::{ConnectionFacts, FilterChainMatcher};
+use crate::filters::network::{NetworkFilter, WorkerNetworkFilter};
+use crate::format::{AccessLogType, FormatContext};
+use crate::model;
+use crate::model::listener::TrafficDirection;
+use crate::random::thread_random;
+use crate::snapshot::Snapshot;
+use crate::stats::{
+    ListenerExtensionStats, ListenerHistogram, ListenerStat, ListenerStats, ListenerWorkerStat, ListenerWorkerStats, LocalScope,
+    Registry, Scope,
+};
+use crate::stream_info::{Address, ConnectionInfo, ResponseFlag, StreamInfo, TimePoint};
+use crate::transport_sockets::{RawBuffer, TransportSocket};
+use crate::worker::Worker;
+
+pub mod bind;
+
+pub use bind::{BindError, BoundSocket};
+
+/// How long accepting pauses when the system has no more file descriptors or memory.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What compiling a listener needs to know of everything else.
+#[derive(Debug)]
+pub struct CompileContext<'a> {
+    /// The statistics.
+    pub registry: &'a Arc<Registry>,
+    /// The clusters that routes name.
+    pub snapshot: &'a Arc<Snapshot>,
+    /// Where access logs are opened.
+    pub logs: &'a LogWriterHandle,
+}
+
+/// A compiled listener, shared by all workers.
+#[derive(Debug)]
+pub struct Listener {
+    /// Its name.
+    pub name: Arc<str>,
+    /// As Python made it.
+    pub model: model::listener::Listener,
+    chains: Vec<FilterChain>,
+    default_chain: Option<FilterChain>,
+    matcher: FilterChainMatcher,
+    access_log: AccessLogSet,
+    stats: Scope<ListenerStats>,
+    /// Envoy lists these for every listener, also where nothing is waited for.
+    _extension_stats: Scope<ListenerExtensionStats>,
+    worker_stats: Vec<Scope<ListenerWorkerStats>>,
+}
+
+#[derive(Debug)]
+struct FilterChain {
+    name: Arc<str>,
+    filter: NetworkFilter,
+}
+
+impl FilterChain {
+    fn compile(
+        model: &model::listener::FilterChain,
+        listener: &str,
+        limit: usize,
+        context: &CompileContext<'_>,
+    ) -> Result<Self, String> {
+        let [filter] = model.filters.as_slice() else {
+            return Err(format!("filter chain '{}' must have exactly one network filter", model.name));
+        };
+        Ok(FilterChain {
+            name: model.name.as_str().into(),
+            filter: NetworkFilter::compile(filter, listener, limit, context)?,
+        })
+    }
+}
+
+impl Listener {
+    /// Compiles a listener; nothing is bound.
+    ///
+    /// # Errors
+    /// What is wrong, with its place.
+    pub fn compile(model: model::listener::Listener, context: &CompileContext<'_>) -> Result<Self, String> {
+        let at = |text: String| format!("{}: listener '{}': {text}", model.place, model.name);
+        let limit = usize::try_from(model.per_connection_buffer_limit_bytes).unwrap_or(usize::MAX);
+        let prefix = stat_prefix(&model);
+        let compile = |chain| FilterChain::compile(chain, &prefix, limit, context).map_err(at);
+        let registry = context.registry;
+        Ok(Listener {
+            name: model.name.as_str().into(),
+            chains: model.filter_chains.iter().map(compile).collect::<Result<_, _>>()?,
+            default_chain: model.default_filter_chain.as_ref().map(compile).transpose()?,
+            matcher: FilterChainMatcher::compile(&model.filter_chains).map_err(at)?,
+            access_log: AccessLogSet::open(&model.access_log, context.logs).map_err(|error| at(error.to_string()))?,
+            stats: registry.listener(&prefix),
+            _extension_stats: registry.listener_extension(&prefix),
+            worker_stats: (0..registry.workers())
+                .map(|worker| registry.listener_worker(&prefix, &format!("worker_{worker}")))
+                .collect(),
+            model,
+        })
+    }
+}
+
+/// How the listener's statistics are called: as the configuration says, or by its first address.
+fn stat_prefix(model: &model::listener::Listener) -> String {
+    if !model.stat_prefix.is_empty() {
+        return model.stat_prefix.clone();
+    }
+    match model.addresses.first() {
+        Some(model::address::Address::Socket { ip, port, .. }) if ip.contains(':') => format!("[{ip}]:{port}"),
+        Some(model::address::Address::Socket { ip, port, .. }) => format!("{ip}:{port}"),
+        Some(model::address::Address::Pipe { path, .. }) => path.clone(),
+        None => model.name.clone(),
+    }
+}
+
+/// A listener on one worker.
+#[derive(Debug)]
+pub struct WorkerListener {
+    listener: Arc<Listener>,
+    chains: Vec<WorkerFilterChain>,
+    default_chain: Option<WorkerFilterChain>,
+    stats: LocalScope<ListenerStats>,
+    worker_stats: Option<LocalScope<ListenerWorkerStats>>,
+    accepting: RefCell<Vec<AbortHandle>>,
+}
+
+#[derive(Debug)]
+struct WorkerFilterChain {
+    name: Arc<str>,
+    filter: WorkerNetworkFilter,
+}
+
+impl WorkerFilterChain {
+    fn new(chain: &FilterChain, worker: usize) -> Self {
+        WorkerFilterChain { name: Arc::clone(&chain.name), filter: chain.filter.on_worker(worker) }
+    }
+}
+
+impl WorkerListener {
+    /// Starts to accept.
+    pub fn start(worker: &Rc<Worker>, listener: &Arc<Listener>, sockets: Vec<BoundSocket>) -> Rc<Self> {
+        let index = worker.index;
+        let this = Rc::new(WorkerListener {
+            chains: listener.chains.iter().map(|chain| WorkerFilterChain::new(chain, index)).collect(),
+            default_chain: listener.default_chain.as_ref().map(|chain| WorkerFilterChain::new(chain, index)),
+            stats: listener.stats.local(index),
+            worker_stats: listener.worker_stats.get(index).map(|scope| scope.local(index)),
+            listener: Arc::clone(listener),
+            accepting: RefCell::default(),
+        });
+        for socket in sockets {
+            match socket.into_accepting() {
+                Ok(socket) => {
+                    let task = tokio::task::spawn_local(accept_loop(Rc::clone(&this), Rc::clone(worker), socket));
+                    this.accepting.borrow_mut().push(task.abort_handle());
+                }
+                Err(error) => {
+                    let text = format!("listener '{}': cannot accept: {error}", listener.name);
+                    application_log::write(Component::Main, Level::Critical, text);
+                }
+            }
+        }
+        this
+    }
+
+    /// Whether it takes traffic from outside the mesh.
+    #[must_use]
+    pub fn is_inbound(&self) -> bool {
+        self.listener.model.traffic_direction == TrafficDirection::Inbound
+    }
+
+    /// Accepts no more and closes its sockets; connections go on.
+    pub fn stop(&self) {
+        self.accepting.borrow_mut().drain(..).for_each(|task| task.abort());
+    }
+
+    fn find_chain(&self, info: &ConnectionInfo) -> Option<&WorkerFilterChain> {
+        let facts = ConnectionFacts {
+            local: &info.local_address,
+            remote: &info.remote_address,
+            direct_remote: &info.direct_remote_address,
+            transport_protocol: "raw_buffer",
+        };
+        match self.listener.matcher.find(&facts) {
+            Some(index) => self.chains.get(index),
+            None => self.default_chain.as_ref(),
+        }
+    }
+
+    async fn serve(&self, worker: &Rc<Worker>, socket: TransportSocket, mut info: ConnectionInfo) {
+        let Some(chain) = self.find_chain(&info) else {
+            self.stats.inc(ListenerStat::NoFilterChainMatch);
+            self.log(worker, &info, Some(ResponseFlag::NoRouteFound));
+            return;
+        };
+        info.filter_chain_name = Arc::clone(&chain.name);
+        chain.filter.serve(worker, socket, &mut info).await;
+        self.log(worker, &info, None);
+    }
+
+    fn log(&self, worker: &Worker, info: &ConnectionInfo, flag: Option<ResponseFlag>) {
+        let access_log = &self.listener.access_log;
+        if access_log.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        let mut stream = StreamInfo::new(info.start, info.start_time);
+        stream.mark(TimePoint::RequestComplete, now);
+        if let Some(flag) = flag {
+            stream.set_flag(flag);
+        }
+        let context = FormatContext::new(&stream, info, AccessLogType::NotSet, now, thread_random);
+        access_log.log(&worker.logs, &context);
+    }
+}
+
+/// Counts one connection for as long as it is open.
+struct Counted<'a> {
+    listener: &'a WorkerListener,
+    start: Instant,
+}
+
+impl<'a> Counted<'a> {
+    fn new(listener: &'a WorkerListener, start: Instant) -> Self {
+        listener.stats.inc(ListenerStat::DownstreamCxTotal);
+        listener.stats.inc(ListenerStat::DownstreamCxActive);
+        if let Some(stats) = &listener.worker_stats {
+            stats.inc(ListenerWorkerStat::DownstreamCxTotal);
+            stats.inc(ListenerWorkerStat::DownstreamCxActive);
+        }
+        Counted { listener, start }
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        let stats = &self.listener.stats;
+        stats.dec(ListenerStat::DownstreamCxActive);
+        stats.inc(ListenerStat::DownstreamCxDestroy);
+        let lasted = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        stats.record(ListenerHistogram::DownstreamCxLengthMs, lasted);
+        if let Some(stats) = &self.listener.worker_stats {
+            stats.dec(ListenerWorkerStat::DownstreamCxActive);
+        }
+    }
+}
+
+/// A socket that connections are taken from.
+pub(crate) enum Accepting {
+    /// TCP; the address it is bound to, when that is every connection's local address too.
+    Tcp(tokio::net::TcpListener, Option<Address>),
+    /// A Unix domain socket and its path.
+    Unix(tokio::net::UnixListener, Address),
+}
+
+impl Accepting {
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TransportSocket, Address, Address)>> {
+        match self {
+            Self::Tcp(listener, bound) => listener.poll_accept(cx).map(|accepted| {
+                let (stream, remote) = accepted?;
+                stream.set_nodelay(true)?;
+                let local = match bound {
+                    Some(address) => address.clone(),
+                    None => Address::Ip(stream.local_addr()?),
+                };
+                Ok((TransportSocket::RawBuffer(RawBuffer::Tcp(stream)), local, Address::Ip(remote)))
+            }),
+            Self::Unix(listener, bound) => listener.poll_accept(cx).map(|accepted| {
+                let (stream, _) = accepted?;
+                let remote = Address::Pipe("".into());
+                Ok((TransportSocket::RawBuffer(RawBuffer::Unix(stream)), bound.clone(), remote))
+            }),
+        }
+    }
+}
+
+async fn accept_loop(listener: Rc<WorkerListener>, worker: Rc<Worker>, socket: Accepting) {
+    let most = listener.listener.model.max_connections_to_accept_per_socket_event.unwrap_or(u32::MAX);
+    let in_a_row = Cell::new(0u32);
+    loop {
+        let accepted = poll_fn(|cx| {
+            let poll = socket.poll_accept(cx);
+            if poll.is_pending() && in_a_row.get() > 0 {
+                let batch = u64::from(in_a_row.replace(0));
+                listener.stats.record(ListenerHistogram::ConnectionsAcceptedPerSocketEvent, batch);
+            }
+            poll
+        })
+        .await;
+        match accepted {
+            Ok((socket, local, remote)) => {
+                spawn_connection(&listener, &worker, socket, local, remote);
+                in_a_row.set(in_a_row.get() + 1);
+                if in_a_row.get() >= most {
+                    let batch = u64::from(in_a_row.replace(0));
+                    listener.stats.record(ListenerHistogram::ConnectionsAcceptedPerSocketEvent, batch);
+                    tokio::task::yield_now().await;
+                }
+            }
+            // The client is gone again.
+            Err(error) if is_of_connection(&error) => {}
+            Err(error) => {
+                let name = &listener.listener.name;
+                let text = format!("listener '{name}': accepting pauses for {} ms: {error}", PAUSE.as_millis());
+                application_log::write(Component::ConnHandler, Level::Warning, text);
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Whether the error is the accepted connection's, not the listening socket's or the system's.
+fn is_of_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+            | io::ErrorKind::InvalidInput
+            | io::ErrorKind::NotConnected
+    )
+}
+
+fn spawn_connection(
+    listener: &Rc<WorkerListener>,
+    worker: &Rc<Worker>,
+    socket: TransportSocket,
+    local: Address,
+    remote: Address,
+) {
+    let (listener, worker) = (Rc::clone(listener), Rc::clone(worker));
+    tokio::task::spawn_local(async move {
+        let start = Instant::now();
+        let mut info =
+            ConnectionInfo::new(next_connection_id(), local, remote, start, worker.clock.wall(start));
+        info.listener_name = Arc::clone(&listener.listener.name);
+        let _counted = Counted::new(&listener, start);
+        worker.contain_panic(listener.serve(&worker, socket, info)).await;
+    });
+}

@@ -1,0 +1,293 @@
+//! Binding a listener's addresses: all of them, before any traffic flows.
+//!
+//! Owns: sockets, their options, and one clear line when an address cannot be had. Does not own: accepting (`listener`).
+//! Follows Envoy's `Listener` fields `reuse_port`, `tcp_backlog_size`, `freebind`, `transparent`, `additional_addresses`,
+//! and `Pipe`.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsRawFd;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::{SocketAddr as UnixAddress, UnixListener, UnixStream};
+use std::path::Path;
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::model;
+use crate::stream_info::Address;
+
+use super::Accepting;
+
+/// How many connections the kernel keeps for us to accept, unless the configuration says otherwise; it cuts this down to
+/// `net.core.somaxconn`.
+const BACKLOG: i32 = 65_535;
+
+/// An address that cannot be listened on.
+#[derive(Debug)]
+pub struct BindError {
+    text: String,
+}
+
+impl std::fmt::Display for BindError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for BindError {}
+
+/// A socket that is bound and listens, for one worker.
+#[derive(Debug)]
+pub struct BoundSocket {
+    socket: Bound,
+    /// Where it is bound; a port 0 has become a real one.
+    pub address: Address,
+}
+
+#[derive(Debug)]
+enum Bound {
+    Tcp(std::net::TcpListener),
+    Unix(UnixListener),
+}
+
+impl BoundSocket {
+    /// Registers it with this thread's event loop.
+    pub(super) fn into_accepting(self) -> io::Result<Accepting> {
+        Ok(match self.socket {
+            Bound::Tcp(listener) => {
+                let is_any = matches!(&self.address, Address::Ip(address) if address.ip().is_unspecified());
+                let listener = tokio::net::TcpListener::from_std(listener)?;
+                Accepting::Tcp(listener, (!is_any).then_some(self.address))
+            }
+            Bound::Unix(listener) => {
+                Accepting::Unix(tokio::net::UnixListener::from_std(listener)?, self.address)
+            }
+        })
+    }
+
+    fn duplicate(&self) -> io::Result<Self> {
+        let socket = match &self.socket {
+            Bound::Tcp(listener) => Bound::Tcp(listener.try_clone()?),
+            Bound::Unix(listener) => Bound::Unix(listener.try_clone()?),
+        };
+        Ok(BoundSocket { socket, address: self.address.clone() })
+    }
+
+    /// The admin listener takes standard sockets.
+    #[must_use]
+    pub fn into_admin(self) -> crate::admin::Listener {
+        match (self.socket, self.address) {
+            (Bound::Tcp(listener), _) => crate::admin::Listener::Tcp(listener),
+            (Bound::Unix(listener), Address::Pipe(path)) => crate::admin::Listener::Unix(listener, path),
+            (Bound::Unix(listener), Address::Ip(_)) => crate::admin::Listener::Unix(listener, "".into()),
+        }
+    }
+}
+
+/// The sockets of a listener: for each worker one for each address.
+///
+/// # Errors
+/// One line: which listener, which address, why. What was bound so far is closed.
+pub fn bind(listener: &model::listener::Listener, workers: usize) -> Result<Vec<Vec<BoundSocket>>, BindError> {
+    let mut sockets: Vec<Vec<BoundSocket>> = (0..workers).map(|_| Vec::new()).collect();
+    if !listener.bind_to_port {
+        return Ok(sockets);
+    }
+    for address in &listener.addresses {
+        let fail = |error: &io::Error| BindError {
+            text: format!(
+                "{}: listener '{}': cannot bind '{}': {}",
+                listener.place,
+                listener.name,
+                text_of(address),
+                reason(error)
+            ),
+        };
+        let first = bind_one(address, listener, None).map_err(|error| fail(&error))?;
+        let Address::Ip(bound) = first.address else {
+            share(&mut sockets, first).map_err(|error| fail(&error))?;
+            continue;
+        };
+        if !listener.reuse_port {
+            share(&mut sockets, first).map_err(|error| fail(&error))?;
+            continue;
+        }
+        let mut first = Some(first);
+        for of_worker in &mut sockets {
+            let socket = match first.take() {
+                Some(socket) => socket,
+                None => bind_one(address, listener, Some(bound.port())).map_err(|error| fail(&error))?,
+            };
+            of_worker.push(socket);
+        }
+    }
+    Ok(sockets)
+}
+
+/// The socket of the admin listener.
+///
+/// # Errors
+/// One line: which address, why.
+pub fn bind_admin(address: &model::address::Address) -> Result<BoundSocket, BindError> {
+    let options = Options { reuse_port: false, freebind: false, transparent: false, backlog: BACKLOG, fast_open: None };
+    bind_address(address, &options, None).map_err(|error| BindError {
+        text: format!("admin: cannot bind '{}': {}", text_of(address), reason(&error)),
+    })
+}
+
+/// One socket for all workers: each waits on a duplicate, the kernel wakes one.
+fn share(sockets: &mut [Vec<BoundSocket>], socket: BoundSocket) -> io::Result<()> {
+    if let Some((first, rest)) = sockets.split_first_mut() {
+        for of_worker in rest {
+            of_worker.push(socket.duplicate()?);
+        }
+        first.push(socket);
+    }
+    Ok(())
+}
+
+struct Options {
+    reuse_port: bool,
+    freebind: bool,
+    transparent: bool,
+    backlog: i32,
+    fast_open: Option<u32>,
+}
+
+fn bind_one(
+    address: &model::address::Address,
+    listener: &model::listener::Listener,
+    port: Option<u16>,
+) -> io::Result<BoundSocket> {
+    let backlog = listener.tcp_backlog_size.map_or(BACKLOG, |size| i32::try_from(size).unwrap_or(i32::MAX));
+    let options = Options {
+        reuse_port: listener.reuse_port,
+        freebind: listener.freebind,
+        transparent: listener.transparent,
+        backlog,
+        fast_open: listener.tcp_fast_open_queue_length,
+    };
+    bind_address(address, &options, port)
+}
+
+fn bind_address(address: &model::address::Address, options: &Options, port: Option<u16>) -> io::Result<BoundSocket> {
+    match address {
+        model::address::Address::Socket { ip, port: configured, ipv4_compat } => {
+            let ip: IpAddr =
+                ip.parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "not an IP address"))?;
+            bind_tcp(SocketAddr::new(ip, port.unwrap_or(*configured)), *ipv4_compat, options)
+        }
+        model::address::Address::Pipe { path, mode } => bind_unix(path, *mode),
+    }
+}
+
+fn bind_tcp(address: SocketAddr, ipv4_compat: bool, options: &Options) -> io::Result<BoundSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if options.reuse_port {
+        socket.set_reuse_port(true)?;
+    }
+    if address.is_ipv6() {
+        socket.set_only_v6(!ipv4_compat)?;
+    }
+    if options.freebind {
+        match address {
+            SocketAddr::V4(_) => socket.set_freebind_v4(true)?,
+            SocketAddr::V6(_) => socket.set_freebind_v6(true)?,
+        }
+    }
+    if options.transparent {
+        match address {
+            SocketAddr::V4(_) => socket.set_ip_transparent_v4(true)?,
+            SocketAddr::V6(_) => set_option(&socket, libc::SOL_IPV6, libc::IPV6_TRANSPARENT, 1)?,
+        }
+    }
+    if let Some(queue) = options.fast_open {
+        let queue = i32::try_from(queue).unwrap_or(i32::MAX);
+        set_option(&socket, libc::SOL_TCP, libc::TCP_FASTOPEN, queue)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(options.backlog)?;
+    let listener: std::net::TcpListener = socket.into();
+    let bound = listener.local_addr()?;
+    Ok(BoundSocket { socket: Bound::Tcp(listener), address: Address::Ip(bound) })
+}
+
+fn set_option(socket: &Socket, level: i32, name: i32, value: i32) -> io::Result<()> {
+    let length = libc::socklen_t::try_from(size_of::<i32>()).unwrap_or_default();
+    // SAFETY: the descriptor is open for as long as `socket` lives, and the value is an `i32` of the length given.
+    let result = unsafe {
+        libc::setsockopt(socket.as_raw_fd(), level, name, std::ptr::from_ref(&value).cast(), length)
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// A path that begins with `@` names an abstract socket.
+fn bind_unix(path: &str, mode: u32) -> io::Result<BoundSocket> {
+    let listener = if let Some(name) = path.strip_prefix('@') {
+        UnixListener::bind_addr(&UnixAddress::from_abstract_name(name)?)?
+    } else {
+        remove_stale(Path::new(path))?;
+        let listener = UnixListener::bind(path)?;
+        if mode != 0 {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+        }
+        listener
+    };
+    listener.set_nonblocking(true)?;
+    Ok(BoundSocket { socket: Bound::Unix(listener), address: Address::Pipe(path.into()) })
+}
+
+/// Removes a socket that nobody listens on any more. One that is in use stays, and binding fails.
+fn remove_stale(path: &Path) -> io::Result<()> {
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|data| data.file_type().is_socket());
+    if is_socket && UnixStream::connect(path).is_err_and(|e| e.kind() == io::ErrorKind::ConnectionRefused) {
+        std::fs::remove_file(path)?;
+    }
+    Ok(())
+}
+
+fn text_of(address: &model::address::Address) -> String {
+    match address {
+        model::address::Address::Socket { ip, port, .. } if ip.contains(':') => format!("[{ip}]:{port}"),
+        model::address::Address::Socket { ip, port, .. } => format!("{ip}:{port}"),
+        model::address::Address::Pipe { path, .. } => path.clone(),
+    }
+}
+
+/// The system's words, without Rust's "(os error 98)".
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn socket(ip: &str, port: u16) -> model::address::Address {
+        model::address::Address::Socket { ip: ip.to_owned(), port, ipv4_compat: false }
+    }
+
+    #[test]
+    fn a_port_in_use_is_one_clear_line() {
+        let taken = bind_admin(&socket("127.0.0.1", 0)).expect("bound");
+        let Address::Ip(address) = taken.address else { panic!("an IP address") };
+        let error = bind_admin(&socket("127.0.0.1", address.port())).expect_err("in use");
+        assert_eq!(error.to_string(), format!("admin: cannot bind '{address}': Address already in use"));
+    }
+
+    #[test]
+    fn a_stale_unix_socket_is_replaced_and_a_live_one_is_not() {
+        let path = std::env::temp_dir().join(format!("ferryman-bind-{}.sock", std::process::id()));
+        let pipe = model::address::Address::Pipe { path: path.to_string_lossy().into_owned(), mode: 0o600 };
+        let first = bind_admin(&pipe).expect("bound");
+        assert!(bind_admin(&pipe).is_err());
+        drop(first);
+        assert!(bind_admin(&pipe).is_ok());
+        assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
+        std::fs::remove_file(&path).expect("removed");
+    }
+}

@@ -1,0 +1,209 @@
+//! Answers that the proxy gives itself.
+//!
+//! Owns: the one place where an error becomes a status, a body and `RESPONSE_CODE_DETAILS`, and the head of such an answer.
+//! Does not own: response flags (`error`), sending (`http_stream`), header edits of routes (`route`).
+//! Follows Envoy's pages "Response code details" and "Local reply modification".
+
+use std::borrow::Cow;
+
+use ferryman_codec::http1::reason::phrase;
+use ferryman_codec::{HeaderBlock, KnownName};
+
+use crate::decimal::Decimal;
+use crate::error::{Error, ErrorKind};
+
+/// An answer of the proxy's own.
+#[derive(Debug, Clone, Default)]
+pub struct LocalReply<'a> {
+    /// The status.
+    pub status: u16,
+    /// The body, plain text; it may be empty.
+    pub body: Cow<'a, [u8]>,
+    /// `RESPONSE_CODE_DETAILS`.
+    pub details: Cow<'static, str>,
+    /// The `location`, where the client is sent elsewhere.
+    pub location: Option<Vec<u8>>,
+    /// Whether a limit of ours is the reason (`x-envoy-overloaded`).
+    pub overloaded: bool,
+    /// Whether the connection is closed afterwards.
+    pub close: bool,
+}
+
+/// Whether the response had begun when the upstream failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// No: the client gets a local reply.
+    Before,
+    /// Yes: the client's connection is closed.
+    After,
+}
+
+impl LocalReply<'_> {
+    /// The answer to an error. `request_complete`: whether all of the request had come.
+    #[must_use]
+    pub fn for_error(error: &Error, request_complete: bool) -> LocalReply<'static> {
+        let timeout_status = if request_complete { 504 } else { 408 };
+        match error.kind {
+            ErrorKind::DownstreamCodec(kind) => {
+                let status = kind.status();
+                let body = if kind.is_raised_by_connection_manager() { "" } else { phrase(status) };
+                LocalReply { close: true, ..reply(status, body, kind.details()) }
+            }
+            ErrorKind::RequestRefused { status, details } => reply(status, "", details),
+            ErrorKind::DownstreamDisconnect => reply(0, "", "downstream_remote_disconnect"),
+            ErrorKind::RequestHeadersTimeout => {
+                LocalReply { close: true, ..reply(408, "request header timeout", "request_header_timeout") }
+            }
+            ErrorKind::RequestTimeout => reply(408, "request timeout", "request_overall_timeout"),
+            ErrorKind::StreamIdleTimeout => reply(timeout_status, "stream timeout", "stream_idle_timeout"),
+            ErrorKind::MaxStreamDuration => {
+                reply(timeout_status, "downstream duration timeout", "max_duration_timeout")
+            }
+            ErrorKind::RouteNotFound => reply(404, "", "route_not_found"),
+            ErrorKind::ClusterNotFound(status) => reply(status, "", "cluster_not_found"),
+            ErrorKind::UpgradeNotAllowed => LocalReply { close: true, ..reply(403, "", "upgrade_failed") },
+            ErrorKind::NoHealthyUpstream => reply(503, "no healthy upstream", "no_healthy_upstream"),
+            ErrorKind::Overflow => LocalReply { overloaded: true, ..of_reset(503, error) },
+            ErrorKind::ConnectFailure | ErrorKind::ConnectTimeout | ErrorKind::UpstreamTermination => {
+                of_reset(503, error)
+            }
+            ErrorKind::UpstreamCodec(_) => of_reset(502, error),
+            ErrorKind::ResponseTimeout => reply(504, "upstream request timeout", "response_timeout"),
+            ErrorKind::PerTryTimeout => reply(504, "upstream request timeout", "upstream_per_try_timeout"),
+        }
+    }
+
+    /// Writes the head: `content-length`, `content-type` and what else the answer has, before the connection manager adds
+    /// `date` and `server`.
+    pub fn write_head(&self, response: &mut HeaderBlock) {
+        response.clear();
+        set_status(response, self.status);
+        if self.overloaded {
+            response.append(KnownName::XEnvoyOverloaded, b"true");
+        }
+        if let Some(location) = &self.location {
+            response.append(KnownName::Location, location);
+        }
+        if !self.body.is_empty() {
+            let length = u64::try_from(self.body.len()).unwrap_or(u64::MAX);
+            response.append(KnownName::ContentLength, Decimal::new(length).as_bytes());
+            response.append(KnownName::ContentType, b"text/plain");
+        }
+    }
+}
+
+/// Sets the pseudo-header `:status`.
+#[inline]
+pub fn set_status(response: &mut HeaderBlock, status: u16) {
+    response.set(KnownName::Status, Decimal::new(u64::from(status)).as_bytes());
+}
+
+/// `RESPONSE_CODE_DETAILS` of a stream whose upstream failed.
+#[must_use]
+pub fn details_of_reset(when: When, error: &Error) -> Cow<'static, str> {
+    let reason = reset_reason(error.kind);
+    let when = match when {
+        When::Before => "before",
+        When::After => "after",
+    };
+    let cause = if error.cause.is_empty() { "" } else { "|" };
+    format!("upstream_reset_{when}_response_started{{{reason}{cause}{}}}", error.cause)
+        .replace(' ', "_")
+        .into()
+}
+
+fn reply(status: u16, body: &'static str, details: &'static str) -> LocalReply<'static> {
+    LocalReply {
+        status,
+        body: Cow::Borrowed(body.as_bytes()),
+        details: Cow::Borrowed(details),
+        ..LocalReply::default()
+    }
+}
+
+#[cold]
+fn of_reset(status: u16, error: &Error) -> LocalReply<'static> {
+    let reason = reset_reason(error.kind);
+    let body = format!("upstream connect error or disconnect/reset before headers. reset reason: {reason}");
+    LocalReply {
+        status,
+        body: Cow::Owned(body.into_bytes()),
+        details: details_of_reset(When::Before, error),
+        ..LocalReply::default()
+    }
+}
+
+/// Envoy's words for why a stream was reset.
+fn reset_reason(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Overflow => "overflow",
+        ErrorKind::ConnectFailure => "remote connection failure",
+        ErrorKind::ConnectTimeout => "connection timeout",
+        ErrorKind::UpstreamCodec(_) => "protocol error",
+        ErrorKind::UpstreamTermination => "connection termination",
+        _ => "local reset",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ferryman_codec::ErrorKind as CodecError;
+
+    fn of(kind: ErrorKind) -> (u16, String, String) {
+        let reply = LocalReply::for_error(&kind.into(), true);
+        (reply.status, String::from_utf8_lossy(&reply.body).into_owned(), reply.details.into_owned())
+    }
+
+    /// Judged by Envoy 1.40.
+    #[test]
+    fn answers_to_errors() {
+        for (kind, status, body, details) in [
+            (ErrorKind::RouteNotFound, 404, "", "route_not_found"),
+            (ErrorKind::ClusterNotFound(503), 503, "", "cluster_not_found"),
+            (ErrorKind::NoHealthyUpstream, 503, "no healthy upstream", "no_healthy_upstream"),
+            (ErrorKind::ResponseTimeout, 504, "upstream request timeout", "response_timeout"),
+            (
+                ErrorKind::UpstreamCodec(CodecError::BareLf),
+                502,
+                "upstream connect error or disconnect/reset before headers. reset reason: protocol error",
+                "upstream_reset_before_response_started{protocol_error}",
+            ),
+            (ErrorKind::DownstreamCodec(CodecError::LowVersion), 426, "Upgrade Required", "low_version"),
+            (ErrorKind::DownstreamCodec(CodecError::MissingHost), 400, "", "missing_host_header"),
+        ] {
+            assert_eq!(of(kind), (status, body.to_owned(), details.to_owned()));
+        }
+    }
+
+    /// Judged by Envoy 1.40.
+    #[test]
+    fn connect_failures_say_why() {
+        let error = Error {
+            kind: ErrorKind::ConnectFailure,
+            cause: "delayed connect error: Connection refused".into(),
+        };
+        assert_eq!(
+            LocalReply::for_error(&error, true).details,
+            "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}"
+        );
+    }
+
+    #[test]
+    fn heads() {
+        let mut head = HeaderBlock::new();
+        LocalReply::for_error(&ErrorKind::Overflow.into(), true).write_head(&mut head);
+        let names: Vec<_> = head.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect();
+        assert_eq!(names, ["x-envoy-overloaded", "content-length", "content-type"]);
+        assert_eq!(head.get(KnownName::Status), Some(&b"503"[..]));
+        LocalReply::for_error(&ErrorKind::RouteNotFound.into(), true).write_head(&mut head);
+        assert_eq!(head.iter().count(), 0);
+    }
+
+    #[test]
+    fn timeouts_depend_on_the_request() {
+        let error = ErrorKind::StreamIdleTimeout.into();
+        assert_eq!(LocalReply::for_error(&error, true).status, 504);
+        assert_eq!(LocalReply::for_error(&error, false).status, 408);
+    }
+}

@@ -1,0 +1,304 @@
+//! One data plane: made, given a configuration, started, ended.
+//!
+//! Owns: the order of these steps, and that a configuration goes in whole or not at all. Does not own: threads' work
+//! (`worker`, `control`), what Python does with it (`crates/native`).
+
+use std::io;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use crate::access_loggers::{AccessLogSet, LogWriter};
+use crate::cluster::Cluster;
+use crate::admin::{self, ListenerStatus, PythonPage, PythonPages, PythonRequest};
+use crate::control::{Control, Order};
+use crate::drain::Drain;
+use crate::listener::{BoundSocket, CompileContext, Listener, bind};
+use crate::matcher::StringMatcher;
+use crate::model;
+use crate::model::bootstrap::Bootstrap;
+use crate::snapshot::Snapshot;
+use crate::state::{ServedListener, Serving, State};
+use crate::stats::{ProcessStats, Registry};
+use crate::stream_info::Address;
+use crate::worker::{Command, Process, WorkerThread};
+
+/// What happens that Python has to know.
+#[derive(Debug)]
+pub enum Event {
+    /// An admin page that Python answers.
+    Admin(PythonRequest),
+    /// All threads have ended.
+    Stopped,
+}
+
+/// What Python adds to the admin pages.
+#[derive(Debug, Default)]
+pub struct Presentation {
+    /// The JSON of `/server_info`, with `%STATE%` and `%UPTIME%`.
+    pub server_info: String,
+    /// The number that `server.version` shows.
+    pub version: u64,
+    /// The pages that Python answers.
+    pub python_pages: Vec<PythonPage>,
+}
+
+/// A configuration that is compiled and bound, but not served yet.
+#[derive(Debug)]
+struct Applied {
+    snapshot: Arc<Snapshot>,
+    listeners: Vec<(Arc<Listener>, Vec<Vec<BoundSocket>>)>,
+    admin: Option<admin::Listener>,
+}
+
+/// One data plane.
+#[derive(Debug)]
+pub struct Proxy {
+    bootstrap: Bootstrap,
+    state: Arc<State>,
+    log_writer: Option<LogWriter>,
+    applied: Option<Applied>,
+    admin_address: Option<Address>,
+    orders: Option<UnboundedReceiver<Order>>,
+    control: Option<JoinHandle<()>>,
+    event_sender: Sender<Event>,
+    events: Arc<Mutex<Receiver<Event>>>,
+}
+
+impl Proxy {
+    /// Makes a data plane; nothing is bound.
+    ///
+    /// # Errors
+    /// One line: what of the bootstrap cannot be, or what the system refuses.
+    pub fn new(bootstrap: Bootstrap, presentation: Presentation) -> Result<Self, String> {
+        let started = Instant::now();
+        let registry = Registry::new(&bootstrap.stats, bootstrap.concurrency);
+        let drain = Drain::new(Duration::from_millis(bootstrap.drain_time_ms), bootstrap.drain_strategy);
+        let flush_interval = Duration::from_millis(bootstrap.file_flush_interval_ms);
+        let log_writer = LogWriter::start(flush_interval, bootstrap.file_flush_min_size_bytes, &registry)
+            .map_err(|error| format!("cannot start the thread that writes access logs: {error}"))?;
+        let (order_sender, orders) = unbounded_channel();
+        let (event_sender, events) = channel();
+        let to_python = Mutex::new(event_sender.clone());
+        let python_pages = PythonPages::new(presentation.python_pages, move |request| {
+            let sender = to_python.lock().unwrap_or_else(PoisonError::into_inner);
+            // A request that Python is no longer there for is dropped, and that is its answer.
+            drop(sender.send(Event::Admin(request)));
+        });
+        let (allow_paths, access_log) = match &bootstrap.admin {
+            Some(admin) => admin_settings(admin, &log_writer)?,
+            None => (Vec::new(), AccessLogSet::default()),
+        };
+        let state = State {
+            process_stats: ProcessStats::new(&registry, presentation.version),
+            process: Arc::new(Process::new(registry, drain)),
+            orders: order_sender,
+            logs: log_writer.handle(),
+            server_info: presentation.server_info.into(),
+            python_pages,
+            allow_paths,
+            access_log,
+            started,
+            serving: Mutex::default(),
+        };
+        Ok(Proxy {
+            bootstrap,
+            state: Arc::new(state),
+            log_writer: Some(log_writer),
+            applied: None,
+            admin_address: None,
+            orders: Some(orders),
+            control: None,
+            event_sender,
+            events: Arc::new(Mutex::new(events)),
+        })
+    }
+
+    /// Takes a whole configuration: compiles all of it, then binds every address, that of admin last.
+    ///
+    /// # Errors
+    /// One line: the place, what cannot be, why. Then nothing is bound.
+    pub fn apply(
+        &mut self,
+        clusters: Vec<model::cluster::Cluster>,
+        listeners: Vec<model::listener::Listener>,
+    ) -> Result<(), String> {
+        if self.applied.is_some() || self.control.is_some() {
+            return Err("a configuration was applied already".to_owned());
+        }
+        let registry = &self.state.process.registry;
+        let clusters = clusters
+            .iter()
+            .map(|cluster| Cluster::compile(cluster, registry, self.state.process.workers).map(Arc::new))
+            .collect::<Result<_, _>>()?;
+        let snapshot = Arc::new(Snapshot::new(clusters)?);
+        let logs = &self.state.logs;
+        let context = CompileContext { registry, snapshot: &snapshot, logs };
+        let compiled: Vec<_> = listeners
+            .into_iter()
+            .map(|listener| Listener::compile(listener, &context).map(Arc::new))
+            .collect::<Result<_, _>>()?;
+        let mut bound = Vec::with_capacity(compiled.len());
+        for listener in compiled {
+            let sockets = bind::bind(&listener.model, self.state.process.workers).map_err(|e| e.to_string())?;
+            bound.push((listener, sockets));
+        }
+        let admin = match &self.bootstrap.admin {
+            Some(admin) => Some(bind::bind_admin(&admin.address).map_err(|error| error.to_string())?),
+            None => None,
+        };
+        self.admin_address = admin.as_ref().map(|socket| socket.address.clone());
+        let mut serving = self.state.serving();
+        serving.snapshot = Some(Arc::clone(&snapshot));
+        serving.listeners = bound.iter().map(|(listener, sockets)| status(listener, sockets)).collect();
+        drop(serving);
+        self.applied = Some(Applied { snapshot, listeners: bound, admin: admin.map(BoundSocket::into_admin) });
+        Ok(())
+    }
+
+    /// Starts all threads: from here on traffic flows. `signals`: SIGTERM, SIGINT, SIGUSR1 and SIGHUP are the proxy's.
+    ///
+    /// # Errors
+    /// One line: nothing was applied, or the system gives no threads or event loops.
+    pub fn start(&mut self, signals: bool) -> Result<(), String> {
+        let (Some(applied), Some(orders)) = (self.applied.take(), self.orders.take()) else {
+            return Err("a proxy starts once, after a configuration was applied".to_owned());
+        };
+        let text = |error: io::Error| format!("cannot start: {error}");
+        let clusters = u32::try_from(applied.snapshot.clusters().len()).unwrap_or(u32::MAX);
+        self.state.process_stats.clusters_added(clusters);
+        let mut workers = Vec::with_capacity(self.state.process.workers);
+        for index in 0..self.state.process.workers {
+            let snapshot = Arc::clone(&applied.snapshot);
+            let worker = WorkerThread::start(index, &self.state.process, self.state.logs.clone(), snapshot);
+            workers.push(worker.map_err(text)?);
+        }
+        let listeners = u32::try_from(applied.listeners.len()).unwrap_or(u32::MAX);
+        for (listener, sockets) in applied.listeners {
+            for (worker, sockets) in workers.iter().zip(sockets) {
+                worker.send(Command::Listen(Arc::clone(&listener), sockets));
+            }
+        }
+        self.state.process_stats.listeners_added(listeners);
+        self.state.process_stats.workers_started();
+        self.state.serving().is_live = true;
+        let control = Control {
+            state: Arc::clone(&self.state),
+            orders,
+            workers,
+            admin: applied.admin,
+            events: self.event_sender.clone(),
+            stats_flush_interval: Duration::from_millis(self.bootstrap.stats_flush_interval_ms),
+            signals,
+        };
+        let (started, answer) = channel();
+        let thread = std::thread::Builder::new().name("control".to_owned());
+        self.control = Some(thread.spawn(move || control.run(&started)).map_err(text)?);
+        answer.recv().unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into())).map_err(text)
+    }
+
+    /// What to wait on for the next event, apart from the proxy, so that it can be told to stop meanwhile.
+    #[must_use]
+    pub fn events(&self) -> EventQueue {
+        EventQueue { events: Arc::clone(&self.events) }
+    }
+
+    /// Tells it to end; `Event::Stopped` follows when it has.
+    pub fn shutdown(&self, drain: bool) {
+        if self.control.is_some() {
+            // It may have ended already.
+            let _ = self.state.orders.send(Order::End { drain });
+        } else {
+            drop(self.event_sender.send(Event::Stopped));
+        }
+    }
+
+    /// Ends and joins all threads, writes what is left of the logs. May be called more than once.
+    pub fn close(&mut self) {
+        self.applied = None;
+        if let Some(control) = self.control.take() {
+            let _ = self.state.orders.send(Order::End { drain: false });
+            if control.join().is_err() {
+                let text = "the control thread ended by a panic";
+                crate::application_log::write(
+                    crate::application_log::Component::Main,
+                    crate::application_log::Level::Critical,
+                    text,
+                );
+            }
+        }
+        *self.state.serving() = Serving::default();
+        if let Some(writer) = self.log_writer.take() {
+            writer.finish();
+        }
+        crate::application_log::flush();
+    }
+
+    /// Name and address of each bound listener, in the order of the configuration.
+    #[must_use]
+    pub fn listener_addresses(&self) -> Vec<(Arc<str>, Address)> {
+        let serving = self.state.serving();
+        let addresses = serving.listeners.iter().flat_map(|listener| {
+            let status = &listener.status;
+            status.local_addresses.iter().map(|address| (Arc::clone(&status.name), address.clone()))
+        });
+        addresses.collect()
+    }
+
+    /// Where admin listens.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<&Address> {
+        self.admin_address.as_ref()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Where events are waited for. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct EventQueue {
+    events: Arc<Mutex<Receiver<Event>>>,
+}
+
+impl EventQueue {
+    /// The next event; none when the time is over. Without a time it waits for as long as it takes.
+    #[must_use]
+    pub fn next(&self, timeout: Option<Duration>) -> Option<Event> {
+        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        match timeout {
+            None => Some(events.recv().unwrap_or(Event::Stopped)),
+            Some(timeout) => match events.recv_timeout(timeout) {
+                Ok(event) => Some(event),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => Some(Event::Stopped),
+            },
+        }
+    }
+}
+
+fn admin_settings(
+    admin: &model::bootstrap::Admin,
+    log_writer: &LogWriter,
+) -> Result<(Vec<StringMatcher>, AccessLogSet), String> {
+    let at = |text: String| format!("admin: {text}");
+    let allow_paths = admin.allow_paths.iter().map(StringMatcher::compile).collect::<Result<_, _>>().map_err(at)?;
+    let access_log =
+        AccessLogSet::open(&admin.access_log, &log_writer.handle()).map_err(|error| at(error.to_string()))?;
+    Ok((allow_paths, access_log))
+}
+
+fn status(listener: &Arc<Listener>, sockets: &[Vec<BoundSocket>]) -> ServedListener {
+    let of_first_worker = sockets.first().map(Vec::as_slice).unwrap_or_default();
+    let local_addresses = of_first_worker.iter().map(|socket| socket.address.clone()).collect();
+    ServedListener {
+        status: ListenerStatus { name: Arc::clone(&listener.name), local_addresses },
+        is_inbound: listener.model.traffic_direction == model::listener::TrafficDirection::Inbound,
+    }
+}

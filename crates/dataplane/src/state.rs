@@ -1,0 +1,162 @@
+//! The proxy as its admin pages see it.
+//!
+//! Owns: what those pages ask for, gathered from all over. Does not own: the pages (`admin`), nor carrying out what they
+//! order (`control`).
+//! Follows Envoy's page "Administration interface".
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::access_loggers::{AccessLogSet, LogWriterHandle};
+use crate::admin::{
+    AdminAccess, ClusterStatus, DrainRequest, ListenerStatus, ProxyState, PythonPages, ServerState,
+};
+use crate::application_log;
+use crate::control::Order;
+use crate::drain::Phase;
+use crate::format::{AccessLogType, FormatContext};
+use crate::matcher::StringMatcher;
+use crate::random::thread_random;
+use crate::snapshot::Snapshot;
+use crate::stats::{ProcessFacts, ProcessStats};
+use crate::worker::Process;
+
+/// What the control thread and the admin pages know of the proxy.
+#[derive(Debug)]
+pub struct State {
+    /// What all workers share.
+    pub process: Arc<Process>,
+    /// The statistics that exist from start to end.
+    pub process_stats: ProcessStats,
+    /// Where orders to the control thread go.
+    pub orders: UnboundedSender<Order>,
+    /// Access logs.
+    pub logs: LogWriterHandle,
+    pub(crate) server_info: Arc<str>,
+    pub(crate) python_pages: PythonPages,
+    pub(crate) allow_paths: Vec<StringMatcher>,
+    pub(crate) access_log: AccessLogSet,
+    pub(crate) started: Instant,
+    pub(crate) serving: Mutex<Serving>,
+}
+
+/// What is served now.
+#[derive(Debug, Default)]
+pub(crate) struct Serving {
+    pub(crate) snapshot: Option<Arc<Snapshot>>,
+    pub(crate) listeners: Vec<ServedListener>,
+    pub(crate) is_live: bool,
+}
+
+/// A listener that is bound.
+#[derive(Debug)]
+pub(crate) struct ServedListener {
+    pub(crate) status: ListenerStatus,
+    pub(crate) is_inbound: bool,
+}
+
+impl State {
+    pub(crate) fn serving(&self) -> std::sync::MutexGuard<'_, Serving> {
+        self.serving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.serving().snapshot.clone()
+    }
+
+    /// Counts listeners that are closed, and forgets their addresses.
+    pub(crate) fn listeners_stopped(&self, inbound_only: bool) {
+        let mut serving = self.serving();
+        let before = serving.listeners.len();
+        serving.listeners.retain(|listener| inbound_only && !listener.is_inbound);
+        let stopped = before - serving.listeners.len();
+        drop(serving);
+        self.process_stats.listeners_stopped(u32::try_from(stopped).unwrap_or(u32::MAX));
+    }
+
+    fn order(&self, order: Order) {
+        // Nobody takes orders once the control thread has ended, and then there is nothing left to do.
+        let _ = self.orders.send(order);
+    }
+}
+
+impl ProxyState for State {
+    fn state(&self) -> ServerState {
+        if !self.serving().is_live {
+            return ServerState::Initializing;
+        }
+        let drain = &self.process.drain;
+        if drain.health_check_failed() || drain.phase() != Phase::Serving {
+            ServerState::Draining
+        } else {
+            ServerState::Live
+        }
+    }
+
+    fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn server_info(&self) -> Arc<str> {
+        Arc::clone(&self.server_info)
+    }
+
+    fn listeners(&self) -> Vec<ListenerStatus> {
+        self.serving().listeners.iter().map(|listener| listener.status.clone()).collect()
+    }
+
+    fn cluster_names(&self) -> Vec<Arc<str>> {
+        let snapshot = self.snapshot();
+        let clusters = snapshot.as_deref().map(Snapshot::clusters).unwrap_or_default();
+        clusters.iter().map(|cluster| Arc::clone(&cluster.name)).collect()
+    }
+
+    fn cluster(&self, name: &str) -> Option<ClusterStatus> {
+        Some(self.snapshot()?.cluster_by_name(name)?.status())
+    }
+
+    fn drain_listeners(&self, request: DrainRequest) {
+        self.order(Order::DrainListeners(request));
+    }
+
+    fn set_healthcheck_failed(&self, failed: bool) {
+        self.process.drain.set_health_check_failed(failed);
+    }
+
+    fn reopen_logs(&self) {
+        application_log::reopen();
+        self.logs.reopen();
+    }
+
+    fn shutdown(&self) {
+        self.order(Order::End { drain: false });
+    }
+
+    fn refresh_stats(&self) {
+        let live = self.state() == ServerState::Live;
+        let facts = ProcessFacts { uptime: self.uptime(), live, state: self.state() as u64 };
+        self.process_stats.refresh(&facts);
+    }
+
+    fn python_pages(&self) -> &PythonPages {
+        &self.python_pages
+    }
+
+    fn path_allowed(&self, path: &str) -> bool {
+        self.allow_paths.is_empty() || self.allow_paths.iter().any(|matcher| matcher.matches(path.as_bytes()))
+    }
+
+    fn log_access(&self, access: &AdminAccess<'_>) {
+        if self.access_log.is_empty() {
+            return;
+        }
+        let occasion = AccessLogType::DownstreamEnd;
+        let mut context =
+            FormatContext::new(access.stream, access.connection, occasion, Instant::now(), thread_random);
+        context.request_headers = Some(access.request);
+        context.response_headers = Some(access.response);
+        self.access_log.log_now(&self.logs, &context);
+    }
+}

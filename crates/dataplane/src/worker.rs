@@ -1,0 +1,295 @@
+//! A worker: one thread that serves its share of all connections, from accept to access log.
+//!
+//! Owns: what a worker's connections share, its thread, and the commands that it takes from the control thread. Does not
+//! own: what is served (`listener`, `snapshot`), nor when the process ends (`control`).
+//! Follows Envoy's page "Threading model".
+//!
+//! Nothing here is shared between workers but `Process`; nothing in `Process` is written per request.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::mpsc;
+
+use crate::access_loggers::{LogWriterHandle, WorkerLogs};
+use crate::application_log::{self, Component, Level};
+use crate::buffer::BlockPool;
+use crate::clock::Clock;
+use crate::drain::{Connections, Drain};
+use crate::http_stream::StreamState;
+use crate::listener::{BoundSocket, Listener, WorkerListener};
+use crate::random::{Random, thread_random};
+use crate::snapshot::{Snapshot, WorkerSnapshot};
+use crate::stats::{Registry, Scope, ServerStat, ServerStats};
+
+/// How often pools look for connections that have been idle for too long.
+const SWEEP_INTERVAL: Duration = Duration::from_millis(500);
+/// How many streams are kept for reuse.
+const SPARE_STREAMS: usize = 1024;
+
+/// What all workers and the control thread share.
+#[derive(Debug)]
+pub struct Process {
+    /// The statistics.
+    pub registry: Arc<Registry>,
+    /// How it stops.
+    pub drain: Drain,
+    /// How many workers there are.
+    pub workers: usize,
+    /// `server.`
+    pub server: Scope<ServerStats>,
+}
+
+impl Process {
+    /// A process that serves.
+    #[must_use]
+    pub fn new(registry: Arc<Registry>, drain: Drain) -> Self {
+        Process {
+            server: registry.server(),
+            workers: registry.workers(),
+            registry,
+            drain,
+        }
+    }
+}
+
+/// What the control thread tells a worker.
+#[derive(Debug)]
+pub enum Command {
+    /// Clusters to send to from now on.
+    Use(Arc<Snapshot>),
+    /// A listener to serve, with this worker's sockets.
+    Listen(Arc<Listener>, Vec<BoundSocket>),
+    /// Accept no more; connections go on.
+    StopListening {
+        /// Only where traffic comes in from outside the mesh.
+        inbound_only: bool,
+    },
+    /// The drain began: idle connections are to be looked at.
+    Drain,
+    /// Stop once no connection is open, at the latest then.
+    End(Instant),
+}
+
+/// What the connections of one worker share.
+#[derive(Debug)]
+pub struct Worker {
+    /// Its number, from 0: its place in all statistics.
+    pub index: usize,
+    /// What all workers share.
+    pub process: Arc<Process>,
+    /// Blocks for reading.
+    pub blocks: BlockPool,
+    /// Random numbers.
+    pub random: Random,
+    /// The wall clock.
+    pub clock: Clock,
+    /// Access logs.
+    pub logs: WorkerLogs,
+    /// Open downstream connections.
+    pub connections: Rc<Connections>,
+    snapshot: RefCell<Rc<WorkerSnapshot>>,
+    spare_streams: RefCell<Vec<Box<StreamState>>>,
+}
+
+impl Worker {
+    /// A worker without connections. To be made on its own thread.
+    #[must_use]
+    pub fn new(index: usize, process: Arc<Process>, logs: WorkerLogs, snapshot: Arc<Snapshot>) -> Self {
+        Worker {
+            index,
+            process,
+            blocks: BlockPool::new(),
+            random: Random::new(thread_random()),
+            clock: Clock::new(),
+            logs,
+            connections: Rc::default(),
+            snapshot: RefCell::new(Rc::new(WorkerSnapshot::new(snapshot, index))),
+            spare_streams: RefCell::default(),
+        }
+    }
+
+    /// The clusters as they are now. Streams keep what they began with.
+    #[must_use]
+    pub fn snapshot(&self) -> Rc<WorkerSnapshot> {
+        Rc::clone(&self.snapshot.borrow())
+    }
+
+    /// Room for a stream, used before or new.
+    pub fn take_stream(&self, now: Instant) -> Box<StreamState> {
+        match self.spare_streams.borrow_mut().pop() {
+            Some(mut stream) => {
+                stream.info.reset(now, self.clock.wall(now));
+                stream
+            }
+            None => Box::new(StreamState::new(now, self.clock.wall(now))),
+        }
+    }
+
+    /// Takes back what `take_stream` gave.
+    pub fn give_stream(&self, mut stream: Box<StreamState>) {
+        let mut spare = self.spare_streams.borrow_mut();
+        if spare.len() < SPARE_STREAMS {
+            stream.clear();
+            spare.push(stream);
+        }
+    }
+
+    /// Runs what belongs to one connection. A panic in it ends it alone; it is counted as `server.envoy_bug_failures` and
+    /// logged by the panic hook.
+    pub async fn contain_panic(&self, connection: impl Future<Output = ()>) {
+        let mut connection = pin!(connection);
+        poll_fn(|cx| {
+            let poll = std::panic::AssertUnwindSafe(|| connection.as_mut().poll(cx));
+            std::panic::catch_unwind(poll).unwrap_or_else(|_| {
+                self.process.server.add(ServerStat::EnvoyBugFailures, 1);
+                application_log::write(Component::EnvoyBug, Level::Critical, "a connection was ended by a panic");
+                Poll::Ready(())
+            })
+        })
+        .await;
+    }
+}
+
+/// A running worker, as the control thread sees it.
+#[derive(Debug)]
+pub struct WorkerThread {
+    commands: mpsc::UnboundedSender<Command>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl WorkerThread {
+    /// Starts a thread.
+    ///
+    /// # Errors
+    /// The system has no more threads or file descriptors.
+    pub fn start(
+        index: usize,
+        process: &Arc<Process>,
+        logs: LogWriterHandle,
+        snapshot: Arc<Snapshot>,
+    ) -> io::Result<Self> {
+        let (commands, inbox) = mpsc::unbounded_channel();
+        let runtime_options = LocalOptions::default();
+        let process = Arc::clone(process);
+        // The runtime is made here only to learn whether it can be: it must live on its own thread.
+        drop(Builder::new_current_thread().enable_all().build_local(runtime_options)?);
+        let thread = std::thread::Builder::new().name(format!("worker_{index}")).spawn(move || {
+            let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
+                Ok(runtime) => runtime,
+                Err(error) => {
+                    let text = format!("worker {index} cannot start: {error}");
+                    return application_log::write(Component::Main, Level::Critical, text);
+                }
+            };
+            runtime.block_on(async move {
+                let worker = Rc::new(Worker::new(index, process, logs.worker(), snapshot));
+                run(&worker, inbox, logs.flush_interval()).await;
+            });
+        })?;
+        Ok(WorkerThread { commands, thread: Some(thread) })
+    }
+
+    /// Sends a command. A worker that has ended takes none.
+    pub fn send(&self, command: Command) {
+        // Its receiver is gone only when the worker has ended, and then there is nothing left to command.
+        drop(self.commands.send(command));
+    }
+
+    /// Where to send commands to, for a task of its own.
+    #[must_use]
+    pub fn commands(&self) -> mpsc::UnboundedSender<Command> {
+        self.commands.clone()
+    }
+
+    /// Whether the thread has ended.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Waits for the thread's end. `End` must have been sent.
+    pub fn join(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            if thread.join().is_err() {
+                application_log::write(Component::Main, Level::Critical, "a worker ended by a panic");
+            }
+        }
+    }
+}
+
+async fn run(worker: &Rc<Worker>, mut inbox: mpsc::UnboundedReceiver<Command>, flush_interval: Duration) {
+    tokio::task::spawn_local(sweep_pools(Rc::clone(worker)));
+    tokio::task::spawn_local(flush_logs(Rc::clone(worker), flush_interval));
+    let mut listeners: Vec<Rc<WorkerListener>> = Vec::new();
+    while let Some(command) = inbox.recv().await {
+        match command {
+            Command::Use(snapshot) => {
+                let snapshot = Rc::new(WorkerSnapshot::new(snapshot, worker.index));
+                worker.snapshot.replace(snapshot).close_idle();
+            }
+            Command::Listen(listener, sockets) => {
+                listeners.push(WorkerListener::start(worker, &listener, sockets));
+            }
+            Command::StopListening { inbound_only } => listeners.retain(|listener| {
+                let stops = !inbound_only || listener.is_inbound();
+                if stops {
+                    listener.stop();
+                }
+                !stops
+            }),
+            Command::Drain => worker.connections.wake_all(),
+            Command::End(deadline) => {
+                listeners.iter().for_each(|listener| listener.stop());
+                worker.connections.wake_all();
+                wait_for_end(worker, inbox, deadline).await;
+                worker.snapshot().close_idle();
+                worker.logs.flush();
+                return;
+            }
+        }
+    }
+}
+
+/// Waits until no connection is open or the time is up, which a second command may bring forward. What is left then ends
+/// with the runtime.
+async fn wait_for_end(worker: &Worker, mut inbox: mpsc::UnboundedReceiver<Command>, mut deadline: Instant) {
+    loop {
+        let emptied = poll_fn(|cx: &mut Context<'_>| worker.connections.poll_empty(cx));
+        tokio::select! {
+            () = emptied => return,
+            () = tokio::time::sleep_until(deadline.into()) => return,
+            command = inbox.recv() => match command {
+                Some(Command::End(sooner)) => deadline = deadline.min(sooner),
+                Some(_) => {}
+                None => return,
+            },
+        }
+    }
+}
+
+async fn sweep_pools(worker: Rc<Worker>) {
+    let mut ticks = tokio::time::interval(SWEEP_INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        let now = ticks.tick().await;
+        worker.snapshot().sweep(now.into_std());
+    }
+}
+
+async fn flush_logs(worker: Rc<Worker>, interval: Duration) {
+    let mut ticks = tokio::time::interval(interval.max(Duration::from_millis(1)));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        worker.logs.flush();
+    }
+}
