@@ -114,3 +114,9 @@ impl Line {
         }
     }
 }
+
+impl std::fmt::Debug for AccessLogSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AccessLogSet").finish_non_exhaustive()
+    }
+}

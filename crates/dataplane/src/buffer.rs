@@ -221,6 +221,12 @@ impl ReadBuffer {
     }
 }
 
+impl std::fmt::Debug for BlockPool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BlockPool").finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;

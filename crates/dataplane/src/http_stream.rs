@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
-use ferryman_codec::{BodyFraming, HeaderBlock, KnownName, RequestHead, RequestKind, Version};
+use ferryman_codec::{HeaderBlock, KnownName, RequestHead, Version};
 
 use crate::error::{Error, ErrorKind};
 use crate::filters::http::ActiveFilter;
@@ -21,25 +21,23 @@ use crate::filters::network::http_connection_manager::{
 use crate::format::{AccessLogType, FormatContext};
 use crate::header_mutation::MutationScratch;
 use crate::http_codec::{Disturbance, Http1Reader, Http1Writer};
-use crate::local_reply::{LocalReply, When, details_of_reset, set_status};
+use crate::local_reply::{LocalReply, set_status};
 use crate::random::thread_random;
 use crate::route::{Action, DirectResponse, Matched, Redirect, RouteLimit, Timeouts, WeightedCluster};
 use crate::stats::HttpStat;
-use crate::stream_info::{ConnectionInfo, Protocol, StreamInfo, TimePoint};
+use crate::stream_info::{ConnectionInfo, Protocol, StreamInfo};
 use crate::timer::LazyTimer;
 use crate::transport_sockets::TransportSocket;
 use crate::worker::Worker;
 
 mod exchange;
 mod filter_walk;
+mod response;
 mod summary;
 mod timers;
 
 pub use exchange::Exchange;
 pub use timers::StreamTimers;
-
-/// How long what is left of a broken response may take to be written.
-const LAST_FLUSH: Duration = Duration::from_secs(1);
 
 /// The memory of one stream; a worker keeps it from stream to stream.
 #[derive(Debug)]
@@ -329,75 +327,6 @@ impl<'a> HttpStream<'a> {
         .await
     }
 
-    /// Sends an answer of the proxy's own.
-    pub(crate) async fn reply(&mut self, reply: LocalReply<'_>) -> Result<(), Error> {
-        reply.write_head(&mut self.state.response);
-        self.state.info.response_code_details = reply.details.clone();
-        self.close |= reply.close;
-        let length = u64::try_from(reply.body.len()).unwrap_or(u64::MAX);
-        let has_body = self.head.kind != RequestKind::Head && reply.status != 304;
-        let framing = if has_body { BodyFraming::Length(length) } else { BodyFraming::None };
-        self.start_response(reply.status, framing)?;
-        let body = if has_body && reply.status != 204 && reply.status >= 200 { &*reply.body } else { b"" };
-        self.send(body).await
-    }
-
-    /// Writes a whole body and all that waits before it.
-    async fn send(&mut self, body: &[u8]) -> Result<(), Error> {
-        let mut rest = body;
-        poll_fn(|cx| {
-            self.poll_deadlines(cx)?;
-            let writer = &mut self.state.downstream;
-            while !rest.is_empty() {
-                let Poll::Ready(taken) = writer.poll_write(self.connection.socket, cx, rest) else {
-                    return Poll::Pending;
-                };
-                let taken = taken.map_err(|_| ErrorKind::DownstreamDisconnect)?;
-                self.state.info.bytes_sent += u64::try_from(taken).unwrap_or(u64::MAX);
-                rest = rest.get(taken..).unwrap_or_default();
-            }
-            if !writer.is_finished() {
-                writer.finish(None);
-            }
-            writer.poll_flush(self.connection.socket, cx).map_err(|_| ErrorKind::DownstreamDisconnect.into())
-        })
-        .await
-    }
-
-    /// Queues the response's head: the route's edits, then the connection manager's own, then `connection`.
-    pub(crate) fn start_response(&mut self, status: u16, framing: BodyFraming) -> Result<(), Error> {
-        self.state.info.response_code = Some(status);
-        self.edit_response();
-        let framing = self.downstream_framing(framing);
-        self.close |= framing == BodyFraming::UntilClose || self.must_close();
-        if self.close {
-            self.state.response.append(KnownName::Connection, b"close");
-        } else if self.head.version == Version::Http10 {
-            self.state.response.append(KnownName::Connection, b"keep-alive");
-        }
-        self.response_started = true;
-        let state = &mut *self.state;
-        state.info.mark(TimePoint::FirstDownstreamTxByte, self.now);
-        state
-            .downstream
-            .start_response(&state.response, framing, Version::Http11)
-            .map_err(|error| ErrorKind::UpstreamCodec(error.kind).into())
-    }
-
-    fn edit_response(&mut self) {
-        let settings = self.settings();
-        let state = &mut *self.state;
-        if let Some(matched) = &self.matched {
-            let occasion = AccessLogType::NotSet;
-            let mut context =
-                FormatContext::new(&state.info, self.connection.info, occasion, self.now, thread_random);
-            context.request_headers = Some(&state.request);
-            matched.finalize_response(&mut state.response, self.weighted, &context, &mut state.scratch);
-        }
-        let date = self.worker.clock.date(self.now);
-        settings.response_headers.apply(&mut state.response, Some(&state.request), &date);
-    }
-
     /// Makes the route's edits of the request.
     pub(crate) fn edit_request(&mut self, matched: &Matched<'_>) {
         let keep_original = !self.settings().filters.router.suppress_envoy_headers;
@@ -407,67 +336,6 @@ impl<'a> HttpStream<'a> {
             FormatContext::new(&state.info, self.connection.info, occasion, self.now, thread_random);
         let scratch = &mut state.scratch;
         matched.finalize_request(&mut state.request, self.weighted, &context, keep_original, scratch);
-    }
-
-    fn must_close(&mut self) -> bool {
-        let incomplete = !self.connection.reader.is_ended();
-        if incomplete {
-            self.manager.http.inc(HttpStat::DownstreamRqResponseBeforeRqComplete);
-        }
-        if self.connection.is_last_request {
-            self.manager.http.inc(HttpStat::DownstreamCxMaxRequestsReached);
-        }
-        let drains = self.worker.process.drain.should_close(self.worker.random.next());
-        if drains {
-            self.manager.http.inc(HttpStat::DownstreamCxDrainClose);
-        }
-        incomplete || drains || self.connection.is_last_request || !self.head.keep_alive
-    }
-
-    /// Whether the response's head was queued: from then on a failure can only be told by closing.
-    pub(crate) fn response_started(&self) -> bool {
-        self.response_started
-    }
-
-    /// Ends the stream because of an error.
-    async fn fail(&mut self, error: &Error) {
-        if let Some(flag) = error.kind.response_flag() {
-            self.state.info.set_flag(flag);
-        }
-        self.count_failure(error.kind);
-        let request_complete = self.connection.reader.is_ended();
-        let reply = LocalReply::for_error(error, request_complete);
-        if self.response_started {
-            self.abort = true;
-            self.state.info.response_code_details = match error.kind {
-                ErrorKind::UpstreamCodec(_) | ErrorKind::UpstreamTermination => {
-                    details_of_reset(When::After, error)
-                }
-                _ => reply.details,
-            };
-            return self.flush_last_words(error.kind).await;
-        }
-        if error.kind == ErrorKind::DownstreamDisconnect {
-            self.abort = true;
-            self.state.info.response_code_details = reply.details;
-            return;
-        }
-        if let Err(error) = self.reply(reply).await {
-            self.abort = true;
-            if let Some(flag) = error.kind.response_flag() {
-                self.state.info.set_flag(flag);
-            }
-        }
-    }
-
-    /// What the client was promised before the failure still goes out, if it takes it soon.
-    async fn flush_last_words(&mut self, kind: ErrorKind) {
-        if kind == ErrorKind::DownstreamDisconnect {
-            return;
-        }
-        let flushed = poll_fn(|cx| self.state.downstream.poll_flush(self.connection.socket, cx));
-        // Whether it could be written or not, the connection is closed.
-        drop(tokio::time::timeout(LAST_FLUSH, flushed).await);
     }
 
     /// An error once a deadline has passed.

@@ -25,8 +25,8 @@ use crate::model::listener::TrafficDirection;
 use crate::random::thread_random;
 use crate::snapshot::Snapshot;
 use crate::stats::{
-    ListenerExtensionStats, ListenerHistogram, ListenerStat, ListenerStats, ListenerWorkerStat, ListenerWorkerStats, LocalScope,
-    Registry, Scope,
+    ListenerExtensionStats, ListenerHistogram, ListenerStat, ListenerStats, ListenerWorkerStat,
+    ListenerWorkerStats, LocalScope, Registry, Scope,
 };
 use crate::stream_info::{Address, ConnectionInfo, ResponseFlag, StreamInfo, TimePoint};
 use crate::transport_sockets::{RawBuffer, TransportSocket};
@@ -106,7 +106,8 @@ impl Listener {
             chains: model.filter_chains.iter().map(compile).collect::<Result<_, _>>()?,
             default_chain: model.default_filter_chain.as_ref().map(compile).transpose()?,
             matcher: FilterChainMatcher::compile(&model.filter_chains).map_err(at)?,
-            access_log: AccessLogSet::open(&model.access_log, context.logs).map_err(|error| at(error.to_string()))?,
+            access_log: AccessLogSet::open(&model.access_log, context.logs)
+                .map_err(|error| at(error.to_string()))?,
             stats: registry.listener(&prefix),
             _extension_stats: registry.listener_extension(&prefix),
             worker_stats: (0..registry.workers())
@@ -123,7 +124,9 @@ fn stat_prefix(model: &model::listener::Listener) -> String {
         return model.stat_prefix.clone();
     }
     match model.addresses.first() {
-        Some(model::address::Address::Socket { ip, port, .. }) if ip.contains(':') => format!("[{ip}]:{port}"),
+        Some(model::address::Address::Socket { ip, port, .. }) if ip.contains(':') => {
+            format!("[{ip}]:{port}")
+        }
         Some(model::address::Address::Socket { ip, port, .. }) => format!("{ip}:{port}"),
         Some(model::address::Address::Pipe { path, .. }) => path.clone(),
         None => model.name.clone(),
@@ -168,7 +171,8 @@ impl WorkerListener {
         for socket in sockets {
             match socket.into_accepting() {
                 Ok(socket) => {
-                    let task = tokio::task::spawn_local(accept_loop(Rc::clone(&this), Rc::clone(worker), socket));
+                    let task =
+                        tokio::task::spawn_local(accept_loop(Rc::clone(&this), Rc::clone(worker), socket));
                     this.accepting.borrow_mut().push(task.abort_handle());
                 }
                 Err(error) => {
@@ -318,7 +322,8 @@ async fn accept_loop(listener: Rc<WorkerListener>, worker: Rc<Worker>, socket: A
             Err(error) if is_of_connection(&error) => {}
             Err(error) => {
                 let name = &listener.listener.name;
-                let text = format!("listener '{name}': accepting pauses for {} ms: {error}", PAUSE.as_millis());
+                let text =
+                    format!("listener '{name}': accepting pauses for {} ms: {error}", PAUSE.as_millis());
                 application_log::write(Component::ConnHandler, Level::Warning, text);
                 tokio::time::sleep(PAUSE).await;
             }

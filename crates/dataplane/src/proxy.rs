@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::access_loggers::{AccessLogSet, LogWriter};
-use crate::cluster::Cluster;
 use crate::admin::{self, ListenerStatus, PythonPage, PythonPages, PythonRequest};
+use crate::cluster::Cluster;
 use crate::control::{Control, Order};
 use crate::drain::Drain;
 use crate::listener::{BoundSocket, CompileContext, Listener, bind};
@@ -143,7 +143,8 @@ impl Proxy {
             .collect::<Result<_, _>>()?;
         let mut bound = Vec::with_capacity(compiled.len());
         for listener in compiled {
-            let sockets = bind::bind(&listener.model, self.state.process.workers).map_err(|e| e.to_string())?;
+            let sockets =
+                bind::bind(&listener.model, self.state.process.workers).map_err(|e| e.to_string())?;
             bound.push((listener, sockets));
         }
         let admin = match &self.bootstrap.admin {
@@ -155,7 +156,8 @@ impl Proxy {
         serving.snapshot = Some(Arc::clone(&snapshot));
         serving.listeners = bound.iter().map(|(listener, sockets)| status(listener, sockets)).collect();
         drop(serving);
-        self.applied = Some(Applied { snapshot, listeners: bound, admin: admin.map(BoundSocket::into_admin) });
+        self.applied =
+            Some(Applied { snapshot, listeners: bound, admin: admin.map(BoundSocket::into_admin) });
         Ok(())
     }
 
@@ -288,7 +290,8 @@ fn admin_settings(
     log_writer: &LogWriter,
 ) -> Result<(Vec<StringMatcher>, AccessLogSet), String> {
     let at = |text: String| format!("admin: {text}");
-    let allow_paths = admin.allow_paths.iter().map(StringMatcher::compile).collect::<Result<_, _>>().map_err(at)?;
+    let allow_paths =
+        admin.allow_paths.iter().map(StringMatcher::compile).collect::<Result<_, _>>().map_err(at)?;
     let access_log =
         AccessLogSet::open(&admin.access_log, &log_writer.handle()).map_err(|error| at(error.to_string()))?;
     Ok((allow_paths, access_log))

@@ -8,6 +8,7 @@
 
 use ferryman_codec::{HeaderBlock, KnownName};
 
+use crate::filters::http::{ActiveFilters, HttpFilters};
 use crate::filters::network::http_connection_manager::port_start;
 use crate::format::FormatContext;
 use crate::header_mutation::{HeaderMutations, MutationScratch};
@@ -94,6 +95,8 @@ pub struct Route {
     pub action: Action,
     /// What it says about HTTP filters.
     pub filter_config: Vec<RouteFilterConfig>,
+    /// The HTTP filters that are on for it.
+    pub filters: ActiveFilters,
     /// How much of a request body may be buffered; none: as elsewhere configured.
     pub request_body_buffer_limit_bytes: Option<u64>,
     path: PathMatcher,
@@ -138,6 +141,19 @@ impl RouteTable {
             most_specific_wins: config.most_specific_header_mutations_wins,
             to_tls: Route::to_tls().map_err(in_table)?,
         })
+    }
+
+    /// Works out which HTTP filters are on for each route: the route's word counts more than its virtual host's.
+    pub fn set_active_filters(&mut self, filters: &HttpFilters) {
+        let said = |config: &RouteFilterConfig| (config.filter_name.clone(), config.disabled);
+        for host in &mut self.virtual_hosts {
+            for route in &mut host.routes {
+                let overrides: Vec<_> =
+                    host.filter_config.iter().chain(&route.filter_config).map(said).collect();
+                route.filters = filters.active(overrides.iter().map(|(name, off)| (name.as_str(), *off)));
+            }
+        }
+        self.to_tls.filters = filters.active(std::iter::empty());
     }
 
     /// The virtual host of a request.
@@ -219,6 +235,7 @@ impl Route {
             place: model.place.as_str().into(),
             action: Action::compile(&model.action, resolve).map_err(here)?,
             filter_config: model.filter_config.clone(),
+            filters: ActiveFilters::default(),
             request_body_buffer_limit_bytes: model.request_body_buffer_limit_bytes,
             path: PathMatcher::compile(&model.matching.path).map_err(here)?,
             conditions: Conditions::compile(&model.matching).map_err(here)?,
@@ -238,6 +255,7 @@ impl Route {
             place: "require_tls".into(),
             action: Action::Redirect(Box::new(Redirect::to_tls())),
             filter_config: Vec::new(),
+            filters: ActiveFilters::default(),
             request_body_buffer_limit_bytes: None,
             path: PathMatcher::compile(&everything.path)?,
             conditions: Conditions::compile(&everything)?,

@@ -52,12 +52,7 @@ impl Process {
     /// A process that serves.
     #[must_use]
     pub fn new(registry: Arc<Registry>, drain: Drain) -> Self {
-        Process {
-            server: registry.server(),
-            workers: registry.workers(),
-            registry,
-            drain,
-        }
+        Process { server: registry.server(), workers: registry.workers(), registry, drain }
     }
 }
 
@@ -97,6 +92,8 @@ pub struct Worker {
     /// Open downstream connections.
     pub connections: Rc<Connections>,
     snapshot: RefCell<Rc<WorkerSnapshot>>,
+    /// Boxed, because each moves between a connection and this list at every request.
+    #[allow(clippy::vec_box)]
     spare_streams: RefCell<Vec<Box<StreamState>>>,
 }
 
@@ -151,7 +148,11 @@ impl Worker {
             let poll = std::panic::AssertUnwindSafe(|| connection.as_mut().poll(cx));
             std::panic::catch_unwind(poll).unwrap_or_else(|_| {
                 self.process.server.add(ServerStat::EnvoyBugFailures, 1);
-                application_log::write(Component::EnvoyBug, Level::Critical, "a connection was ended by a panic");
+                application_log::write(
+                    Component::EnvoyBug,
+                    Level::Critical,
+                    "a connection was ended by a panic",
+                );
                 Poll::Ready(())
             })
         })
@@ -183,13 +184,14 @@ impl WorkerThread {
         // The runtime is made here only to learn whether it can be: it must live on its own thread.
         drop(Builder::new_current_thread().enable_all().build_local(runtime_options)?);
         let thread = std::thread::Builder::new().name(format!("worker_{index}")).spawn(move || {
-            let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
-                Ok(runtime) => runtime,
-                Err(error) => {
-                    let text = format!("worker {index} cannot start: {error}");
-                    return application_log::write(Component::Main, Level::Critical, text);
-                }
-            };
+            let runtime =
+                match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
+                    Ok(runtime) => runtime,
+                    Err(error) => {
+                        let text = format!("worker {index} cannot start: {error}");
+                        return application_log::write(Component::Main, Level::Critical, text);
+                    }
+                };
             runtime.block_on(async move {
                 let worker = Rc::new(Worker::new(index, process, logs.worker(), snapshot));
                 run(&worker, inbox, logs.flush_interval()).await;

@@ -102,7 +102,11 @@ impl Proxy {
     }
 
     #[pyo3(signature = (timeout_s))]
-    fn next_event<'py>(&self, py: Python<'py>, timeout_s: Option<f64>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    fn next_event<'py>(
+        &self,
+        py: Python<'py>,
+        timeout_s: Option<f64>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let timeout = timeout_s.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default());
         match py.detach(|| self.events.next(timeout)) {
             None => Ok(None),

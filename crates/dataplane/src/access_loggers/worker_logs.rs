@@ -91,3 +91,9 @@ impl Buffer {
         }
     }
 }
+
+impl std::fmt::Debug for WorkerLogs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WorkerLogs").finish_non_exhaustive()
+    }
+}

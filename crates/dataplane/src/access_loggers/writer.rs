@@ -253,3 +253,15 @@ impl Shared {
 fn may_block(file: &File) -> bool {
     !file.metadata().is_ok_and(|metadata| metadata.is_file())
 }
+
+impl std::fmt::Debug for LogWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LogWriter").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for LogWriterHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LogWriterHandle").finish_non_exhaustive()
+    }
+}

@@ -354,3 +354,9 @@ impl Http1Reader {
         self.wire_bytes += u64::try_from(length).unwrap_or(u64::MAX);
     }
 }
+
+impl std::fmt::Debug for Http1Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Http1Reader").finish_non_exhaustive()
+    }
+}

@@ -102,14 +102,16 @@ impl<'c> Exchange<'c> {
                     Poll::Ready(()) => {}
                     Poll::Pending => return Ok(()),
                 },
-                Request::Flushing => match stream.state.upstream.poll_flush(&mut self.connection.socket, cx) {
-                    Poll::Ready(Ok(())) => {
-                        stream.state.info.mark(TimePoint::LastUpstreamTxByte, stream.now);
-                        self.request = Request::Done;
+                Request::Flushing => {
+                    match stream.state.upstream.poll_flush(&mut self.connection.socket, cx) {
+                        Poll::Ready(Ok(())) => {
+                            stream.state.info.mark(TimePoint::LastUpstreamTxByte, stream.now);
+                            self.request = Request::Done;
+                        }
+                        Poll::Ready(Err(_)) => self.request = Request::Refused,
+                        Poll::Pending => return Ok(()),
                     }
-                    Poll::Ready(Err(_)) => self.request = Request::Refused,
-                    Poll::Pending => return Ok(()),
-                },
+                }
                 Request::Done | Request::Refused => return Ok(()),
             }
         }
@@ -171,7 +173,9 @@ impl<'c> Exchange<'c> {
             let blocks = &stream.worker.blocks;
             let kind = stream.head.kind;
             match reader.poll_response_head(socket, cx, blocks, self.settings, kind, response) {
-                Poll::Ready(Ok(head)) if head.informational => self.pass_informational(stream, head.status)?,
+                Poll::Ready(Ok(head)) if head.informational => {
+                    self.pass_informational(stream, head.status)?
+                }
                 Poll::Ready(Ok(head)) => return Poll::Ready(Ok(head)),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(self.upstream_error(error))),
                 Poll::Pending => {

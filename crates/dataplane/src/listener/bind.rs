@@ -89,7 +89,10 @@ impl BoundSocket {
 ///
 /// # Errors
 /// One line: which listener, which address, why. What was bound so far is closed.
-pub fn bind(listener: &model::listener::Listener, workers: usize) -> Result<Vec<Vec<BoundSocket>>, BindError> {
+pub fn bind(
+    listener: &model::listener::Listener,
+    workers: usize,
+) -> Result<Vec<Vec<BoundSocket>>, BindError> {
     let mut sockets: Vec<Vec<BoundSocket>> = (0..workers).map(|_| Vec::new()).collect();
     if !listener.bind_to_port {
         return Ok(sockets);
@@ -130,7 +133,8 @@ pub fn bind(listener: &model::listener::Listener, workers: usize) -> Result<Vec<
 /// # Errors
 /// One line: which address, why.
 pub fn bind_admin(address: &model::address::Address) -> Result<BoundSocket, BindError> {
-    let options = Options { reuse_port: false, freebind: false, transparent: false, backlog: BACKLOG, fast_open: None };
+    let options =
+        Options { reuse_port: false, freebind: false, transparent: false, backlog: BACKLOG, fast_open: None };
     bind_address(address, &options, None).map_err(|error| BindError {
         text: format!("admin: cannot bind '{}': {}", text_of(address), reason(&error)),
     })
@@ -171,7 +175,11 @@ fn bind_one(
     bind_address(address, &options, port)
 }
 
-fn bind_address(address: &model::address::Address, options: &Options, port: Option<u16>) -> io::Result<BoundSocket> {
+fn bind_address(
+    address: &model::address::Address,
+    options: &Options,
+    port: Option<u16>,
+) -> io::Result<BoundSocket> {
     match address {
         model::address::Address::Socket { ip, port: configured, ipv4_compat } => {
             let ip: IpAddr =

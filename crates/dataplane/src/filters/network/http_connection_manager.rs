@@ -17,9 +17,7 @@ use crate::local_address;
 use crate::model;
 use crate::model::http_connection_manager::HeadersWithUnderscoresAction;
 use crate::route::RouteTable;
-use crate::stats::{
-    Http1Stats, HttpStats, ListenerHttpStats, LocalScope, RouterStats, Scope, TracingStats,
-};
+use crate::stats::{Http1Stats, HttpStats, ListenerHttpStats, LocalScope, RouterStats, Scope, TracingStats};
 use crate::stream_info::ConnectionInfo;
 use crate::transport_sockets::TransportSocket;
 use crate::worker::Worker;
@@ -104,7 +102,8 @@ impl HttpConnectionManager {
         let registry = context.registry;
         let resolve = |name: &str| context.snapshot.slot(name);
         let filters = HttpFilters::compile(&model.http_filters)?;
-        let mut routes = RouteTable::compile(&model.route_config, &resolve).map_err(|error| error.to_string())?;
+        let mut routes =
+            RouteTable::compile(&model.route_config, &resolve).map_err(|error| error.to_string())?;
         routes.set_active_filters(&filters);
         Ok(HttpConnectionManager {
             http1_settings: http1_settings(model),
@@ -112,7 +111,8 @@ impl HttpConnectionManager {
             response_headers: ResponseHeaderPolicy::compile(model),
             routes,
             filters,
-            access_log: AccessLogSet::open(&model.access_log, context.logs).map_err(|error| error.to_string())?,
+            access_log: AccessLogSet::open(&model.access_log, context.logs)
+                .map_err(|error| error.to_string())?,
             timeouts: Timeouts::new(model),
             max_requests: model.max_requests_per_connection,
             buffer_limit,

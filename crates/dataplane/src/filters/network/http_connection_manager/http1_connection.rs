@@ -82,7 +82,8 @@ impl Http1Connection<'_> {
             let now = Instant::now();
             let mut state = self.worker.take_stream(now);
             let finished = self.serve_request(&mut state, now).await;
-            self.idle_since = state.info.start + state.info.timing.get(TimePoint::RequestComplete).unwrap_or_default();
+            self.idle_since =
+                state.info.start + state.info.timing.get(TimePoint::RequestComplete).unwrap_or_default();
             self.worker.give_stream(state);
             match finished {
                 Finished::KeepAlive => {
@@ -189,7 +190,9 @@ impl Http1Connection<'_> {
                 Poll::Ready(Err(ReadError::Ended { clean: false })) => {
                     Poll::Ready(Err(Some(ErrorKind::DownstreamDisconnect)))
                 }
-                Poll::Ready(Err(ReadError::Ended { clean: true } | ReadError::Io(_))) => Poll::Ready(Err(None)),
+                Poll::Ready(Err(ReadError::Ended { clean: true } | ReadError::Io(_))) => {
+                    Poll::Ready(Err(None))
+                }
                 Poll::Pending => {
                     if self.timer.poll_at(cx, timers.next()).is_pending() {
                         return Poll::Pending;
