@@ -2,7 +2,7 @@
 //! scrape_time -- [clusters]`, 10,000 by default.
 //!
 //! Every cluster has what a configuration gives it (membership) and one in a hundred has had traffic on two workers.
-#![allow(clippy::print_stdout, missing_docs)]
+#![allow(clippy::print_stdout, missing_docs, reason = "a program that measures and prints")]
 
 use std::time::Instant;
 

@@ -62,8 +62,8 @@ impl std::error::Error for PoolError {}
 /// The connections of one priority.
 #[derive(Debug, Default)]
 struct PriorityPool {
-    /// The last was used last. Boxed, because it moves between streams and the pool at every request.
-    #[allow(clippy::vec_box)]
+    /// The last was used last.
+    #[allow(clippy::vec_box, reason = "a connection moves between streams and the pool at every request")]
     idle: RefCell<Vec<Box<UpstreamConnection>>>,
     /// The first has waited longest.
     waiting: RefCell<VecDeque<Rc<Waiter>>>,

@@ -4,7 +4,12 @@
 //! `python/ferryman/_native.pyi`, which `make check` compares with this.
 
 use ferryman_dataplane::application_log::{self, Component, Level};
+<<<<<<< HEAD
 use pyo3::prelude::*;
+=======
+use ferryman_dataplane::matcher::StringMatcher;
+use ferryman_dataplane::model::matcher as model;
+>>>>>>> bd3885a (native: a compiled regex for the pages; lint: give reasons)
 
 mod admin_request;
 mod proxy;
@@ -16,6 +21,42 @@ pyo3::create_exception!(
     "The data plane refused: `args[0]` is one clear line."
 );
 
+<<<<<<< HEAD
+=======
+#[pymodule(gil_used = false)]
+mod _native {
+    use super::*;
+
+    #[pymodule_export]
+    use super::{NativeError, Regex, check_operator, check_regex, log};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}
+
+/// A compiled RE2 pattern, which takes time linear to the text.
+#[pyclass(frozen, module = "ferryman._native")]
+struct Regex {
+    matcher: StringMatcher,
+}
+
+#[pymethods]
+impl Regex {
+    #[new]
+    fn new(pattern: String) -> PyResult<Self> {
+        let matcher = StringMatcher::compile(&model::StringMatcher::Regex { regex: pattern });
+        Ok(Regex { matcher: matcher.map_err(NativeError::new_err)? })
+    }
+
+    /// Whether it matches the whole text.
+    fn matches(&self, text: &str) -> bool {
+        self.matcher.matches(text.as_bytes())
+    }
+}
+
+>>>>>>> bd3885a (native: a compiled regex for the pages; lint: give reasons)
 /// None if the data plane's engine takes this RE2 pattern, else why not.
 #[pyfunction]
 fn check_regex(pattern: &str) -> Option<String> {
