@@ -4,12 +4,10 @@
 //! `python/ferryman/_native.pyi`, which `make check` compares with this.
 
 use ferryman_dataplane::application_log::{self, Component, Level};
-<<<<<<< HEAD
-use pyo3::prelude::*;
-=======
 use ferryman_dataplane::matcher::StringMatcher;
 use ferryman_dataplane::model::matcher as model;
->>>>>>> bd3885a (native: a compiled regex for the pages; lint: give reasons)
+use pyo3::prelude::*;
+use pyo3::types::PyString;
 
 mod admin_request;
 mod proxy;
@@ -20,21 +18,6 @@ pyo3::create_exception!(
     pyo3::exceptions::PyException,
     "The data plane refused: `args[0]` is one clear line."
 );
-
-<<<<<<< HEAD
-=======
-#[pymodule(gil_used = false)]
-mod _native {
-    use super::*;
-
-    #[pymodule_export]
-    use super::{NativeError, Regex, check_operator, check_regex, log};
-
-    #[pymodule_init]
-    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        module.add("__version__", env!("CARGO_PKG_VERSION"))
-    }
-}
 
 /// A compiled RE2 pattern, which takes time linear to the text.
 #[pyclass(frozen, module = "ferryman._native")]
@@ -56,7 +39,6 @@ impl Regex {
     }
 }
 
->>>>>>> bd3885a (native: a compiled regex for the pages; lint: give reasons)
 /// None if the data plane's engine takes this RE2 pattern, else why not.
 #[pyfunction]
 fn check_regex(pattern: &str) -> Option<String> {
@@ -72,10 +54,24 @@ fn check_operator(name: &str, argument: Option<&str>) -> Option<String> {
 
 /// Writes one line to the application log, if the component's level lets it through.
 #[pyfunction]
-fn log(py: Python<'_>, level: &str, component: &str, message: &str) {
+fn log(py: Python<'_>, level: &str, component: &str, message: &str) -> PyResult<()> {
     let level = Level::from_name(level).unwrap_or(Level::Info);
     let component = Component::from_name(component).unwrap_or(Component::Main);
-    py.detach(|| application_log::write_from(component, level, "ferryman", 0, &message));
+    if application_log::enabled(component, level) {
+        let (file, line) = caller(py)?;
+        py.detach(|| application_log::write_from(component, level, &file, line, &message));
+    }
+    Ok(())
+}
+
+/// The file, from the package on, and the line of the Python code that called.
+fn caller(py: Python<'_>) -> PyResult<(String, u32)> {
+    let frame = py.import("sys")?.call_method0("_getframe")?;
+    let path = frame.getattr("f_code")?.getattr("co_filename")?;
+    let path = path.cast::<PyString>()?.to_string_lossy();
+    let file = path.rfind("/ferryman/").map_or(&*path, |at| path.get(at + 1..).unwrap_or_default());
+    // A frame has no line where its code was made by a program.
+    Ok((file.to_owned(), frame.getattr("f_lineno")?.extract().unwrap_or(0)))
 }
 
 #[pymodule(gil_used = false)]
@@ -85,7 +81,7 @@ mod _native {
     #[pymodule_export]
     use super::proxy::Proxy;
     #[pymodule_export]
-    use super::{NativeError, check_operator, check_regex, log};
+    use super::{NativeError, Regex, check_operator, check_regex, log};
 
     use pyo3::prelude::*;
 
