@@ -27,7 +27,15 @@ def of_field(name: str, *values: str) -> list[str]:
     return [f"{name}: {value}" for value in values]
 
 
+def of_choice_count(number: int) -> str:
+    least_request = "envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest"
+    policy = f'{{"@type": {TYPE}{least_request}, choice_count: {number}}}'
+    inner = f"typed_extension_config: {{name: a, typed_config: {policy}}}"
+    return in_cluster(f"load_balancing_policy: {{policies: [{{{inner}}}]}}")
+
+
 YAML: dict[str, list[str]] = {
+    "rules": [of_choice_count(1), of_choice_count(2)],
     "documents": [
         *("", "# x\n", "---\n", "--- \n...\n", "null", "[]", "5", "a: b: c", "{}", "--- {}\n"),
         *("node: {id: x}\n---\nbogus: 1", "node: {id: x}\n---\n}", "node: {id: x}\n...\ngarbage: ["),
@@ -227,6 +235,7 @@ DIFFERENT: dict[str, str] = {
     in_cluster("load_assignment: {cluster_name: c, endpoints: [[]]}"): "list-in-list",
     of_type("Timestamp", '"2026-02-31T23:59:59Z"')[0]: "impossible-dates",
     in_any(f"{TYPE}grpc.health.v1.HealthCheckRequest"): "types-outside-the-api",
+    of_choice_count(1): "load-balancing-rules",
     '{"node":{"id":"a\nb"}}': "json-line-ends",
     '{"node":{"metadata":{"a":1,"a":2}}}': "duplicate-keys",
     '{"node":{"user_agent_version":"1","user_agent_version":"2"}}': "duplicate-keys",

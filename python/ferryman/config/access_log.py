@@ -83,6 +83,8 @@ def check_log_path(cursor: Cursor, path: str, field: str) -> None:
         cursor.problem(f"cannot open {path}: it is a folder", field=field)
     elif not os.path.isdir(folder):
         cursor.problem(f"cannot open {path}: there is no folder {folder}", field=field)
+    elif len(os.fsencode(os.path.basename(path))) > os.pathconf(folder, "PC_NAME_MAX"):
+        cursor.problem(f"cannot open {path}: the name is too long", field=field)
     elif not os.access(path if os.path.exists(path) else folder, os.W_OK):
         cursor.problem(f"cannot open {path}: permission denied", field=field)
 

@@ -32,6 +32,7 @@ _MATCH = Fields(
     " source_ports transport_protocol",
 )
 
+_LISTS: Final = ("prefix_ranges", "direct_source_prefix_ranges", "source_prefix_ranges", "source_ports")
 _SOURCE_TYPES: Final = ("any", "same_ip_or_loopback", "external")
 
 
@@ -76,10 +77,11 @@ def check_overlaps(chains: list[tuple[Cursor, model.FilterChain]]) -> None:
     """Report every chain that takes a connection which an earlier chain takes on the same terms."""
     seen: dict[_Condition, int] = {}
     for index, (cursor, chain) in enumerate(chains):
-        if not _MATCH.covers(cursor.child("filter_chain_match")):
+        own = cursor.child("filter_chain_match")
+        _check_repeats(own, chain.match)
+        if not _MATCH.covers(own):
             continue  # a condition that is refused may well tell it from the others
-        # The conditions of one chain may repeat each other; only those of another chain collide.
-        for condition in dict.fromkeys(_conditions(chain.match)):
+        for condition in _conditions(chain.match):
             first = seen.setdefault(condition, index)
             if first != index:
                 name = chains[first][1].name
@@ -87,6 +89,17 @@ def check_overlaps(chains: list[tuple[Cursor, model.FilterChain]]) -> None:
                 hint = "use default_filter_chain for all other connections" if chain.match == _ANY else None
                 cursor.problem(f"matches the same connections as {other}", hint, code="duplicate")
                 break
+
+
+def _check_repeats(cursor: Cursor, match: model.FilterChainMatch) -> None:
+    """Report what stands twice in a list of conditions: to Envoy that is two chains on the same terms."""
+    for field in _LISTS:
+        seen = set()
+        for item, value in enumerate(getattr(match, field)):
+            if value in seen:
+                text = f"{value.address_prefix}/{value.prefix_len}" if field != "source_ports" else str(value)
+                cursor.problem(f"{text} stands twice in this list", None, field, "duplicate", item)
+            seen.add(value)
 
 
 def _conditions(match: model.FilterChainMatch) -> list[_Condition]:

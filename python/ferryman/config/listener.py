@@ -15,6 +15,7 @@ from ferryman.config.access_log import lower_access_logs
 from ferryman.config.address import address_text, lower_address
 from ferryman.config.cluster import buffer_limit
 from ferryman.config.cursor import Cursor
+from ferryman.config.duration import milliseconds
 from ferryman.config.extensions import refuse_typed_config
 from ferryman.config.fields import EMPTY, Fields, word
 from ferryman.config.filter_chain import check_overlaps, lower_filter_chain
@@ -29,13 +30,15 @@ _LISTENER = Fields(
     " per_connection_buffer_limit_bytes transparent freebind tcp_fast_open_queue_length traffic_direction"
     " enable_reuse_port access_log tcp_backlog_size max_connections_to_accept_per_socket_event"
     " bind_to_port deprecated_v1 ignore_global_conn_limit",
-    checked={"listener_filters": "no extension is built"},
+    checked={
+        "listener_filters": "no extension is built",
+        "listener_filters_timeout": "any that is not negative: there are no listener filters",
+    },
     same={
         "use_original_dst": False,
         "per_connection_buffer_high_watermark_timeout": EMPTY,
     },
     no_effect={
-        "listener_filters_timeout": _NO_LISTENER_FILTERS,
         "continue_on_listener_filters_timeout": _NO_LISTENER_FILTERS,
         "reuse_port": "it switches on what is on already; enable_reuse_port: false switches it off",
         "bypass_overload_manager": "overload_manager is refused",
@@ -94,6 +97,7 @@ def _lower_listener(cursor: Cursor, references: References) -> model.Listener:
     for item in cursor.items("listener_filters"):
         _LISTENER_FILTER.read(item)
         refuse_typed_config(item, *_LISTENER_FILTERS)
+    milliseconds(cursor, "listener_filters_timeout", fields, 0)
     text = address_text(addresses[0]) if addresses else ""
     name = fields.get("name") or text
     chains = [(item, lower_filter_chain(item, references)) for item in cursor.items("filter_chains")]
@@ -142,6 +146,8 @@ def _addresses(cursor: Cursor, fields: dict[str, Any]) -> list[model.Address]:
     for item in cursor.items("additional_addresses"):
         if "address" in _ADDITIONAL.read(item):
             found.append(lower_address(item.child("address")))
+        else:
+            item.problem("address is required", code="required", field="address")
     return [address for address in found if address is not None]
 
 

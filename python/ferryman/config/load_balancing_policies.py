@@ -139,8 +139,13 @@ def _least_request(cursor: Cursor, fields: dict[str, Any]) -> model.LeastRequest
     bias = 1.0
     if "active_request_bias" in fields:
         bias = _RUNTIME_DOUBLE.read(cursor.child("active_request_bias")).get("default_value", 0.0)
-        if not 0 <= bias < float("inf"):
-            cursor.problem("must be a number >= 0", field="active_request_bias")
+        if not bias >= 0:
+            cursor.warn(
+                "has no effect: in place of a negative one Envoy takes 1.0", field="active_request_bias"
+            )
+            bias = 1.0
+        elif bias == float("inf"):
+            cursor.problem("must be a finite number", field="active_request_bias")
     count = fields["choice_count"].value if "choice_count" in fields else 2
     return model.LeastRequest(choice_count=count, active_request_bias=bias)
 

@@ -51,7 +51,8 @@ def lower_stats_config(cursor: Cursor, universal_tags: Iterable[tuple[str, str]]
     universal = [
         model.TagSpecifier(tag_name=name, regex=None, fixed_value=value) for name, value in universal_tags
     ]
-    tags = universal + [_lower_tag(item) for item in cursor.items("stats_tags")]
+    specified = [_lower_tag(item) for item in cursor.items("stats_tags")]
+    tags = universal + [tag for tag in specified if tag.tag_name]
     return model.StatsConfig(
         tags=tags,
         use_all_default_tags=True if use_defaults is None else use_defaults.value,
@@ -63,7 +64,9 @@ def _lower_tag(cursor: Cursor) -> model.TagSpecifier:
     fields = _TAG_SPECIFIER.read(cursor)
     name = fields.get("tag_name", "")
     regex = fields.get("regex") or None
-    if not name:
+    if not name and "fixed_value" in fields:
+        cursor.warn("has no effect: a tag without a name")
+    elif not name:
         cursor.problem("is required", field="tag_name", code="required")
     elif regex is not None:
         check_regex(cursor, regex)
