@@ -282,9 +282,10 @@ impl Accepting {
                 stream.set_nodelay(true)?;
                 let local = match bound {
                     Some(address) => address.clone(),
-                    None => Address::Ip(stream.local_addr()?),
+                    None => Address::of_connection(stream.local_addr()?),
                 };
-                Ok((TransportSocket::RawBuffer(RawBuffer::Tcp(stream)), local, Address::Ip(remote)))
+                let remote = Address::of_connection(remote);
+                Ok((TransportSocket::RawBuffer(RawBuffer::Tcp(stream)), local, remote))
             }),
             Self::Unix(listener, bound) => listener.poll_accept(cx).map(|accepted| {
                 let (stream, _) = accepted?;
