@@ -1,7 +1,7 @@
 //! How much of an upstream cluster may be in use at once.
 //!
-//! Owns the limits of a cluster by priority (connections, pending requests, requests, retries), who has taken how many,
-//! and the gauges that tell. Does not decide what happens when a limit is met: the connection pool and the router do.
+//! Owns the limits of a cluster by priority (connections, pending requests, requests, retries, connection pools), who has
+//! taken how many, and the gauges that tell. Does not decide what happens when a limit is met: the connection pool and the router do.
 //! Follows Envoy's page "Circuit breaking".
 //!
 //! A limit holds for all workers together. Each worker counts in cells of its own, written without a read-modify-write;
@@ -28,9 +28,11 @@ pub enum Resource {
     Requests,
     /// Retries that are under way.
     Retries,
+    /// Connection pools that have a connection, or somebody who waits for one.
+    ConnectionPools,
 }
 
-const RESOURCES: usize = 4;
+const RESOURCES: usize = 5;
 const SLOTS: usize = 2 * RESOURCES;
 
 /// Where a resource stands in the arrays.
@@ -45,6 +47,7 @@ fn slot(resource: Resource, priority: RoutingPriority) -> usize {
         Resource::PendingRequests => 1,
         Resource::Requests => 2,
         Resource::Retries => 3,
+        Resource::ConnectionPools => 4,
     }
 }
 
@@ -53,10 +56,12 @@ const OPEN: [ClusterStat; SLOTS] = [
     ClusterStat::CircuitBreakersDefaultRqPendingOpen,
     ClusterStat::CircuitBreakersDefaultRqOpen,
     ClusterStat::CircuitBreakersDefaultRqRetryOpen,
+    ClusterStat::CircuitBreakersDefaultCxPoolOpen,
     ClusterStat::CircuitBreakersHighCxOpen,
     ClusterStat::CircuitBreakersHighRqPendingOpen,
     ClusterStat::CircuitBreakersHighRqOpen,
     ClusterStat::CircuitBreakersHighRqRetryOpen,
+    ClusterStat::CircuitBreakersHighCxPoolOpen,
 ];
 
 const REMAINING: [ClusterStat; SLOTS] = [
@@ -64,11 +69,20 @@ const REMAINING: [ClusterStat; SLOTS] = [
     ClusterStat::CircuitBreakersDefaultRemainingPending,
     ClusterStat::CircuitBreakersDefaultRemainingRq,
     ClusterStat::CircuitBreakersDefaultRemainingRetries,
+    ClusterStat::CircuitBreakersDefaultRemainingCxPools,
     ClusterStat::CircuitBreakersHighRemainingCx,
     ClusterStat::CircuitBreakersHighRemainingPending,
     ClusterStat::CircuitBreakersHighRemainingRq,
     ClusterStat::CircuitBreakersHighRemainingRetries,
+    ClusterStat::CircuitBreakersHighRemainingCxPools,
 ];
+
+/// The limits of one priority, in the order of the slots; `None`: any number.
+fn maxima(of: &CircuitBreakerThresholds) -> [Option<u32>; RESOURCES] {
+    let limited = [of.max_connections, of.max_pending_requests, of.max_requests, of.max_retries].map(Some);
+    let [connections, pending, requests, retries] = limited;
+    [connections, pending, requests, retries, of.max_connection_pools]
+}
 
 /// What one worker has taken, on a cache line of its own.
 #[derive(Debug, Default)]
@@ -108,17 +122,15 @@ impl CircuitBreakers {
     ) -> Self {
         let threads = threads.max(1);
         let share = u32::try_from(threads).unwrap_or(u32::MAX).saturating_mul(16);
-        let maxima = |of: &CircuitBreakerThresholds| {
-            [of.max_connections, of.max_pending_requests, of.max_requests, of.max_retries]
-        };
         let mut maxima = maxima(default).into_iter().chain(maxima(high));
         let mut places = OPEN.into_iter().zip(REMAINING).enumerate();
         let limits = std::array::from_fn(|_| {
-            let max = maxima.next().unwrap_or(0);
+            let max = maxima.next().flatten();
             let (at, (open_gauge, remaining)) = places.next().unwrap_or((0, (OPEN[0], REMAINING[0])));
             let tracked = if at < RESOURCES { default.track_remaining } else { high.track_remaining };
+            let remaining = (tracked && max.is_some()).then_some(remaining);
+            let max = max.unwrap_or(u32::MAX);
             let lot = if max / share < 2 { 0 } else { (max / share).min(64) };
-            let remaining = tracked.then_some(remaining);
             Limit { max, lot, open: AtomicBool::new(false), open_gauge, remaining }
         });
         let counts = (0..threads).map(|_| WorkerCounts::default()).collect();
@@ -133,14 +145,10 @@ impl CircuitBreakers {
     ) {
         let (low, top) = REMAINING.split_at(RESOURCES);
         for (thresholds, gauges) in [(default, low), (high, top)] {
-            let maxima = [
-                thresholds.max_connections,
-                thresholds.max_pending_requests,
-                thresholds.max_requests,
-                thresholds.max_retries,
-            ];
             if thresholds.track_remaining {
-                gauges.iter().zip(maxima).for_each(|(gauge, max)| scope.set(*gauge, u64::from(max)));
+                let limited =
+                    gauges.iter().zip(maxima(thresholds)).filter_map(|(gauge, max)| Some((gauge, max?)));
+                limited.for_each(|(gauge, max)| scope.set(*gauge, u64::from(max)));
             }
         }
     }

@@ -27,6 +27,7 @@ pub use tcp_upstream::{TcpUpstream, connect_tcp};
 pub use upstream_connection::UpstreamConnection;
 pub use waiting::{Obtain, obtain};
 
+use crate::circuit_breakers::Resource;
 use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::model::route::RoutingPriority;
 use crate::stats::ClusterStat;
@@ -38,6 +39,9 @@ use waiting::Waiter;
 pub enum PoolError {
     /// Too many wait already, or (TCP) there are too many connections. Counted.
     Overflow,
+    /// Too many hosts have connections already (`max_connection_pools`, `upstream_cx_pool_overflow`, counted). For the
+    /// request it is as if there were no host.
+    PoolOverflow,
     /// The host refused, or cannot be reached.
     Connect {
         /// Envoy's text, for example `delayed connect error: Connection refused`.
@@ -51,6 +55,7 @@ impl fmt::Display for PoolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PoolError::Overflow => f.write_str("overflow"),
+            PoolError::PoolOverflow => f.write_str("too many connection pools"),
             PoolError::Connect { reason } => f.write_str(reason),
             PoolError::ConnectTimeout => f.write_str("connection timeout"),
         }
@@ -71,6 +76,30 @@ struct PriorityPool {
     connecting: Cell<usize>,
     /// All connections: being made, idle, and in use.
     open: Cell<usize>,
+    /// Whether it has taken its place among the connection pools.
+    counted: Cell<bool>,
+}
+
+impl PriorityPool {
+    /// Takes its place among the connection pools, if it has none.
+    fn begin(&self, cluster: &WorkerCluster, priority: RoutingPriority) -> Result<(), PoolError> {
+        if self.counted.get() {
+            return Ok(());
+        }
+        if !cluster.circuit_breakers.acquire(Resource::ConnectionPools, priority) {
+            cluster.stats.inc(ClusterStat::UpstreamCxPoolOverflow);
+            return Err(PoolError::PoolOverflow);
+        }
+        self.counted.set(true);
+        Ok(())
+    }
+
+    /// Gives its place back when there is no connection and nobody waits.
+    fn end_if_unused(&self, cluster: &WorkerCluster, priority: RoutingPriority) {
+        if self.open.get() == 0 && self.waiting.borrow().is_empty() && self.counted.replace(false) {
+            cluster.circuit_breakers.release(Resource::ConnectionPools, priority);
+        }
+    }
 }
 
 /// The connections of one worker to one host.

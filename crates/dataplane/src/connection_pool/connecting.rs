@@ -94,7 +94,7 @@ pub fn count_failure(lifetime: &mut ConnectionLifetime, error: &PoolError) {
     match error {
         PoolError::ConnectTimeout => lifetime.cluster.stats.inc(ClusterStat::UpstreamCxConnectTimeout),
         PoolError::Connect { .. } => lifetime.closed_by_remote = true,
-        PoolError::Overflow => {}
+        PoolError::Overflow | PoolError::PoolOverflow => {}
     }
 }
 

@@ -110,10 +110,11 @@ impl Drop for ConnectionLifetime {
             if self.connected {
                 stats.record(ClusterHistogram::UpstreamRqPerCx, self.requests);
             }
-            let open = &self.host.pool.of(self.priority).open;
-            open.set(open.get().saturating_sub(1));
+            let pool = self.host.pool.of(self.priority);
+            pool.open.set(pool.open.get().saturating_sub(1));
             // Those who waited for this one must not wait for ever.
             connecting::connect_for_waiting(&self.cluster, &self.host, self.priority);
+            pool.end_if_unused(&self.cluster, self.priority);
         }
     }
 }

@@ -285,6 +285,28 @@ fn limits_of_requests_are_kept() {
 }
 
 #[test]
+fn connection_pools_are_limited_and_end_with_their_last_connection() {
+    run(async {
+        let world = World::new(|model| {
+            model.circuit_breakers_default.max_connection_pools = Some(1);
+            let twin = model.localities[0].endpoints[0].clone();
+            model.localities[0].endpoints.push(twin);
+        });
+        let world = world.await;
+        let connection = world.connection().await;
+        let other = Rc::clone(&world.cluster.hosts()[1]);
+        assert_eq!(obtain(&world.cluster, &other, LOW).unwrap_err(), PoolError::PoolOverflow);
+        world.assert_counts([
+            (ClusterStat::UpstreamCxPoolOverflow, 1),
+            (ClusterStat::CircuitBreakersDefaultCxPoolOpen, 1),
+        ]);
+        drop(connection);
+        world.assert_counts([(ClusterStat::CircuitBreakersDefaultCxPoolOpen, 0)]);
+        obtain(&world.cluster, &other, LOW).unwrap().await.unwrap();
+    });
+}
+
+#[test]
 fn age_and_idleness_and_marks_end_connections() {
     run(async {
         let world = World::new(|model| {

@@ -75,12 +75,13 @@ pub struct Obtain {
 /// To be called from a task on the worker's local runtime, when `take_idle` has none.
 ///
 /// # Errors
-/// `PoolError::Overflow`: too many wait already. The future answers the other kinds.
+/// `PoolError::Overflow`: too many wait already. `PoolError::PoolOverflow`: too many hosts are in use. The future answers the other kinds.
 pub fn obtain(
     cluster: &Rc<WorkerCluster>,
     host: &Rc<WorkerHost>,
     priority: RoutingPriority,
 ) -> Result<Obtain, PoolError> {
+    host.pool.of(priority).begin(cluster, priority)?;
     Pending::begin(cluster, host, priority)?;
     let waiter = Rc::new(Waiter::default());
     host.pool.of(priority).waiting.borrow_mut().push_back(Rc::clone(&waiter));

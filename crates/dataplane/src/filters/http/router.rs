@@ -111,6 +111,7 @@ async fn connect(
     stream.now = Instant::now();
     connection.map_err(|error| match error {
         PoolError::Overflow => ErrorKind::Overflow.into(),
+        PoolError::PoolOverflow => ErrorKind::NoHealthyUpstream.into(),
         PoolError::ConnectTimeout => ErrorKind::ConnectTimeout.into(),
         PoolError::Connect { reason } => {
             stream.state.info.upstream.transport_failure_reason = reason.replace(' ', "_").into();
