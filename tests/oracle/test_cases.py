@@ -13,6 +13,7 @@ from harness.shared import Shared
 
 from oracle.conftest import Pair
 from oracle.known_differences import known_differences
+from oracle.test_accept_reject import ENTRIES
 
 pytestmark = pytest.mark.oracle
 AREAS = [load_area(path) for path in sorted((Path(__file__).parent / "cases").glob("*.yaml"))]
@@ -48,6 +49,7 @@ def test_same_as_envoy(area: Area, case: Case, pairs: Shared[Pair], request: pyt
 
 def test_every_difference_that_a_case_names_is_documented() -> None:
     named = {case.differs for area in AREAS for case in area.cases if case.differs}
+    named |= {entry["differs"] for entry, _ in ENTRIES if "differs" in entry}
     assert named <= set(KNOWN), f"not in the document: {sorted(named - set(KNOWN))}"
     assert set(KNOWN) <= named, f"no case shows it any more: {sorted(set(KNOWN) - named)}"
     assert len(KNOWN) == len(set(KNOWN)), "an id is used twice in the document"
