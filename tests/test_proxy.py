@@ -41,7 +41,7 @@ class NotingDataPlane:
         self.noted: list[str] = ["made"]
         self.bootstrap = msgspec.msgpack.decode(bootstrap, type=model.Bootstrap)
         self.settings = settings
-        self.events: queue.Queue[str] = queue.Queue()
+        self.events: queue.Queue[Any] = queue.Queue()
         self.sigint: Any = None
         made.append(self)
 
@@ -60,7 +60,7 @@ class NotingDataPlane:
     def listener_addresses(self) -> list[tuple[str, str]]:
         return [("a", "127.0.0.1:1"), ("b", "/b.sock"), ("a", "127.0.0.1:2")]
 
-    def next_event(self, timeout_s: float | None) -> str:
+    def next_event(self, timeout_s: float | None) -> Any:
         return self.events.get()
 
     def shutdown(self, *, drain: bool) -> None:
@@ -99,6 +99,39 @@ def test_run_returns_when_stopped() -> None:
     assert made[0].noted[2:] == ["started and takes signals", "closed"]
     assert made[0].sigint is signal.SIG_DFL, "Python must not turn Ctrl-C into an exception"
     assert signal.getsignal(signal.SIGINT) is before
+
+
+class Request:
+    method, query, body = "GET", "", b""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.replies: list[tuple[int, str, bytes]] = []
+
+    def reply(self, *answer: Any) -> None:
+        self.replies.append(answer)
+
+
+def test_admin_pages_are_answered_and_a_bad_one_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = [Request("/config_dump"), Request("/certs"), Request("/certs")]
+    monkeypatch.setattr(requests[1], "reply", None)
+    proxy = Proxy.from_yaml("node: {id: me}")
+    proxy.bind()
+    for event in (*requests, "stopped"):
+        made[0].events.put(event)
+    proxy.run()
+    [(status, content_type, body)] = requests[0].replies
+    assert (status, content_type) == (200, "application/json") and b'"id": "me"' in body
+    assert [line[:2] for line in logged if "failed" in line[2]] == [("error", "admin")]
+    assert requests[2].replies[0][0] == 200
+
+
+def test_the_data_plane_is_told_of_pages_and_of_the_process() -> None:
+    with Proxy.from_yaml("node: {id: me}"):
+        settings = made[0].settings
+    assert ("/certs", "GET", "print certs on machine") in settings["python_pages"]
+    info = json.loads(settings["server_info"])
+    assert (info["state"], info["uptime_current_epoch"], info["node"]["id"]) == ("%STATE%", "%UPTIME%", "me")
 
 
 def test_stop_drains_if_asked() -> None:

@@ -9,7 +9,8 @@
 //! empty; `present_match` alone asks for absence.
 
 use ferryman_codec::{HeaderBlock, HeaderName};
-use regex::bytes::{Regex, RegexBuilder};
+pub use regex::bytes::Regex;
+use regex::bytes::RegexBuilder;
 
 use crate::model::matcher as model;
 

@@ -56,7 +56,8 @@ def _name_filter(pattern: str) -> NameFilter:
     try:
         return _native.Regex(pattern).matches
     except _native.NativeError as error:
-        text = f"INVALID_ARGUMENT: Error while parsing name_regex from {pattern}: {error}"
+        complaint = str(error).removeprefix(f"invalid regex '{pattern}': ")
+        text = f"INVALID_ARGUMENT: Error while parsing name_regex from {pattern}: {complaint}"
         raise Refusal(400, text) from None
 
 
