@@ -1,10 +1,26 @@
 """The data plane. Everything here is Rust; see `crates/native`."""
 
 from collections.abc import Sequence
+from typing import Self, final
+
+from typing_extensions import disjoint_base
+
+__all__ = [
+    "AdminRequest",
+    "NativeError",
+    "Proxy",
+    "Regex",
+    "__version__",
+    "check_operator",
+    "check_regex",
+    "log",
+]
 
 class NativeError(Exception):
     """The data plane refused: `args[0]` is one clear line (what, where, why)."""
 
+@final
+@disjoint_base
 class AdminRequest:
     """An admin page that Python answers; `reply` must be called exactly once."""
 
@@ -18,14 +34,16 @@ class AdminRequest:
     def body(self) -> bytes: ...
     def reply(self, status: int, content_type: str, body: bytes) -> None: ...
 
+@final
+@disjoint_base
 class Proxy:
     """One data plane: workers, listeners, clusters, admin.
 
     Create, `apply`, `start`, then `next_event` until it ends.
     """
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         bootstrap: bytes,
         *,
         log_level: str,
@@ -35,7 +53,7 @@ class Proxy:
         log_format_escaped: bool,
         server_info: bytes,
         python_pages: Sequence[tuple[str, str, str]],
-    ) -> None:
+    ) -> Self:
         """Makes the data plane; nothing is bound yet.
 
         `bootstrap`: a `model.Bootstrap` in msgpack. `server_info`: the JSON that `/server_info` completes
@@ -75,10 +93,12 @@ class Proxy:
     def close(self) -> None:
         """Joins all threads and closes all sockets. Idempotent."""
 
+@final
+@disjoint_base
 class Regex:
     """A compiled RE2 pattern, which takes time linear to the text."""
 
-    def __init__(self, pattern: str) -> None:
+    def __new__(cls, pattern: str) -> Self:
         """Raises NativeError when the data plane's engine does not take the pattern."""
 
     def matches(self, text: str) -> bool:
