@@ -33,6 +33,8 @@ pub enum ErrorKind {
         /// Envoy's `RESPONSE_CODE_DETAILS`.
         details: &'static str,
     },
+    /// The request's body is larger than what a filter may hold back.
+    RequestTooLarge,
     /// The client is gone.
     DownstreamDisconnect,
     /// The request's head took too long (`request_headers_timeout`).
@@ -101,6 +103,7 @@ impl ErrorKind {
         match self {
             Self::DownstreamCodec(_)
             | Self::RequestRefused { .. }
+            | Self::RequestTooLarge
             | Self::DownstreamDisconnect
             | Self::RequestHeadersTimeout
             | Self::RequestTimeout
@@ -133,6 +136,7 @@ impl ErrorKind {
             Self::DownstreamCodec(kind) if kind.is_raised_by_connection_manager() => return None,
             Self::DownstreamCodec(_) => ResponseFlag::DownstreamProtocolError,
             Self::RequestRefused { .. }
+            | Self::RequestTooLarge
             | Self::UpgradeNotAllowed
             | Self::RequestHeadersTimeout
             | Self::RequestTimeout => return None,

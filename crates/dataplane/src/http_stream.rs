@@ -52,6 +52,8 @@ pub struct StreamState {
     pub downstream: Http1Writer,
     /// Writes the request.
     pub upstream: Http1Writer,
+    /// What filters hold of the request's body; it goes upstream before the rest.
+    pub held_body: Vec<u8>,
     /// The HTTP filters of the stream.
     pub filters: Vec<ActiveFilter>,
     scratch: MutationScratch,
@@ -67,6 +69,7 @@ impl StreamState {
             info: StreamInfo::new(start, start_time),
             downstream: Http1Writer::new(),
             upstream: Http1Writer::new(),
+            held_body: Vec::new(),
             filters: Vec::new(),
             scratch: MutationScratch::default(),
         }
@@ -77,6 +80,8 @@ impl StreamState {
         self.request.clear();
         self.response.clear();
         self.filters.clear();
+        // A held body may be as large as the limit; that is not kept for requests that need none.
+        self.held_body = Vec::new();
         clear_writer(&mut self.downstream);
         clear_writer(&mut self.upstream);
     }

@@ -50,6 +50,7 @@ impl LocalReply<'_> {
                 LocalReply { close: true, ..reply(status, body, kind.details()) }
             }
             ErrorKind::RequestRefused { status, details } => reply(status, "", details),
+            ErrorKind::RequestTooLarge => reply(413, "Payload Too Large", "request_payload_too_large"),
             ErrorKind::DownstreamDisconnect => reply(0, "", "downstream_remote_disconnect"),
             ErrorKind::RequestHeadersTimeout => {
                 LocalReply { close: true, ..reply(408, "request header timeout", "request_header_timeout") }

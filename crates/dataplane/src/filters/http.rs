@@ -25,6 +25,8 @@ pub mod router;
 pub enum Phase {
     /// The request's head is there; the first filter of the list comes first.
     RequestHeaders,
+    /// More of the body is there, for a filter that stopped the request.
+    RequestData,
     /// The response's head is there, from the upstream or a local reply; the last filter comes first.
     ResponseHeaders,
 }
@@ -33,6 +35,10 @@ pub enum Phase {
 pub enum Answer {
     /// On to the next filter.
     Continue,
+    /// To a request's head or body: nothing goes on yet. More of the body is read, up to the buffer limit, and
+    /// `on_request_data` is called with all of it that is there. A body that has ended is not waited for, and a response
+    /// is not stopped: there this means `Continue`.
+    StopIteration,
     /// The client is answered by this proxy; filters further on do not see the request.
     Respond(LocalReply<'static>),
     /// The filter is called again, by `resume`, when this is done. Until then nothing moves.
@@ -44,7 +50,11 @@ pub enum Answer {
 pub struct FilterContext<'a> {
     /// The request's head.
     pub request: &'a mut HeaderBlock,
-    /// The response's head; empty in the phase `RequestHeaders`.
+    /// What is held of the request's body; empty before a filter answers `StopIteration`.
+    pub body: &'a mut Vec<u8>,
+    /// Whether `body` is all of the body.
+    pub end_stream: bool,
+    /// The response's head; empty before there is one.
     pub response: &'a mut HeaderBlock,
     /// What is known of the stream.
     pub info: &'a mut StreamInfo,
@@ -65,6 +75,11 @@ pub trait HttpFilter: Debug + Send + Sync {
 pub trait StreamFilter {
     /// Called once the request's head is there.
     fn on_request_headers(&mut self, _context: &mut FilterContext<'_>) -> Answer {
+        Answer::Continue
+    }
+
+    /// Called when more of a stopped request's body is there.
+    fn on_request_data(&mut self, _context: &mut FilterContext<'_>) -> Answer {
         Answer::Continue
     }
 
@@ -186,6 +201,7 @@ impl ActiveFilter {
             Phase::ResponseHeaders if !self.response_headers => Answer::Continue,
             _ if resumed => self.filter.resume(phase, context),
             Phase::RequestHeaders => self.filter.on_request_headers(context),
+            Phase::RequestData => self.filter.on_request_data(context),
             Phase::ResponseHeaders => self.filter.on_response_headers(context),
         }
     }

@@ -39,6 +39,8 @@ pub struct Exchange<'c> {
     connection: &'c mut UpstreamConnection,
     settings: &'c Http1Settings,
     request: Request,
+    /// How much of the held body has been written.
+    held_sent: usize,
     /// Whether the response says that the connection goes on after it.
     keep_alive: bool,
 }
@@ -53,13 +55,15 @@ impl<'c> Exchange<'c> {
         connection: &'c mut UpstreamConnection,
         settings: &'c Http1Settings,
     ) -> Result<Self, Error> {
+        let is_whole = stream.connection.reader.is_ended();
         let state = &mut *stream.state;
+        let held = state.held_body.len();
         state
             .upstream
-            .start_request(&state.request, stream.head.framing)
+            .start_request(&state.request, request_framing(stream.head.framing, held, is_whole))
             .map_err(|error| Error::from(ErrorKind::DownstreamCodec(error.kind)))?;
         state.info.mark(TimePoint::FirstUpstreamTxByte, stream.now);
-        Ok(Exchange { connection, settings, request: Request::Copying, keep_alive: false })
+        Ok(Exchange { connection, settings, request: Request::Copying, held_sent: 0, keep_alive: false })
     }
 
     /// Waits for the response's head, sending the request meanwhile. The head is in the stream's state.
@@ -126,6 +130,19 @@ impl<'c> Exchange<'c> {
         let downstream = &mut stream.connection;
         let state = &mut *stream.state;
         let blocks = &stream.worker.blocks;
+        if let Some(held @ [_, ..]) = state.held_body.get(self.held_sent..) {
+            return match state.upstream.poll_write(socket, cx, held) {
+                Poll::Ready(Ok(taken)) => {
+                    self.held_sent += taken;
+                    Ok(Poll::Ready(()))
+                }
+                Poll::Ready(Err(_)) => {
+                    self.request = Request::Refused;
+                    Ok(Poll::Pending)
+                }
+                Poll::Pending => Ok(Poll::Pending),
+            };
+        }
         if downstream.reader.data().is_empty() {
             if downstream.reader.is_ended() {
                 let trailers = self.settings.enable_trailers.then(|| downstream.reader.trailers());
@@ -267,7 +284,19 @@ impl<'c> Exchange<'c> {
     }
 }
 
-fn downstream_error(error: ReadError) -> Error {
+/// How the request is framed upstream. A body that filters hold whole may have another length than it came with; one that
+/// they hold in part must not.
+fn request_framing(came: BodyFraming, held: usize, is_whole: bool) -> BodyFraming {
+    match came {
+        // A body that came with a length and is not in the socket any more is the one that is held, also if a filter
+        // emptied it.
+        BodyFraming::Length(_) if is_whole => BodyFraming::Length(u64::try_from(held).unwrap_or(u64::MAX)),
+        BodyFraming::None if held > 0 => BodyFraming::Length(u64::try_from(held).unwrap_or(u64::MAX)),
+        came => came,
+    }
+}
+
+pub(super) fn downstream_error(error: ReadError) -> Error {
     match error {
         ReadError::Codec(error) => ErrorKind::DownstreamCodec(error.kind).into(),
         ReadError::Ended { .. } | ReadError::Io(_) => ErrorKind::DownstreamDisconnect.into(),

@@ -86,9 +86,7 @@ impl Http1Connection<'_> {
                 state.info.start + state.info.timing.get(TimePoint::RequestComplete).unwrap_or_default();
             self.worker.give_stream(state);
             match finished {
-                Finished::KeepAlive => {
-                    self.reader.release(&self.worker.blocks);
-                }
+                Finished::KeepAlive => {}
                 Finished::Close => return,
                 Finished::CloseAfterLinger => return self.linger().await,
                 Finished::Abort => {

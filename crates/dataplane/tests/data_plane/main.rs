@@ -1,0 +1,8 @@
+//! One worker's data plane over loopback: a client and an upstream of the test's own, the proxy between them.
+//!
+//! The models come from `tests/model/minimal.msgpack`, which Python lowered.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "these are tests")]
+
+mod filters;
+mod rig;
+mod streams;

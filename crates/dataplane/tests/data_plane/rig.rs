@@ -1,0 +1,130 @@
+//! A worker with one listener, driven by the test on its own thread.
+
+use std::future::Future;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use ferryman_dataplane::access_loggers::LogWriter;
+use ferryman_dataplane::cluster::Cluster;
+use ferryman_dataplane::drain::Drain;
+use ferryman_dataplane::filters::http::{HttpFilters, NamedFilter};
+use ferryman_dataplane::filters::network::http_connection_manager::{
+    HttpConnectionManager, WorkerHttpConnectionManager,
+};
+use ferryman_dataplane::listener::CompileContext;
+use ferryman_dataplane::model::address::Address as ModelAddress;
+use ferryman_dataplane::model::bootstrap::{Bootstrap, DrainStrategy};
+use ferryman_dataplane::model::http_connection_manager as hcm;
+use ferryman_dataplane::model::listener::{Listener, NetworkFilter};
+use ferryman_dataplane::model::{self};
+use ferryman_dataplane::snapshot::Snapshot;
+use ferryman_dataplane::stats::Registry;
+use ferryman_dataplane::stream_info::{Address, ConnectionInfo};
+use ferryman_dataplane::transport_sockets::{RawBuffer, TransportSocket};
+use ferryman_dataplane::worker::{Process, Worker};
+use serde::Deserialize;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, LocalOptions};
+
+#[derive(Deserialize)]
+struct Golden {
+    bootstrap: Bootstrap,
+    clusters: Vec<model::cluster::Cluster>,
+    listeners: Vec<Listener>,
+}
+
+fn golden() -> Golden {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/model/minimal.msgpack");
+    rmp_serde::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// The connection manager of the golden file.
+pub fn connection_manager() -> hcm::HttpConnectionManager {
+    let filter = golden().listeners.remove(0).filter_chains.remove(0).filters.remove(0);
+    match filter {
+        NetworkFilter::HttpConnectionManager(model) => *model,
+        NetworkFilter::TcpProxy(_) => panic!("an HTTP connection manager is expected"),
+    }
+}
+
+/// Runs a test's body on a runtime like a worker's.
+pub fn run(test: impl Future<Output = ()>) {
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).unwrap();
+    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(20), test).await.expect("in time") });
+}
+
+pub struct Rig {
+    pub worker: Rc<Worker>,
+    pub manager: Rc<WorkerHttpConnectionManager>,
+    pub upstream: TcpListener,
+    _log_writer: LogWriter,
+}
+
+impl Rig {
+    pub async fn new(model: &hcm::HttpConnectionManager, filters: Vec<NamedFilter>) -> Self {
+        let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut golden = golden();
+        golden.clusters[0].localities[0].endpoints[0].address = ModelAddress::Socket {
+            ip: "127.0.0.1".to_owned(),
+            port: upstream.local_addr().unwrap().port(),
+            ipv4_compat: false,
+        };
+        let registry = Registry::new(&golden.bootstrap.stats, 1);
+        let clusters = golden.clusters.iter().map(|of| Cluster::compile(of, &registry, 1).map(Arc::new));
+        let snapshot = Arc::new(Snapshot::new(clusters.collect::<Result<_, _>>().unwrap()).unwrap());
+        let log_writer = LogWriter::start(Duration::from_secs(1), 1 << 16, &registry).unwrap();
+        let logs = log_writer.handle();
+        let context = CompileContext { registry: &registry, snapshot: &snapshot, logs: &logs };
+        let mut compiled = HttpConnectionManager::compile(model, "test", 1 << 20, &context).unwrap();
+        compiled.filters = HttpFilters::new(filters, compiled.filters.router.clone()).unwrap();
+        compiled.routes.set_active_filters(&compiled.filters);
+        let process = Arc::new(Process::new(registry, Drain::new(Duration::ZERO, DrainStrategy::Immediate)));
+        Rig {
+            worker: Rc::new(Worker::new(0, process, logs.worker(), snapshot)),
+            manager: Rc::new(WorkerHttpConnectionManager::new(&Arc::new(compiled), 0)),
+            upstream,
+            _log_writer: log_writer,
+        }
+    }
+
+    /// A client's connection; the proxy serves the other end.
+    pub async fn connect(&self) -> TcpStream {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (served, remote) = listener.accept().await.unwrap();
+        let (worker, manager) = (Rc::clone(&self.worker), Rc::clone(&self.manager));
+        tokio::task::spawn_local(async move {
+            let local = Address::Ip(served.local_addr().unwrap());
+            let start = Instant::now();
+            let mut info = ConnectionInfo::new(1, local, Address::Ip(remote), start, SystemTime::now());
+            let socket = TransportSocket::RawBuffer(RawBuffer::Tcp(served));
+            worker.contain_panic(manager.serve(&worker, socket, &mut info)).await;
+        });
+        client
+    }
+}
+
+/// Reads until what was read ends with `end`.
+pub async fn read_until(socket: &mut TcpStream, end: &str) -> String {
+    let mut text = Vec::new();
+    let mut block = [0; 4096];
+    while !text.ends_with(end.as_bytes()) {
+        let count = socket.read(&mut block).await.unwrap();
+        assert!(count > 0, "the end came after {:?}", String::from_utf8_lossy(&text));
+        text.extend_from_slice(&block[..count]);
+    }
+    String::from_utf8(text).unwrap()
+}
+
+/// Reads until the other end closes.
+pub async fn read_all(socket: &mut TcpStream) -> String {
+    let mut text = Vec::new();
+    socket.read_to_end(&mut text).await.unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+pub async fn write(socket: &mut TcpStream, text: &str) {
+    socket.write_all(text.as_bytes()).await.unwrap();
+}

@@ -1,0 +1,127 @@
+//! What a stream costs and leaves behind.
+
+use std::alloc::System;
+
+use ferryman_dataplane::filters::network::http_connection_manager::WorkerHttpConnectionManager;
+use ferryman_dataplane::stats::{ClusterStat, HttpStat};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::rig::{Rig, connection_manager, read_all, read_until, run, write};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+const REQUEST: &[u8] =
+    b"POST /a?b=c HTTP/1.1\r\nhost: example\r\nuser-agent: test\r\ncontent-length: 5\r\n\r\nhello";
+const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\nok";
+
+async fn read_message(socket: &mut TcpStream, block: &mut [u8], end: &[u8]) {
+    let mut filled = 0;
+    while !block[..filled].ends_with(end) {
+        filled += socket.read(&mut block[filled..]).await.unwrap();
+    }
+}
+
+async fn round(client: &mut TcpStream, upstream: &mut TcpStream, block: &mut [u8]) {
+    client.write_all(REQUEST).await.unwrap();
+    read_message(upstream, block, b"hello").await;
+    upstream.write_all(RESPONSE).await.unwrap();
+    read_message(client, block, b"ok").await;
+}
+
+/// All of the process is measured: the test runs alone in its own thread only by chance, so the count is that of the best
+/// of several tries.
+#[test]
+fn a_request_allocates_nothing_in_the_steady_state() {
+    run(async {
+        let rig = Rig::new(&connection_manager(), Vec::new()).await;
+        let mut client = rig.connect().await;
+        let mut block = vec![0; 4096];
+        client.write_all(REQUEST).await.unwrap();
+        let (mut upstream, _) = rig.upstream.accept().await.unwrap();
+        read_message(&mut upstream, &mut block, b"hello").await;
+        upstream.write_all(RESPONSE).await.unwrap();
+        read_message(&mut client, &mut block, b"ok").await;
+        for _ in 0..50 {
+            round(&mut client, &mut upstream, &mut block).await;
+        }
+        let mut least = usize::MAX;
+        for _ in 0..20 {
+            let region = Region::new(ALLOCATOR);
+            for _ in 0..20 {
+                round(&mut client, &mut upstream, &mut block).await;
+            }
+            let change = region.change();
+            least = least.min(change.allocations + change.reallocations);
+        }
+        assert_eq!(least, 0, "20 requests allocated");
+    });
+}
+
+#[test]
+fn gauges_return_to_zero_when_a_client_leaves_in_the_middle() {
+    run(async {
+        let rig = Rig::new(&connection_manager(), Vec::new()).await;
+        let mut client = rig.connect().await;
+        client.write_all(REQUEST).await.unwrap();
+        let (mut upstream, _) = rig.upstream.accept().await.unwrap();
+        read_until(&mut upstream, "hello").await;
+        assert_eq!(active(&rig), (1, 1));
+        drop(client);
+        assert_eq!(read_all(&mut upstream).await, "");
+        assert_eq!(active(&rig), (0, 0));
+    });
+}
+
+fn active(rig: &Rig) -> (u64, u64) {
+    let registry = &rig.worker.process.registry;
+    let http = registry.http("ingress_http").value(HttpStat::DownstreamRqActive);
+    (http, registry.cluster("service").value(ClusterStat::UpstreamRqActive))
+}
+
+/// Memory per idle connection is the target of the design's section 8: most of it is this future.
+#[test]
+fn a_connections_future_is_small() {
+    run(async {
+        let rig = Rig::new(&connection_manager(), Vec::new()).await;
+        let size = future_size(&rig.manager, &rig).await;
+        assert!(size <= 3 * 1024, "the future of a connection takes {size} bytes");
+    });
+}
+
+async fn future_size(manager: &WorkerHttpConnectionManager, rig: &Rig) -> usize {
+    use ferryman_dataplane::stream_info::{Address, ConnectionInfo};
+    use ferryman_dataplane::transport_sockets::{RawBuffer, TransportSocket};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let address = Address::Ip(client.local_addr().unwrap());
+    let start = std::time::Instant::now();
+    let mut info = ConnectionInfo::new(1, address.clone(), address, start, std::time::SystemTime::now());
+    let socket = TransportSocket::RawBuffer(RawBuffer::Tcp(client));
+    let future = manager.serve(&rig.worker, socket, &mut info);
+    size_of_val(&future)
+}
+
+#[test]
+fn requests_that_come_together_are_answered_in_order() {
+    run(async {
+        let rig = Rig::new(&connection_manager(), Vec::new()).await;
+        let mut client = rig.connect().await;
+        write(
+            &mut client,
+            "GET /1 HTTP/1.1\r\nhost: a\r\n\r\nGET /2 HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
+        )
+        .await;
+        let (mut upstream, _) = rig.upstream.accept().await.unwrap();
+        for (path, answer) in [("GET /1 ", "one"), ("GET /2 ", "two")] {
+            let request = read_until(&mut upstream, "\r\n\r\n").await;
+            assert!(request.starts_with(path), "{request}");
+            write(&mut upstream, &format!("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n{answer}")).await;
+        }
+        let responses = read_all(&mut client).await;
+        let (first, second) = responses.split_once("one").expect("the first response");
+        assert!(first.starts_with("HTTP/1.1 200 OK\r\n") && second.ends_with("\r\n\r\ntwo"), "{responses}");
+    });
+}
