@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Self, final
 
-from typing_extensions import disjoint_base
-
 __all__ = [
     "AdminRequest",
     "NativeError",
@@ -20,7 +18,6 @@ class NativeError(Exception):
     """The data plane refused: `args[0]` is one clear line (what, where, why)."""
 
 @final
-@disjoint_base
 class AdminRequest:
     """An admin page that Python answers; `reply` must be called exactly once."""
 
@@ -35,7 +32,6 @@ class AdminRequest:
     def reply(self, status: int, content_type: str, body: bytes) -> None: ...
 
 @final
-@disjoint_base
 class Proxy:
     """One data plane: workers, listeners, clusters, admin.
 
@@ -94,7 +90,6 @@ class Proxy:
         """Joins all threads and closes all sockets. Idempotent."""
 
 @final
-@disjoint_base
 class Regex:
     """A compiled RE2 pattern, which takes time linear to the text."""
 
