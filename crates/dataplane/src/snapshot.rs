@@ -143,12 +143,12 @@ impl WorkerSnapshot {
 
     /// Closes connections that are idle for too long, too old, or closed by the peer; about once a second.
     pub fn sweep(&self, now: Instant) {
-        self.started().for_each(|cluster| cluster.sweep(now));
+        self.started_slots().filter_map(|slot| slot.part.get()).for_each(|cluster| cluster.sweep(now));
     }
 
     /// Closes all idle connections.
     pub fn close_idle(&self) {
-        self.started().for_each(|cluster| cluster.close_idle());
+        self.started_slots().filter_map(|slot| slot.part.get()).for_each(|cluster| cluster.close_idle());
     }
 }
 

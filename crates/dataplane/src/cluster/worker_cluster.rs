@@ -49,6 +49,8 @@ pub struct WorkerCluster {
     balancer: LoadBalancer,
     random: Random,
     draining: Cell<bool>,
+    /// Connections in the pools of all hosts.
+    pub(crate) pooled: Cell<usize>,
 }
 
 impl WorkerCluster {
@@ -80,6 +82,7 @@ impl WorkerCluster {
             balancer: LoadBalancer::new(&cluster.policy, cluster.priorities, &cluster.host_facts(), &random),
             random,
             draining: Cell::new(false),
+            pooled: Cell::new(0),
         }
     }
 
@@ -136,7 +139,10 @@ impl WorkerCluster {
     /// Closes the connections that are idle for too long, too old, or closed by the peer. To be called about once a
     /// second.
     pub fn sweep(&self, now: Instant) {
-        self.hosts.iter().for_each(|host| host.pool.sweep(self, now));
+        // A worker may know thousands of clusters and use few.
+        if self.pooled.get() > 0 {
+            self.hosts.iter().for_each(|host| host.pool.sweep(self, now));
+        }
     }
 
     /// Closes all idle connections; others go on.

@@ -58,6 +58,7 @@ impl ConnectionLifetime {
             cluster.stats.inc(ClusterStat::UpstreamCxHttp1Total);
             let open = &host.pool.of(priority).open;
             open.set(open.get() + 1);
+            cluster.pooled.set(cluster.pooled.get() + 1);
         }
         ConnectionLifetime {
             cluster: Rc::clone(cluster),
@@ -112,6 +113,7 @@ impl Drop for ConnectionLifetime {
             }
             let pool = self.host.pool.of(self.priority);
             pool.open.set(pool.open.get().saturating_sub(1));
+            self.cluster.pooled.set(self.cluster.pooled.get().saturating_sub(1));
             // Those who waited for this one must not wait for ever.
             connecting::connect_for_waiting(&self.cluster, &self.host, self.priority);
             pool.end_if_unused(&self.cluster, self.priority);
