@@ -1,21 +1,20 @@
 //! Everything that moves bytes. No Python: `crates/native` is the only caller.
 //!
-//! The modules stand in the order in which a request meets them.
+//! The modules stand in the order in which a request meets them; `docs/life_of_a_request.md` tells what each is.
 
 // What there is to serve, and who serves it.
-pub mod control;
 pub mod model;
 pub mod proxy;
+pub mod control;
 pub mod snapshot;
-pub mod state;
 pub mod worker;
 
 // A connection comes in.
-pub mod drain;
-pub mod filter_chain;
-pub mod filters;
 pub mod listener;
+pub mod filter_chain;
 pub mod transport_sockets;
+pub mod filters;
+pub mod relay;
 
 // A request is read, judged and routed.
 pub mod http_codec;
@@ -23,35 +22,36 @@ pub mod http_stream;
 pub mod route;
 
 // It goes to an endpoint.
-pub mod circuit_breakers;
 pub mod cluster;
-pub mod connection_pool;
 pub mod load_balancing_policies;
-pub mod relay;
+pub mod circuit_breakers;
+pub mod connection_pool;
 
 // It ends, in one way or another.
-pub mod access_loggers;
-pub mod error;
-pub mod format;
 pub mod local_reply;
-pub mod stats;
+pub mod error;
 pub mod stream_info;
+pub mod format;
+pub mod access_loggers;
+pub mod stats;
+pub mod drain;
 
 // Seen from outside.
 pub mod admin;
+pub mod state;
 pub mod application_log;
 
 // What all of them use.
 pub mod buffer;
-pub mod clock;
-pub mod connection_id;
-pub mod decimal;
-pub mod header_mutation;
-pub mod header_name;
-mod ip_range;
-pub mod local_address;
-pub mod matcher;
-pub mod random;
-pub mod repeated_headers;
 pub mod timer;
+pub mod clock;
+pub mod random;
 mod uuid;
+pub mod connection_id;
+pub mod local_address;
+mod ip_range;
+pub mod matcher;
+pub mod header_name;
+pub mod header_mutation;
+pub mod repeated_headers;
+pub mod decimal;

@@ -92,8 +92,7 @@ pub struct Worker {
     /// Open downstream connections.
     pub connections: Rc<Connections>,
     snapshot: RefCell<Rc<WorkerSnapshot>>,
-    /// Boxed, because each moves between a connection and this list at every request.
-    #[allow(clippy::vec_box)]
+    #[allow(clippy::vec_box, reason = "each moves between a connection and this list at every request")]
     spare_streams: RefCell<Vec<Box<StreamState>>>,
 }
 
