@@ -282,9 +282,11 @@ def test_check_as_json_and_sarif(run: Run, tmp_path: Any) -> None:
 
 def test_check_of_a_missing_file_goes_on(run: Run, tmp_path: Any) -> None:
     (tmp_path / "bad.yaml").write_text(BAD)
-    code, out, err = run("check", "/nowhere/e.yaml", str(tmp_path / "bad.yaml"))
+    code, out, _ = run("check", "/nowhere/e.yaml", str(tmp_path / "bad.yaml"))
     assert code == 1
-    assert "/nowhere/e.yaml" in out + err and "bad.yaml:1:1" in out
+    assert "/nowhere/e.yaml: error: cannot be read" in out and "bad.yaml:1:1" in out
+    _, out, _ = run("check", "--format", "json", "/nowhere/e.yaml")
+    assert '"file": "/nowhere/e.yaml"' in out
 
 
 def test_quick_prints_its_configuration(run: Run) -> None:

@@ -179,7 +179,7 @@ def _problems_of(name: str, options: Options) -> Problems:
         return check_bootstrap(sources_of(replace(options, config_path=name)), load_options_of(options))
     except SourceError as error:
         unreadable = Problems()
-        unreadable.add_at("unreadable", Place(""), str(error))
+        unreadable.add_at("unreadable", Place(name), str(error).removeprefix(f"{name}: "))
         return unreadable
 
 

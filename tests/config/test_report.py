@@ -87,7 +87,7 @@ def test_json() -> None:
 def test_sarif() -> None:
     problems = Problems()
     problems.add(problem(12))
-    problems.add(Problem("worse", Severity.WARNING, "is odd", _place=Place("b.pb")))
+    problems.add(Problem("worse", Severity.WARNING, "is odd", _place=Place("b c.pb")))
     log = json.loads(report.as_sarif(problems, "1.2.3"))
     assert log["version"] == "2.1.0"
     [run] = log["runs"]
@@ -102,4 +102,5 @@ def test_sarif() -> None:
         "region": {"startLine": 12, "startColumn": 2},
     }
     assert second["level"] == "warning"
+    assert second["locations"][0]["physicalLocation"]["artifactLocation"] == {"uri": "b%20c.pb"}
     assert "region" not in second["locations"][0]["physicalLocation"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from ferryman.config.problems import Place, Problem, Problems, Severity
 
@@ -85,7 +86,7 @@ def _sarif_result(problem: Problem) -> dict[str, Any]:
     message = f"{problem.text}; {problem.hint}" if problem.hint else problem.text
     if problem.path:
         message = f"{problem.path_text}: {message}"
-    physical: dict[str, Any] = {"artifactLocation": {"uri": place.file}}
+    physical: dict[str, Any] = {"artifactLocation": {"uri": quote(place.file)}}
     if place.line:
         physical["region"] = {"startLine": place.line, "startColumn": max(1, place.column)}
     level = "error" if problem.severity is Severity.ERROR else "warning"

@@ -52,6 +52,7 @@ _FILTER_CONFIG = Fields(
 
 _REQUIRE_TLS: Final = ("none", "external_only", "all")
 _MAX_BODY_BYTES: Final = 4096
+_MAX_U32: Final = 2**32 - 1
 
 FilterConfigs = list[model.RouteFilterConfig]
 
@@ -60,10 +61,10 @@ def lower_route_configuration(cursor: Cursor, references: References) -> model.R
     """An inline RouteConfiguration: its clusters must exist unless validate_clusters is false."""
     fields = _TABLE.read(cursor)
     checked = fields["validate_clusters"].value if "validate_clusters" in fields else True
-    limit = fields.get("max_direct_response_body_size_bytes")
+    limit = _body_limit(cursor, fields)
     table = _Table(
         references if checked else None,
-        _MAX_BODY_BYTES if limit is None else limit.value,
+        limit,
         _lower_filter_configs(cursor, fields),
     )
     lowered = model.RouteConfiguration(
@@ -77,6 +78,14 @@ def lower_route_configuration(cursor: Cursor, references: References) -> model.R
     )
     _check_domains(cursor, lowered.virtual_hosts)
     return lowered
+
+
+def _body_limit(cursor: Cursor, fields: dict[str, Any]) -> int:
+    """The bytes that the body of a direct response may have; one that could not be read forbids none."""
+    if cursor.is_doubtful("max_direct_response_body_size_bytes"):
+        return _MAX_U32
+    limit = fields.get("max_direct_response_body_size_bytes")
+    return _MAX_BODY_BYTES if limit is None else int(limit.value)
 
 
 def _check_domains(cursor: Cursor, hosts: list[model.VirtualHost]) -> None:
