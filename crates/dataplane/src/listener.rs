@@ -25,8 +25,8 @@ use crate::model::listener::TrafficDirection;
 use crate::random::thread_random;
 use crate::snapshot::Snapshot;
 use crate::stats::{
-    ListenerExtensionStats, ListenerHistogram, ListenerStat, ListenerStats, ListenerWorkerStat,
-    ListenerWorkerStats, LocalScope, Registry, Scope,
+    ListenerExtensionStat, ListenerExtensionStats, ListenerHistogram, ListenerStat, ListenerStats,
+    ListenerWorkerStat, ListenerWorkerStats, LocalScope, Registry, Scope,
 };
 use crate::stream_info::{Address, ConnectionInfo, ResponseFlag, StreamInfo, TimePoint};
 use crate::transport_sockets::{RawBuffer, TransportSocket};
@@ -62,15 +62,15 @@ pub struct Listener {
     matcher: FilterChainMatcher,
     access_log: AccessLogSet,
     stats: Scope<ListenerStats>,
-    /// Envoy lists these for every listener, also where nothing is waited for.
-    _extension_stats: Scope<ListenerExtensionStats>,
+    extension_stats: Scope<ListenerExtensionStats>,
     worker_stats: Vec<Scope<ListenerWorkerStats>>,
 }
 
 #[derive(Debug)]
 struct FilterChain {
     name: Arc<str>,
-    filter: NetworkFilter,
+    /// None: its connections are closed.
+    filter: Option<NetworkFilter>,
 }
 
 impl FilterChain {
@@ -80,13 +80,12 @@ impl FilterChain {
         limit: usize,
         context: &CompileContext<'_>,
     ) -> Result<Self, String> {
-        let [filter] = model.filters.as_slice() else {
-            return Err(format!("filter chain '{}' must have exactly one network filter", model.name));
+        let filter = match model.filters.as_slice() {
+            [] => None,
+            [filter] => Some(NetworkFilter::compile(filter, listener, limit, context)?),
+            _ => return Err(format!("filter chain '{}' must have at most one network filter", model.name)),
         };
-        Ok(FilterChain {
-            name: model.name.as_str().into(),
-            filter: NetworkFilter::compile(filter, listener, limit, context)?,
-        })
+        Ok(FilterChain { name: model.name.as_str().into(), filter })
     }
 }
 
@@ -109,7 +108,7 @@ impl Listener {
             access_log: AccessLogSet::open(&model.access_log, context.logs)
                 .map_err(|error| at(error.to_string()))?,
             stats: registry.listener(&prefix),
-            _extension_stats: registry.listener_extension(&prefix),
+            extension_stats: registry.listener_extension(&prefix),
             worker_stats: (0..registry.workers())
                 .map(|worker| registry.listener_worker(&prefix, &format!("worker_{worker}")))
                 .collect(),
@@ -147,12 +146,13 @@ pub struct WorkerListener {
 #[derive(Debug)]
 struct WorkerFilterChain {
     name: Arc<str>,
-    filter: WorkerNetworkFilter,
+    filter: Option<WorkerNetworkFilter>,
 }
 
 impl WorkerFilterChain {
     fn new(chain: &FilterChain, worker: usize) -> Self {
-        WorkerFilterChain { name: Arc::clone(&chain.name), filter: chain.filter.on_worker(worker) }
+        let filter = chain.filter.as_ref().map(|filter| filter.on_worker(worker));
+        WorkerFilterChain { name: Arc::clone(&chain.name), filter }
     }
 }
 
@@ -214,8 +214,15 @@ impl WorkerListener {
             self.log(worker, &info, Some(ResponseFlag::NoRouteFound));
             return;
         };
+        let _counted = Counted::new(self, info.start);
         info.filter_chain_name = Arc::clone(&chain.name);
-        chain.filter.serve(worker, socket, &mut info).await;
+        match &chain.filter {
+            Some(filter) => filter.serve(worker, socket, &mut info).await,
+            None => {
+                let stats = &self.listener.extension_stats;
+                stats.add(ListenerExtensionStat::NetworkExtensionConfigMissing, 1);
+            }
+        }
         self.log(worker, &info, None);
     }
 
@@ -289,8 +296,10 @@ impl Accepting {
             }),
             Self::Unix(listener, bound) => listener.poll_accept(cx).map(|accepted| {
                 let (stream, _) = accepted?;
-                let remote = Address::Pipe("".into());
-                Ok((TransportSocket::RawBuffer(RawBuffer::Unix(stream)), bound.clone(), remote))
+                let socket = TransportSocket::RawBuffer(RawBuffer::Unix(stream));
+                // A client that has bound no path is told by ours, as by Envoy.
+                let remote = socket.remote_address().ok().filter(|remote| !remote.is_unnamed());
+                Ok((socket, bound.clone(), remote.unwrap_or_else(|| bound.clone())))
             }),
         }
     }
@@ -357,7 +366,6 @@ fn spawn_connection(
         let mut info =
             ConnectionInfo::new(next_connection_id(), local, remote, start, worker.clock.wall(start));
         info.listener_name = Arc::clone(&listener.listener.name);
-        let _counted = Counted::new(&listener, start);
         worker.contain_panic(listener.serve(&worker, socket, info)).await;
     });
 }

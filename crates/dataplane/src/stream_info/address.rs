@@ -43,6 +43,12 @@ impl Address {
         }
     }
 
+    /// Whether it is a Unix domain socket that has bound no path.
+    #[must_use]
+    pub fn is_unnamed(&self) -> bool {
+        matches!(self, Address::Pipe(path) if path.is_empty())
+    }
+
     /// Appends `IP:port` or the path.
     pub fn write(&self, out: &mut Vec<u8>) {
         match self {
