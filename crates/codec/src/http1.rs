@@ -15,6 +15,7 @@ pub mod reason;
 pub mod request;
 pub mod response;
 pub(crate) mod target;
+pub(crate) mod words;
 
 /// What a field whose name has an underscore meets with (`headers_with_underscores_action`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]

@@ -10,7 +10,7 @@
 //! would.
 
 use super::{Field, HeaderBlock, HeaderName, KnownName};
-use crate::http1::chars;
+use crate::http1::{chars, words};
 
 impl HeaderBlock {
     /// Adds a field at the end. For a pseudo-header the same as `set`: there is only ever one.
@@ -168,7 +168,7 @@ impl HeaderBlock {
         let mut field = self.new_field(KnownName::Other, name_len, value_len)?;
         self.bytes.extend_from_slice(line);
         let name = self.bytes.get_mut(field.name())?;
-        name.make_ascii_lowercase();
+        words::make_lower(name);
         field.id = KnownName::of(name);
         self.fields.push(field);
         self.present |= field.id.bit();
@@ -179,7 +179,7 @@ impl HeaderBlock {
     pub(crate) fn push_parts(&mut self, name: &[u8], value: &[u8]) -> Option<KnownName> {
         let mut field = self.write_line(KnownName::Other, name, value)?;
         let name = self.bytes.get_mut(field.name())?;
-        name.make_ascii_lowercase();
+        words::make_lower(name);
         field.id = KnownName::of(name);
         self.fields.push(field);
         self.present |= field.id.bit();

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use super::Http1Settings;
 use super::chunk_line::ChunkLine;
+use super::encode::CHUNK_END;
 use super::field_line::FieldLine;
 use super::lines::Lines;
 use crate::error::{Error, ErrorKind};
@@ -162,7 +163,14 @@ impl BodyDecoder {
                     let (length, left) = take(rest.len(), remaining);
                     step.data = step.consumed..step.consumed + length;
                     step.consumed += length;
-                    self.state = if left == 0 { State::ChunkDataCr } else { State::ChunkData(left) };
+                    self.state = match input.get(step.consumed..) {
+                        _ if left > 0 => State::ChunkData(left),
+                        Some([b'\r', b'\n', ..]) => {
+                            step.consumed += CHUNK_END.len();
+                            State::ChunkLine
+                        }
+                        _ => State::ChunkDataCr,
+                    };
                 }
                 _ => match rest.first() {
                     None => return Ok(step),

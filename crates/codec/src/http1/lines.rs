@@ -35,6 +35,24 @@ impl Lines {
         }
     }
 
+    /// The bytes from the next line on, unless some of them have been searched in vain.
+    #[inline]
+    pub(crate) fn unsearched<'a>(&self, input: &'a [u8]) -> &'a [u8] {
+        if self.searched > self.line_start { &[] } else { input.get(self.line_start..).unwrap_or_default() }
+    }
+
+    /// Passes over a line that the caller has found to be whole; answers whether it is within the limit.
+    #[inline]
+    pub(crate) fn pass(&mut self, length: usize, limit: usize) -> bool {
+        let end = self.line_start + length;
+        if end > limit {
+            return false;
+        }
+        self.line_start = end;
+        self.searched = end;
+        true
+    }
+
     /// The same place for a caller that drops the lines so far and passes the rest next time.
     pub(crate) fn rebased(&self) -> Lines {
         Lines { line_start: 0, searched: self.searched - self.line_start }

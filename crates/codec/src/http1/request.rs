@@ -4,7 +4,7 @@
 //! body (`body.rs`) and the fields' grammar (`field_line.rs`).
 //! Follows: RFC 9112 sections 3 and 6, RFC 9110 sections 7.2 and 10.1.1.
 
-use super::field_line::FieldLine;
+use super::field_line::HeadLine;
 use super::lines::Lines;
 use super::target::{self, TargetForm};
 use super::{Http1Settings, chars};
@@ -101,11 +101,11 @@ impl RequestDecoder {
             },
         };
         loop {
-            let Some(field) = self.lines.next(input, settings.max_head_bytes)? else { return Ok(None) };
-            if field == b"\r\n" {
-                break;
+            match HeadLine::next(&mut self.lines, input, settings.max_head_bytes)? {
+                HeadLine::Incomplete => return Ok(None),
+                HeadLine::Line(b"\r\n") => break,
+                next => self.field(next, line, settings, block)?,
             }
-            self.field(field, line, settings, block)?;
         }
         let head = self.head(line, settings, block)?;
         *self = Self::default();
@@ -137,7 +137,7 @@ impl RequestDecoder {
     #[inline]
     fn field(
         &mut self,
-        line: &[u8],
+        next: HeadLine<'_>,
         request_line: RequestLine,
         settings: &Http1Settings,
         block: &mut HeaderBlock,
@@ -146,7 +146,7 @@ impl RequestDecoder {
         if self.field_count > settings.max_headers_count {
             return Err(ErrorKind::TooManyHeaders);
         }
-        let field = FieldLine::parse(line)?;
+        let field = next.parse()?;
         if field.name().eq_ignore_ascii_case(b"host") {
             return self.host(field.value, request_line, block);
         }
@@ -217,13 +217,17 @@ fn parse_request_line(
     if line.first() == Some(&b'\r') {
         return Err(ErrorKind::BareCr);
     }
-    let after_method = memchr::memchr(b' ', line).ok_or(ErrorKind::InvalidRequestLine)?;
+    let after_method = line.iter().position(|&byte| byte == b' ').ok_or(ErrorKind::InvalidRequestLine)?;
     let (method, rest) = line.split_at_checked(after_method).ok_or(ErrorKind::InvalidRequestLine)?;
     if !is_method(method) {
         return Err(ErrorKind::InvalidMethod);
     }
     let rest = rest.get(1..).unwrap_or_default();
-    let Some(after_target) = memchr::memrchr(b' ', rest) else {
+    let after_target = match rest.strip_suffix(b" HTTP/1.1") {
+        Some(target) => Some(target.len()),
+        None => memchr::memrchr(b' ', rest),
+    };
+    let Some(after_target) = after_target else {
         return Err(if chars::is_target(rest) {
             ErrorKind::LowVersion
         } else {

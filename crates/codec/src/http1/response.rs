@@ -6,7 +6,7 @@
 
 use super::Http1Settings;
 use super::chars;
-use super::field_line::FieldLine;
+use super::field_line::HeadLine;
 use super::lines::Lines;
 use super::number;
 use crate::error::{Error, ErrorKind};
@@ -72,11 +72,11 @@ impl ResponseDecoder {
             }
         };
         loop {
-            let Some(line) = self.lines.next(input, limit)? else { return Ok(None) };
-            if line == b"\r\n" {
-                break;
+            match HeadLine::next(&mut self.lines, input, limit)? {
+                HeadLine::Incomplete => return Ok(None),
+                HeadLine::Line(b"\r\n") => break,
+                next => self.field(next, settings, block)?,
             }
-            self.field(line, settings, block)?;
         }
         let head = self.head(version, status, request_was, block)?;
         *self = Self::default();
@@ -86,7 +86,7 @@ impl ResponseDecoder {
     #[inline]
     fn field(
         &mut self,
-        line: &[u8],
+        next: HeadLine<'_>,
         settings: &Http1Settings,
         block: &mut HeaderBlock,
     ) -> Result<(), ErrorKind> {
@@ -94,7 +94,7 @@ impl ResponseDecoder {
         if self.field_count > settings.max_headers_count {
             return Err(ErrorKind::TooManyHeaders);
         }
-        let field = FieldLine::parse(line)?;
+        let field = next.parse()?;
         match field.store(settings, block)? {
             Some(name) => self.fields.add(name, field.value),
             None => Ok(()),
