@@ -69,8 +69,9 @@ impl<'c> Exchange<'c> {
     /// Waits for the response's head, sending the request meanwhile. The head is in the stream's state.
     pub async fn response_head(&mut self, stream: &mut HttpStream<'_>) -> Result<ResponseHead, Error> {
         let head = poll_fn(|cx| {
-            stream.poll_deadlines(cx)?;
+            // A request that is complete now begins its deadlines now.
             self.poll_request(stream, cx)?;
+            stream.poll_deadlines(cx)?;
             self.poll_response_head(stream, cx)
         })
         .await?;
@@ -84,8 +85,9 @@ impl<'c> Exchange<'c> {
     /// Copies the response's body, and what is left of the request's.
     pub async fn response_body(&mut self, stream: &mut HttpStream<'_>) -> Result<(), Error> {
         poll_fn(|cx| {
-            stream.poll_deadlines(cx)?;
+            // A request that is complete now begins its deadlines now.
             self.poll_request(stream, cx)?;
+            stream.poll_deadlines(cx)?;
             self.poll_response_body(stream, cx)
         })
         .await

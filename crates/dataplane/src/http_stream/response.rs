@@ -6,7 +6,7 @@
 
 use std::future::poll_fn;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ferryman_codec::{BodyFraming, KnownName, RequestKind, Version};
 
@@ -114,6 +114,8 @@ impl HttpStream<'_> {
 
     /// Ends the stream because of an error.
     pub(super) async fn fail(&mut self, error: &Error) {
+        // A deadline that was missed must not end its own answer.
+        self.timers.only_idle(Instant::now());
         if let Some(flag) = error.kind.response_flag() {
             self.state.info.set_flag(flag);
         }

@@ -76,6 +76,16 @@ impl StreamTimers {
         deadlines.into_iter().find(|(by, _)| by.is_some_and(|by| by <= now)).map(|(_, kind)| kind)
     }
 
+    /// The stream failed: all that is waited for is that the client takes the answer.
+    pub fn only_idle(&mut self, now: Instant) {
+        self.active_at = now;
+        self.headers_by = None;
+        self.request_by = None;
+        self.stream_by = None;
+        self.try_by = None;
+        self.response_by = None;
+    }
+
     fn idle_by(&self) -> Option<Instant> {
         self.idle_timeout.map(|timeout| self.active_at + timeout)
     }
@@ -99,6 +109,17 @@ mod tests {
         assert_eq!(timers.missed(start + second * 6), Some(ErrorKind::StreamIdleTimeout));
         timers.response_by = Some(start + second * 2);
         assert_eq!(timers.missed(start + second * 6), Some(ErrorKind::ResponseTimeout));
+    }
+
+    #[test]
+    fn an_answer_to_a_missed_deadline_has_time_of_its_own() {
+        let start = Instant::now();
+        let second = Duration::from_secs(1);
+        let mut timers = StreamTimers::new(start, Some(second * 5), Some(second), Some(second));
+        (timers.stream_by, timers.try_by, timers.response_by) = (Some(start), Some(start), Some(start));
+        timers.only_idle(start + second * 6);
+        assert_eq!(timers.missed(start + second * 10), None);
+        assert_eq!(timers.next(), Some(start + second * 11));
     }
 
     #[test]
