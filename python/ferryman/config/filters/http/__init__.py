@@ -9,8 +9,9 @@ Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/http/http_fil
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
+from ferryman.api import extensions as known
 from ferryman.config import model
 from ferryman.config.cursor import Cursor
 from ferryman.config.extensions import open_extension
@@ -20,8 +21,10 @@ from ferryman.config.filters.http import router
 _FILTER = Fields(
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter",
     "name typed_config",
-    checked={"disabled": "false: the filter that ends the chain cannot be disabled"},
-    no_effect={"is_optional": "a filter that is not built is refused all the same"},
+    checked={
+        "disabled": "false: the filter that ends the chain cannot be disabled",
+        "is_optional": "what Envoy skips is skipped; a filter that is not built is refused all the same",
+    },
 )
 
 BUILT: Final[Mapping[str, Callable[[Cursor], model.Router]]] = {
@@ -44,6 +47,9 @@ def lower_http_filters(cursor: Cursor) -> list[model.HttpFilter]:
 
 def _lower_http_filter(cursor: Cursor) -> model.HttpFilter | None:
     fields = _FILTER.read(cursor)
+    if "is_optional" in fields and _is_no_http_filter(cursor, fields):
+        cursor.warn("the filter is skipped: its type is no HTTP filter", field="is_optional", code="skipped")
+        return None
     opened = open_extension(cursor, "envoy.filters.http", BUILT)
     if opened is None:
         return None
@@ -51,6 +57,17 @@ def _lower_http_filter(cursor: Cursor) -> model.HttpFilter | None:
     return model.HttpFilter(
         name=fields.get("name", ""), disabled=fields.get("disabled", False), config=lower(inner)
     )
+
+
+def _is_no_http_filter(cursor: Cursor, fields: dict[str, Any]) -> bool:
+    """Whether Envoy itself finds no HTTP filter for this, so that it skips an optional one."""
+    if "typed_config" not in fields:
+        return "config_discovery" not in fields
+    inner = cursor.unpack("typed_config")
+    if inner is None:
+        return False
+    owners = known.by_type().get(inner.type_name, ())
+    return not any(owner.category == "envoy.filters.http" for owner in owners)
 
 
 def _check_position(cursor: Cursor, http_filter: model.HttpFilter, is_last: bool) -> None:
