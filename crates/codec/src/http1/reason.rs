@@ -11,7 +11,6 @@ pub fn phrase(status: u16) -> &'static str {
         100 => "Continue",
         101 => "Switching Protocols",
         102 => "Processing",
-        103 => "Early Hints",
         200 => "OK",
         201 => "Created",
         202 => "Accepted",
@@ -67,6 +66,8 @@ pub fn phrase(status: u16) -> &'static str {
         508 => "Loop Detected",
         510 => "Not Extended",
         511 => "Network Authentication Required",
+        // Envoy's word for it, which is not registered.
+        599 => "Last Unassigned Server Error Code",
         _ => "Unknown",
     }
 }

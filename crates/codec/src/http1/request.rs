@@ -50,6 +50,8 @@ struct RequestLine {
     version: Version,
     form: TargetForm,
     kind: RequestKind,
+    /// Whether the target has a fragment. That is told once the head is whole, as Envoy does.
+    fragment: bool,
 }
 
 /// How many empty lines before a request line are passed over.
@@ -181,6 +183,9 @@ impl RequestDecoder {
         if line.version == Version::Http11 && !block.contains(KnownName::Authority) {
             return Err(ErrorKind::MissingHost);
         }
+        if line.fragment {
+            return Err(ErrorKind::FragmentInTarget);
+        }
         self.fields.respell_content_length(block);
         let upgrade = self.fields.take_upgrade(line.version, block);
         if !upgrade && block.contains(KnownName::Connection) {
@@ -239,8 +244,18 @@ fn parse_request_line(
     if !block.push(KnownName::Method, b"", method) {
         return Err(ErrorKind::HeadersTooLarge);
     }
-    let form = target::store(method, target, settings.allow_absolute_url, block)?;
-    Ok(RequestLine { version, form, kind: RequestKind::of(method) })
+    let kind = RequestKind::of(method);
+    match target::store(method, target, settings.allow_absolute_url, block) {
+        Ok(form) => Ok(RequestLine { version, form, kind, fragment: false }),
+        Err(ErrorKind::FragmentInTarget) if target.starts_with(b"/") => {
+            if block.push(KnownName::Path, b"", target) {
+                Ok(RequestLine { version, form: TargetForm::Origin, kind, fragment: true })
+            } else {
+                Err(ErrorKind::HeadersTooLarge)
+            }
+        }
+        Err(kind) => Err(kind),
+    }
 }
 
 fn parse_version(version: &[u8], accept_http_10: bool) -> Result<Version, ErrorKind> {

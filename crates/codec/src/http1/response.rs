@@ -27,6 +27,8 @@ pub struct ResponseHead {
     pub framing: BodyFraming,
     /// Whether the connection may carry another response.
     pub keep_alive: bool,
+    /// Whether the head itself says that the connection ends: `connection: close`, or HTTP/1.0 without `keep-alive`.
+    pub announces_close: bool,
     /// Whether this is a 1xx that another head follows (not 101).
     pub informational: bool,
     /// Whether what follows is another protocol: a 101, or a 2xx to CONNECT.
@@ -120,6 +122,7 @@ impl ResponseDecoder {
             status,
             framing,
             keep_alive: framing != BodyFraming::UntilClose && self.fields.keep_alive(version),
+            announces_close: !self.fields.keep_alive(version),
             informational: status < 200 && status != 101,
             upgrade: tunnel || status == 101,
         })

@@ -81,7 +81,8 @@ fn split_scheme(target: &[u8]) -> Option<(&[u8], &[u8])> {
 /// `/` when there is nothing, and the bare query when there is only that: such a path, which does not
 /// begin with `/`, the connection manager refuses.
 fn store_absolute(target: &[u8], block: &mut HeaderBlock) -> Result<TargetForm, ErrorKind> {
-    let (scheme, rest) = split_scheme(target).ok_or(ErrorKind::InvalidUrl)?;
+    let no_form = if target == b"*" { ErrorKind::InvalidUrl } else { ErrorKind::UnknownTargetForm };
+    let (scheme, rest) = split_scheme(target).ok_or(no_form)?;
     let scheme: &[u8] = if scheme.eq_ignore_ascii_case(b"http") {
         b"http"
     } else if scheme.eq_ignore_ascii_case(b"https") {
