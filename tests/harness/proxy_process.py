@@ -26,6 +26,13 @@ START_LIMIT = 20.0
 class StartError(Exception):
     """The proxy ended instead of getting ready; the text is what it said."""
 
+    @property
+    def not_supported(self) -> str:
+        """What Ferryman refuses by name because it is not built yet; empty if anything else is wrong too."""
+        errors = [line.partition(": error: ")[2] for line in str(self).splitlines() if ": error: " in line]
+        is_all = errors and all(error.endswith(" is not supported yet") for error in errors)
+        return "; ".join(error.rpartition(": ")[2] for error in errors) if is_all else ""
+
 
 def binary(which: str) -> list[str]:
     """Command line of the proxy `envoy` or `ferryman`; FERRYMAN_ENVOY and FERRYMAN_BINARY override."""

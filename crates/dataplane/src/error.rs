@@ -129,6 +129,12 @@ impl ErrorKind {
         self.side() == Side::Upstream && self != Self::NoHealthyUpstream
     }
 
+    /// Whether a head was refused that was read to its end. As in Envoy, its fields can be logged then.
+    #[must_use]
+    pub fn is_about_whole_head(self) -> bool {
+        matches!(self, Self::DownstreamCodec(kind) if kind.is_raised_by_connection_manager())
+    }
+
     /// The response flag that it sets.
     #[must_use]
     pub fn response_flag(self) -> Option<ResponseFlag> {
@@ -139,10 +145,10 @@ impl ErrorKind {
             | Self::RequestTooLarge
             | Self::UpgradeNotAllowed
             | Self::RequestHeadersTimeout
-            | Self::RequestTimeout => return None,
+            | Self::RequestTimeout
+            | Self::MaxStreamDuration => return None,
             Self::DownstreamDisconnect => ResponseFlag::DownstreamConnectionTermination,
             Self::StreamIdleTimeout => ResponseFlag::StreamIdleTimeout,
-            Self::MaxStreamDuration => ResponseFlag::DurationTimeout,
             Self::RouteNotFound => ResponseFlag::NoRouteFound,
             Self::ClusterNotFound(_) => ResponseFlag::NoClusterFound,
             Self::NoHealthyUpstream => ResponseFlag::NoHealthyUpstream,

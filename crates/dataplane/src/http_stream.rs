@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
-use ferryman_codec::{HeaderBlock, KnownName, RequestHead, Version};
+use ferryman_codec::{ErrorKind as CodecError, HeaderBlock, KnownName, RequestHead, RequestKind, Version};
 
 use crate::error::{Error, ErrorKind};
 use crate::filters::http::ActiveFilter;
@@ -24,7 +24,7 @@ use crate::http_codec::{Disturbance, Http1Reader, Http1Writer};
 use crate::local_reply::{LocalReply, set_status};
 use crate::random::thread_random;
 use crate::route::{Action, DirectResponse, Matched, Redirect, RouteLimit, Timeouts, WeightedCluster};
-use crate::stats::HttpStat;
+use crate::stats::{HttpStat, RouterStat};
 use crate::stream_info::{ConnectionInfo, Protocol, StreamInfo};
 use crate::timer::LazyTimer;
 use crate::transport_sockets::TransportSocket;
@@ -123,8 +123,10 @@ pub enum Finished {
     /// Our side is closed, and what the client still sends is read and dropped for a while, so that it can read our last
     /// words.
     CloseAfterLinger,
-    /// It is of no use any more.
+    /// It is of no use any more: what was promised cannot be kept.
     Abort,
+    /// The client is gone.
+    Disconnected,
 }
 
 /// One request and its response.
@@ -147,9 +149,14 @@ pub struct HttpStream<'a> {
     /// The weighted cluster that was chosen.
     pub(crate) weighted: Option<&'a WeightedCluster>,
     matched: Option<Matched<'a>>,
+    /// Whether the request has no end: its head could not be read, or what follows is another protocol.
+    endless: bool,
+    /// Whether a 1xx was passed on: Envoy passes one.
+    informational_sent: bool,
     response_started: bool,
     close: bool,
     abort: bool,
+    disconnected: bool,
 }
 
 impl<'a> HttpStream<'a> {
@@ -173,12 +180,15 @@ impl<'a> HttpStream<'a> {
             now,
             is_internal: false,
             request_completed_at: None,
-            route_timeouts: Timeouts { response: None, per_try: None, max_stream_duration: None },
+            route_timeouts: Timeouts::default(),
             weighted: None,
             matched: None,
+            endless: head.kind == RequestKind::Connect,
+            informational_sent: false,
             response_started: false,
             close: false,
             abort: false,
+            disconnected: false,
         }
     }
 
@@ -198,6 +208,11 @@ impl<'a> HttpStream<'a> {
     /// Answers a request whose head could not be read.
     pub async fn refuse(mut self, error: &Error) -> Finished {
         self.begin();
+        // As in Envoy, what was read of a broken head is not told to anybody.
+        if !error.kind.is_about_whole_head() {
+            self.endless = true;
+            self.state.request.clear();
+        }
         self.fail(error).await;
         self.end()
     }
@@ -206,6 +221,7 @@ impl<'a> HttpStream<'a> {
         if self.head.expect_continue {
             self.answer_expect()?;
         }
+        self.check_head()?;
         let upgrade = match self.admit() {
             Ok(upgrade) => upgrade,
             Err(Refusal::PathRedirect) => return self.redirect_to_normalized_path().await,
@@ -221,14 +237,16 @@ impl<'a> HttpStream<'a> {
             self.state.info.set_route(&matched.route.name, &matched.virtual_host.name);
         }
         if upgrade {
+            self.endless = true;
             return self.refuse_upgrade();
         }
         self.set_route_timers();
+        self.manager.router.inc(RouterStat::RqTotal);
         if !self.walk_request_filters().await? {
             return Ok(());
         }
         let Some(matched) = self.matched else {
-            self.manager.router.inc(crate::stats::RouterStat::NoRoute);
+            self.manager.router.inc(RouterStat::NoRoute);
             return Err(ErrorKind::RouteNotFound.into());
         };
         match &matched.route.action {
@@ -236,6 +254,22 @@ impl<'a> HttpStream<'a> {
             Action::Redirect(redirect) => self.redirect(matched, redirect).await,
             Action::DirectResponse(response) => self.respond_directly(response).await,
         }
+    }
+
+    /// What Envoy demands of a head beyond its grammar.
+    fn check_head(&mut self) -> Result<(), Error> {
+        let request = &mut self.state.request;
+        if self.head.version == Version::Http10 && !request.contains(KnownName::Authority) {
+            let Some(host) = &self.manager.settings.default_host_for_http_10 else {
+                return Err(ErrorKind::DownstreamCodec(CodecError::MissingHost).into());
+            };
+            request.set(KnownName::Authority, host.as_bytes());
+        }
+        if request.get(KnownName::Method) == Some(b"QUERY") && !request.contains(KnownName::ContentType) {
+            let details = "query_missing_content_type";
+            return Err(ErrorKind::RequestRefused { status: 400, details }.into());
+        }
+        Ok(())
     }
 
     /// Brings the head into the form that filters and routes see. Answers whether another protocol is asked for.
@@ -308,7 +342,8 @@ impl<'a> HttpStream<'a> {
     }
 
     async fn redirect(&mut self, matched: Matched<'a>, redirect: &'a Redirect) -> Result<(), Error> {
-        self.manager.router.inc(crate::stats::RouterStat::RqRedirect);
+        // Envoy counts redirects of routes as direct responses too.
+        self.manager.router.inc(RouterStat::RqDirectResponse);
         let keep_original = !self.settings().filters.router.suppress_envoy_headers;
         let location = matched.redirect_location(redirect, &mut self.state.request, keep_original);
         self.reply(LocalReply {
@@ -321,7 +356,7 @@ impl<'a> HttpStream<'a> {
     }
 
     async fn respond_directly(&mut self, response: &'a DirectResponse) -> Result<(), Error> {
-        self.manager.router.inc(crate::stats::RouterStat::RqDirectResponse);
+        self.manager.router.inc(RouterStat::RqDirectResponse);
         self.reply(LocalReply {
             status: response.status,
             body: Cow::Borrowed(&response.body),
@@ -381,15 +416,23 @@ impl<'a> HttpStream<'a> {
         .await
     }
 
+    /// Whether all of the request is there.
+    pub(crate) fn request_is_complete(&self) -> bool {
+        !self.endless && self.connection.reader.is_ended()
+    }
+
     fn finished(&self) -> Finished {
+        if self.disconnected {
+            return Finished::Disconnected;
+        }
         if self.abort {
             return Finished::Abort;
         }
         if !self.close {
             return Finished::KeepAlive;
         }
-        let reader = &self.connection.reader;
-        if reader.is_ended() && !reader.has_unread() { Finished::Close } else { Finished::CloseAfterLinger }
+        let is_all_read = self.request_is_complete() && !self.connection.reader.has_unread();
+        if is_all_read { Finished::Close } else { Finished::CloseAfterLinger }
     }
 
     fn protocol(&self) -> Protocol {

@@ -49,7 +49,9 @@ impl LocalReply<'_> {
                 let body = if kind.is_raised_by_connection_manager() { "" } else { phrase(status) };
                 LocalReply { close: true, ..reply(status, body, kind.details()) }
             }
-            ErrorKind::RequestRefused { status, details } => reply(status, "", details),
+            ErrorKind::RequestRefused { status, details } => {
+                LocalReply { close: status == 400, ..reply(status, "", details) }
+            }
             ErrorKind::RequestTooLarge => reply(413, "Payload Too Large", "request_payload_too_large"),
             ErrorKind::DownstreamDisconnect => reply(0, "", "downstream_remote_disconnect"),
             ErrorKind::RequestHeadersTimeout => {

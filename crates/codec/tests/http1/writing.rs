@@ -119,7 +119,10 @@ fn response_heads() {
         assert_eq!(response(&length("204"), framing, Http11), "HTTP/1.1 204 No Content\r\n\r\n");
         assert_eq!(response(&length("101"), framing, Http11), "HTTP/1.1 101 Switching Protocols\r\n\r\n");
     }
-    assert_eq!(response(&[(":status", "599")], BodyFraming::None, Http11), "HTTP/1.1 599 Unknown\r\n\r\n");
+    assert_eq!(
+        response(&[(":status", "599")], BodyFraming::None, Http11),
+        "HTTP/1.1 599 Last Unassigned Server Error Code\r\n\r\n"
+    );
     assert_eq!(response(&length("200"), BodyFraming::UntilClose, Http11), "HTTP/1.1 200 OK\r\n\r\n");
 }
 

@@ -206,6 +206,17 @@ impl Http1Reader {
         }
     }
 
+    /// Decodes what was received already, up to the next data, and answers how much that is. None: there is no more, or
+    /// what follows cannot be read.
+    pub fn decode_read_data(&mut self, pool: &BlockPool) -> Option<usize> {
+        while self.data == 0 {
+            if self.body.is_end() || self.buffer.is_empty() || !self.decode(pool).unwrap_or(false) {
+                return None;
+            }
+        }
+        Some(self.data)
+    }
+
     /// Decodes up to the next data; answers whether that changed anything.
     fn decode(&mut self, pool: &BlockPool) -> Result<bool, ReadError> {
         let step = self.body.decode(self.buffer.readable())?;

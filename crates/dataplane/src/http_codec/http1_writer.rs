@@ -93,6 +93,19 @@ impl Http1Writer {
         self.start(framing, |out| encode_response_head(block, framing, version, out))
     }
 
+    /// Queues the head of a response to HEAD, which has no body. As Envoy does, it says how the body would be framed: by
+    /// the length that is in the block, else by chunks.
+    ///
+    /// # Errors
+    /// As `start_response`.
+    pub fn start_response_to_head(&mut self, block: &HeaderBlock, version: Version) -> Result<(), Error> {
+        let has_framing = block.contains(KnownName::ContentLength)
+            || version == Version::Http10
+            || matches!(block.get(KnownName::Status), Some([b'1', _, _] | b"204" | b"304"));
+        let framing = if has_framing { BodyFraming::None } else { BodyFraming::Chunked };
+        self.start(BodyFraming::None, |out| encode_response_head(block, framing, version, out))
+    }
+
     /// Queues a 1xx response that another response follows.
     ///
     /// # Errors

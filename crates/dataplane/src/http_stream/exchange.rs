@@ -11,7 +11,9 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use ferryman_codec::{BodyFraming, ErrorKind as CodecError, Http1Settings, KnownName, ResponseHead};
+use ferryman_codec::{
+    BodyFraming, ErrorKind as CodecError, HeaderBlock, Http1Settings, KnownName, ResponseHead,
+};
 
 use crate::connection_pool::UpstreamConnection;
 use crate::error::{Error, ErrorKind};
@@ -60,13 +62,17 @@ impl<'c> Exchange<'c> {
         let held = state.held_body.len();
         state
             .upstream
-            .start_request(&state.request, request_framing(stream.head.framing, held, is_whole))
+            .start_request(
+                &state.request,
+                request_framing(&state.request, stream.head.framing, held, is_whole),
+            )
             .map_err(|error| Error::from(ErrorKind::DownstreamCodec(error.kind)))?;
         state.info.mark(TimePoint::FirstUpstreamTxByte, stream.now);
         Ok(Exchange { connection, settings, request: Request::Copying, held_sent: 0, keep_alive: false })
     }
 
-    /// Waits for the response's head, sending the request meanwhile. The head is in the stream's state.
+    /// Waits for the response's head, or an informational one, sending the request meanwhile. The head is in the stream's
+    /// state.
     pub async fn response_head(&mut self, stream: &mut HttpStream<'_>) -> Result<ResponseHead, Error> {
         let head = poll_fn(|cx| {
             // A request that is complete now begins its deadlines now.
@@ -75,6 +81,9 @@ impl<'c> Exchange<'c> {
             self.poll_response_head(stream, cx)
         })
         .await?;
+        if head.informational {
+            return Ok(head);
+        }
         self.keep_alive = head.keep_alive && head.framing != BodyFraming::UntilClose;
         stream.now = Instant::now();
         stream.timers.active_at = stream.now;
@@ -99,6 +108,12 @@ impl<'c> Exchange<'c> {
         let reader = &self.connection.reader;
         let is_over = self.request == Request::Done && reader.is_ended();
         is_over && self.keep_alive && !reader.has_unread() && !reader.is_closed()
+    }
+
+    /// Whether the upstream got all of the request.
+    #[must_use]
+    pub fn request_is_sent(&self) -> bool {
+        self.request == Request::Done
     }
 
     fn poll_request(&mut self, stream: &mut HttpStream<'_>, cx: &mut Context<'_>) -> Result<(), Error> {
@@ -186,38 +201,18 @@ impl<'c> Exchange<'c> {
         stream: &mut HttpStream<'_>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<ResponseHead, Error>> {
-        loop {
-            let UpstreamConnection { socket, reader, .. } = &mut *self.connection;
-            let response = &mut stream.state.response;
-            let blocks = &stream.worker.blocks;
-            let kind = stream.head.kind;
-            match reader.poll_response_head(socket, cx, blocks, self.settings, kind, response) {
-                Poll::Ready(Ok(head)) if head.informational => {
-                    self.pass_informational(stream, head.status)?
-                }
-                Poll::Ready(Ok(head)) => return Poll::Ready(Ok(head)),
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.upstream_error(error))),
-                Poll::Pending => {
-                    self.flush_and_watch(stream, cx)?;
-                    return Poll::Pending;
-                }
+        let UpstreamConnection { socket, reader, .. } = &mut *self.connection;
+        let response = &mut stream.state.response;
+        let blocks = &stream.worker.blocks;
+        let kind = stream.head.kind;
+        match reader.poll_response_head(socket, cx, blocks, self.settings, kind, response) {
+            Poll::Ready(Ok(head)) => Poll::Ready(Ok(head)),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(self.upstream_error(error))),
+            Poll::Pending => {
+                self.flush_and_watch(stream, cx)?;
+                Poll::Pending
             }
         }
-    }
-
-    /// An upstream's 100 is passed on where the configuration says so. All other 1xx end here.
-    fn pass_informational(&mut self, stream: &mut HttpStream<'_>, status: u16) -> Result<(), Error> {
-        let settings = stream.settings();
-        let state = &mut *stream.state;
-        if status == 100 && settings.proxy_100_continue {
-            settings.response_headers.apply_informational(&mut state.response, Some(&state.request));
-            state
-                .downstream
-                .queue_informational(&state.response)
-                .map_err(|error| Error::from(ErrorKind::UpstreamCodec(error.kind)))?;
-        }
-        state.response.clear();
-        Ok(())
     }
 
     fn poll_response_body(
@@ -242,6 +237,11 @@ impl<'c> Exchange<'c> {
                 }
                 match reader.poll_data(socket, cx, blocks) {
                     Poll::Ready(Ok(())) => stream.timers.active_at = Instant::now(),
+                    // Envoy does not tell apart how a body breaks off.
+                    Poll::Ready(Err(ReadError::Io(_))) => {
+                        let ended = ReadError::Ended { clean: false };
+                        return Poll::Ready(Err(self.upstream_error(ended)));
+                    }
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(self.upstream_error(error))),
                     Poll::Pending => {
                         self.flush_and_watch(stream, cx)?;
@@ -288,12 +288,17 @@ impl<'c> Exchange<'c> {
 
 /// How the request is framed upstream. A body that filters hold whole may have another length than it came with; one that
 /// they hold in part must not.
-fn request_framing(came: BodyFraming, held: usize, is_whole: bool) -> BodyFraming {
+fn request_framing(request: &HeaderBlock, came: BodyFraming, held: usize, is_whole: bool) -> BodyFraming {
     match came {
         // A body that came with a length and is not in the socket any more is the one that is held, also if a filter
         // emptied it.
         BodyFraming::Length(_) if is_whole => BodyFraming::Length(u64::try_from(held).unwrap_or(u64::MAX)),
         BodyFraming::None if held > 0 => BodyFraming::Length(u64::try_from(held).unwrap_or(u64::MAX)),
+        BodyFraming::None => match request.get(KnownName::Method) {
+            Some(b"GET" | b"HEAD" | b"DELETE" | b"TRACE" | b"CONNECT") => came,
+            // As Envoy does, a request whose method may have a body says that it has none.
+            _ => BodyFraming::Length(0),
+        },
         came => came,
     }
 }
@@ -306,6 +311,23 @@ pub(super) fn downstream_error(error: ReadError) -> Error {
 }
 
 impl HttpStream<'_> {
+    /// An upstream's 100 and 103 are passed on where the configuration says so. All other 1xx end here.
+    pub(crate) fn pass_informational(&mut self, status: u16) -> Result<(), Error> {
+        let settings = self.settings();
+        let state = &mut *self.state;
+        if settings.proxy_100_continue && matches!(status, 100 | 103) && !self.informational_sent {
+            self.informational_sent = true;
+            settings.response_headers.apply_informational(&mut state.response, Some(&state.request));
+            state
+                .downstream
+                .queue_informational(&state.response)
+                .map_err(|error| Error::from(ErrorKind::UpstreamCodec(error.kind)))?;
+            self.count_status(status);
+        }
+        self.state.response.clear();
+        Ok(())
+    }
+
     /// All of the request is there: from now on the upstream's time counts.
     pub(super) fn complete_request(&mut self) {
         if self.request_completed_at.is_some() {

@@ -4,13 +4,14 @@
 //! text of local replies (`local_reply`), the copying of an upstream's body (`exchange`).
 //! Follows Envoy's pages "HTTP connection management" and "Local reply modification".
 
+use std::borrow::Cow;
 use std::future::poll_fn;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use ferryman_codec::{BodyFraming, KnownName, RequestKind, Version};
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Side};
 use crate::format::{AccessLogType, FormatContext};
 use crate::local_reply::{LocalReply, When, details_of_reset};
 use crate::random::thread_random;
@@ -29,10 +30,11 @@ impl HttpStream<'_> {
         self.state.info.response_code_details = reply.details.clone();
         self.close |= reply.close;
         let length = u64::try_from(reply.body.len()).unwrap_or(u64::MAX);
-        let has_body = self.head.kind != RequestKind::Head && reply.status != 304;
+        let has_body =
+            self.head.kind != RequestKind::Head && !matches!(reply.status, 204 | 304) && reply.status >= 200;
         let framing = if has_body { BodyFraming::Length(length) } else { BodyFraming::None };
         self.start_response(reply.status, framing)?;
-        let body = if has_body && reply.status != 204 && reply.status >= 200 { &*reply.body } else { b"" };
+        let body = if has_body { &*reply.body } else { b"" };
         self.send(body).await
     }
 
@@ -72,10 +74,11 @@ impl HttpStream<'_> {
         self.response_started = true;
         let state = &mut *self.state;
         state.info.mark(TimePoint::FirstDownstreamTxByte, self.now);
-        state
-            .downstream
-            .start_response(&state.response, framing, Version::Http11)
-            .map_err(|error| ErrorKind::UpstreamCodec(error.kind).into())
+        let started = match self.head.kind {
+            RequestKind::Head => state.downstream.start_response_to_head(&state.response, self.head.version),
+            _ => state.downstream.start_response(&state.response, framing, self.head.version),
+        };
+        started.map_err(|error| ErrorKind::UpstreamCodec(error.kind).into())
     }
 
     fn edit_response(&mut self) {
@@ -93,7 +96,7 @@ impl HttpStream<'_> {
     }
 
     fn must_close(&mut self) -> bool {
-        let incomplete = !self.connection.reader.is_ended();
+        let incomplete = !self.request_is_complete();
         if incomplete {
             self.manager.http.inc(HttpStat::DownstreamRqResponseBeforeRqComplete);
         }
@@ -120,8 +123,21 @@ impl HttpStream<'_> {
             self.state.info.set_flag(flag);
         }
         self.count_failure(error.kind);
-        let request_complete = self.connection.reader.is_ended();
-        let reply = LocalReply::for_error(error, request_complete);
+        if error.kind == ErrorKind::DownstreamDisconnect {
+            self.abort = true;
+            self.disconnected = true;
+        }
+        // A deadline that was missed must not end its own answer.
+        self.timers.disarm(Instant::now());
+        if error.kind.side() == Side::Upstream {
+            self.drop_read_body();
+        }
+        let mut reply = LocalReply::for_error(error, self.request_is_complete());
+        if self.route_timeouts.answers_no_content
+            && matches!(error.kind, ErrorKind::ResponseTimeout | ErrorKind::PerTryTimeout)
+        {
+            reply = LocalReply { status: 204, body: Cow::Borrowed(b""), ..reply };
+        }
         if self.response_started {
             self.abort = true;
             self.state.info.response_code_details = match error.kind {
@@ -132,16 +148,25 @@ impl HttpStream<'_> {
             };
             return self.flush_last_words(error.kind).await;
         }
-        if error.kind == ErrorKind::DownstreamDisconnect {
-            self.abort = true;
+        if self.disconnected {
             self.state.info.response_code_details = reply.details;
             return;
         }
         if let Err(error) = self.reply(reply).await {
             self.abort = true;
+            self.disconnected = error.kind == ErrorKind::DownstreamDisconnect;
             if let Some(flag) = error.kind.response_flag() {
                 self.state.info.set_flag(flag);
             }
+        }
+    }
+
+    /// What came of the request's body while the upstream was waited for has nowhere to go.
+    fn drop_read_body(&mut self) {
+        let reader = &mut self.connection.reader;
+        while let Some(count) = reader.decode_read_data(&self.worker.blocks) {
+            self.state.info.bytes_received += u64::try_from(count).unwrap_or(u64::MAX);
+            reader.consume(count, &self.worker.blocks);
         }
     }
 

@@ -52,16 +52,26 @@ impl HttpStream<'_> {
         info.downstream.wire_bytes_received = self.connection.reader.wire_bytes();
         let sent = state.downstream.head_bytes();
         info.downstream.send_head(state.downstream.wire_bytes(), sent);
-        let stats = &self.manager.http;
-        stats.add(HttpStat::DownstreamCxRxBytesTotal, self.connection.reader.wire_bytes());
-        stats.add(HttpStat::DownstreamCxTxBytesTotal, state.downstream.wire_bytes());
+        self.manager.http.add(HttpStat::DownstreamCxTxBytesTotal, state.downstream.wire_bytes());
     }
 
     fn count_end(&self) {
         let stats = &self.manager.http;
         stats.dec(HttpStat::DownstreamRqActive);
+        if self.abort || !self.request_is_complete() {
+            // As in Envoy, whoever ends it: the client, or we before all of the request has come.
+            stats.inc(HttpStat::DownstreamRqRxReset);
+        }
         let info = &self.state.info;
         let Some(status) = info.response_code else { return };
+        self.count_status(status);
+        let lasted = self.now.saturating_duration_since(info.start).as_millis();
+        stats.record(HttpHistogram::DownstreamRqTime, u64::try_from(lasted).unwrap_or(u64::MAX));
+    }
+
+    /// Counts a response, or an informational one before it.
+    pub(super) fn count_status(&self, status: u16) {
+        let stats = &self.manager.http;
         stats.inc(HttpStat::DownstreamRqCompleted);
         let of_listener = &self.manager.listener_http;
         of_listener.inc(ListenerHttpStat::DownstreamRqCompleted);
@@ -77,26 +87,29 @@ impl HttpStream<'_> {
             stats.inc(class);
             of_listener.inc(of_listener_class);
         }
-        let lasted = self.now.saturating_duration_since(info.start).as_millis();
-        stats.record(HttpHistogram::DownstreamRqTime, u64::try_from(lasted).unwrap_or(u64::MAX));
     }
 
     /// What the connection manager counts of an error.
     pub(super) fn count_failure(&self, kind: ErrorKind) {
         let stats = &self.manager.http;
+        let is_of_client = matches!(kind, ErrorKind::DownstreamCodec(_) | ErrorKind::DownstreamDisconnect);
+        if self.response_started() && !is_of_client {
+            stats.inc(HttpStat::DownstreamRqTxReset);
+        }
         match kind {
+            ErrorKind::DownstreamCodec(CodecError::FragmentInTarget) => {
+                stats.inc(HttpStat::DownstreamRqFailedPathNormalization);
+            }
             ErrorKind::DownstreamCodec(codec) if !codec.is_raised_by_connection_manager() => {
                 stats.inc(HttpStat::DownstreamCxProtocolError);
                 if codec == CodecError::UnderscoreInName {
                     self.manager.http1.inc(Http1Stat::RequestsRejectedWithUnderscoresInHeaders);
                 }
             }
-            ErrorKind::DownstreamDisconnect => stats.inc(HttpStat::DownstreamRqRxReset),
             ErrorKind::RequestHeadersTimeout => stats.inc(HttpStat::DownstreamRqHeaderTimeout),
             ErrorKind::RequestTimeout => stats.inc(HttpStat::DownstreamRqTimeout),
             ErrorKind::StreamIdleTimeout => stats.inc(HttpStat::DownstreamRqIdleTimeout),
             ErrorKind::MaxStreamDuration => stats.inc(HttpStat::DownstreamRqMaxDurationReached),
-            _ if self.response_started() => stats.inc(HttpStat::DownstreamRqTxReset),
             _ => {}
         }
     }

@@ -48,6 +48,11 @@ impl StreamTimers {
         }
     }
 
+    /// Nothing counts any more but that something moves, from now on.
+    pub fn disarm(&mut self, now: Instant) {
+        *self = StreamTimers::new(now, self.idle_timeout, None, None);
+    }
+
     /// The deadline that comes first.
     #[inline]
     #[must_use]

@@ -51,7 +51,7 @@ fn positive(milliseconds: u64) -> Option<Duration> {
 }
 
 /// The timeouts of one request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Timeouts {
     /// From the end of the request to the end of the response; none: unlimited.
     pub response: Option<Duration>,
@@ -59,6 +59,8 @@ pub struct Timeouts {
     pub per_try: Option<Duration>,
     /// How long the upstream stream may last, when the request says so.
     pub max_stream_duration: Option<Duration>,
+    /// Whether a missed timeout is answered 204, as the request may ask.
+    pub answers_no_content: bool,
 }
 
 impl ForwardAction {
@@ -73,7 +75,7 @@ impl ForwardAction {
         if self.timeout.milliseconds > 0 && !suppress_envoy_headers {
             request.set(KnownName::XEnvoyExpectedRqTimeoutMs, self.timeout.text.as_bytes());
         }
-        Timeouts { response: self.timeout.duration(), per_try: None, max_stream_duration: None }
+        Timeouts { response: self.timeout.duration(), ..Timeouts::default() }
     }
 
     #[cold]
@@ -85,6 +87,7 @@ impl ForwardAction {
         let max_stream_duration = number(KnownName::XEnvoyUpstreamStreamDurationMs);
         // With hedging, a try that is given up on goes on beside the next one.
         let hedged = request.get(KnownName::XEnvoyHedgeOnPerTryTimeout) == Some(b"true");
+        let answers_no_content = request.contains(KnownName::XEnvoyUpstreamRqTimeoutAltResponse);
         let expected = if hedged || per_try == 0 { response } else { per_try };
         for &name in CONSUMED {
             request.remove(name);
@@ -96,6 +99,7 @@ impl ForwardAction {
             response: positive(response),
             per_try: positive(per_try),
             max_stream_duration: max_stream_duration.and_then(positive),
+            answers_no_content,
         }
     }
 }

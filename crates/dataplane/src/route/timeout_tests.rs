@@ -81,7 +81,7 @@ fn what_is_kept_to() {
     let milliseconds = |value| Some(Duration::from_millis(value));
     let route = action(Some(15000), None);
     let timeouts = |fields: &[&str]| route.set_timeouts(&mut head(fields), false);
-    let unasked = Timeouts { response: milliseconds(15000), per_try: None, max_stream_duration: None };
+    let unasked = Timeouts { response: milliseconds(15000), ..Timeouts::default() };
     assert_eq!(timeouts(&[]), unasked);
     assert_eq!(timeouts(&["x-envoy-upstream-rq-timeout-ms: 0"]), Timeouts { response: None, ..unasked });
     assert_eq!(
@@ -92,6 +92,10 @@ fn what_is_kept_to() {
     assert_eq!(
         timeouts(&["x-envoy-upstream-stream-duration-ms: 9"]),
         Timeouts { max_stream_duration: milliseconds(9), ..unasked }
+    );
+    assert_eq!(
+        timeouts(&["x-envoy-upstream-rq-timeout-alt-response: 0"]),
+        Timeouts { answers_no_content: true, ..unasked }
     );
 }
 

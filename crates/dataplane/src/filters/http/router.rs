@@ -24,7 +24,6 @@ pub(crate) async fn forward<'a>(
     matched: Matched<'a>,
     action: &'a ForwardAction,
 ) -> Result<(), Error> {
-    stream.manager.router.inc(RouterStat::RqTotal);
     let snapshot = stream.worker.snapshot();
     let choice = action.cluster(&stream.state.request, stream.worker.random.next());
     let cluster = match choice.slot {
@@ -40,6 +39,8 @@ pub(crate) async fn forward<'a>(
     set_timeouts(stream, action);
     stream.edit_request(&matched);
     let Some(host) = cluster.choose_host() else {
+        // As in Envoy, the attempt counts although there was nobody to try.
+        stream.state.info.upstream.attempt_count = 1;
         charge(stream, cluster, None, 503, false);
         return Err(ErrorKind::NoHealthyUpstream.into());
     };
@@ -82,20 +83,52 @@ async fn attempt(
     let local_address = connection.local_address.clone().unwrap_or_else(|| Address::Pipe("".into()));
     info.attempt_connected(connection.id(), local_address, Some(connection.protocol()));
     info.mark(TimePoint::UpstreamPoolReady, stream.now);
-    let mut exchange = Exchange::start(stream, &mut connection, cluster.http1_settings())?;
-    let head = exchange.response_head(stream).await?;
+    let received = connection.reader.received_bytes();
+    let result = exchange(stream, cluster, host, &mut connection).await;
+    count_bytes(stream, cluster, &connection, received);
+    if result? {
+        connection_pool::check_in(connection, stream.now);
+    }
+    Ok(())
+}
+
+/// Sends the request and brings the response back. Answers whether the connection may serve again.
+async fn exchange(
+    stream: &mut HttpStream<'_>,
+    cluster: &Rc<WorkerCluster>,
+    host: &Rc<WorkerHost>,
+    connection: &mut UpstreamConnection,
+) -> Result<bool, Error> {
+    let mut exchange = Exchange::start(stream, connection, cluster.http1_settings())?;
+    let head = loop {
+        let head = exchange.response_head(stream).await?;
+        if !head.informational {
+            break head;
+        }
+        charge(stream, cluster, None, head.status, false);
+        stream.pass_informational(head.status)?;
+    };
     if let Some(reply) = receive_head(stream, cluster, host, &head).await? {
-        return stream.reply(reply).await;
+        stream.reply(reply).await?;
+        return Ok(false);
     }
     stream.start_response(head.status, head.framing)?;
     exchange.response_body(stream).await?;
     let is_reusable = exchange.is_reusable();
-    count_success(stream, cluster, &connection);
-    connection.response_complete();
-    if is_reusable {
-        connection_pool::check_in(connection, stream.now);
+    let request_is_sent = exchange.request_is_sent();
+    if head.announces_close {
+        connection.close_notify();
     }
-    Ok(())
+    if connection.reader.is_closed() {
+        connection.set_closed_by_remote();
+    } else if connection.reader.has_unread() {
+        cluster.stats.inc(ClusterStat::UpstreamCxProtocolError);
+    }
+    if request_is_sent {
+        connection.response_complete();
+    }
+    count_time(stream, cluster);
+    Ok(is_reusable)
 }
 
 async fn connect(
@@ -110,7 +143,11 @@ async fn connect(
     };
     stream.now = Instant::now();
     connection.map_err(|error| match error {
-        PoolError::Overflow => ErrorKind::Overflow.into(),
+        PoolError::Overflow => {
+            // As in Envoy, no host was tried then.
+            stream.state.info.upstream.host = None;
+            ErrorKind::Overflow.into()
+        }
         PoolError::PoolOverflow => ErrorKind::NoHealthyUpstream.into(),
         PoolError::ConnectTimeout => ErrorKind::ConnectTimeout.into(),
         PoolError::Connect { reason } => {
@@ -156,7 +193,7 @@ fn charge(
     }
 }
 
-fn count_success(stream: &mut HttpStream<'_>, cluster: &WorkerCluster, connection: &UpstreamConnection) {
+fn count_time(stream: &mut HttpStream<'_>, cluster: &WorkerCluster) {
     let stats = &cluster.stats;
     if let Some(completed_at) = stream.request_completed_at {
         stream.now = Instant::now();
@@ -171,50 +208,49 @@ fn count_success(stream: &mut HttpStream<'_>, cluster: &WorkerCluster, connectio
         };
         stats.record(origin, elapsed);
     }
-    count_bytes(stream, cluster, connection);
 }
 
-fn count_bytes(stream: &mut HttpStream<'_>, cluster: &WorkerCluster, connection: &UpstreamConnection) {
+/// `received_before`: how many bytes had come on the connection before.
+fn count_bytes(
+    stream: &mut HttpStream<'_>,
+    cluster: &WorkerCluster,
+    connection: &UpstreamConnection,
+    received_before: u64,
+) {
     let state = &mut *stream.state;
     let bytes = &mut state.info.upstream.bytes;
     let (received, sent) = (connection.reader.wire_bytes(), state.upstream.wire_bytes());
     bytes.receive_head(received, connection.reader.head_bytes());
     bytes.send_head(sent, state.upstream.head_bytes());
-    cluster.stats.add(ClusterStat::UpstreamCxRxBytesTotal, received);
+    let all_received = connection.reader.received_bytes() - received_before;
+    cluster.stats.add(ClusterStat::UpstreamCxRxBytesTotal, all_received);
     cluster.stats.add(ClusterStat::UpstreamCxTxBytesTotal, sent);
 }
 
 fn count_failure(stream: &HttpStream<'_>, cluster: &WorkerCluster, host: &WorkerHost, kind: ErrorKind) {
     let stats = &cluster.stats;
+    let timeout_status = if stream.route_timeouts.answers_no_content { 204 } else { 504 };
     let status = match kind {
-        ErrorKind::UpstreamTermination => {
-            stats.inc(ClusterStat::UpstreamRqRxReset);
-            503
-        }
         ErrorKind::UpstreamCodec(_) => {
             stats.inc(ClusterStat::UpstreamCxProtocolError);
-            stats.inc(ClusterStat::UpstreamRqRxReset);
             502
         }
         ErrorKind::ResponseTimeout => {
             stats.inc(ClusterStat::UpstreamRqTimeout);
-            stats.inc(ClusterStat::UpstreamRqTxReset);
-            504
+            timeout_status
         }
         ErrorKind::PerTryTimeout => {
             stats.inc(ClusterStat::UpstreamRqPerTryTimeout);
-            stats.inc(ClusterStat::UpstreamRqTxReset);
-            504
+            timeout_status
         }
-        ErrorKind::ConnectFailure | ErrorKind::ConnectTimeout | ErrorKind::Overflow => 503,
-        _ => {
-            stats.inc(ClusterStat::UpstreamRqTxReset);
-            return;
-        }
+        ErrorKind::UpstreamTermination
+        | ErrorKind::ConnectFailure
+        | ErrorKind::ConnectTimeout
+        | ErrorKind::Overflow => 503,
+        _ => return,
     };
-    if stream.response_started() {
-        stream.manager.router.inc(RouterStat::RqResetAfterDownstreamResponseStarted);
-    } else {
+    // Envoy counts neither `upstream_rq_rx_reset` nor `upstream_rq_tx_reset` of HTTP/1.
+    if !stream.response_started() {
         charge(stream, cluster, Some(host), status, false);
     }
 }

@@ -78,6 +78,8 @@ pub struct HttpConnectionManager {
     pub max_requests: Option<u64>,
     /// Limit of unread bytes in each direction.
     pub buffer_limit: usize,
+    /// The host of HTTP/1.0 requests that name none; without it they are refused.
+    pub default_host_for_http_10: Option<Box<str>>,
     /// Whether an upstream's 100 is passed on; else `expect` is answered here.
     pub proxy_100_continue: bool,
     http: Scope<HttpStats>,
@@ -116,6 +118,7 @@ impl HttpConnectionManager {
             timeouts: Timeouts::new(model),
             max_requests: model.max_requests_per_connection,
             buffer_limit,
+            default_host_for_http_10: model.default_host_for_http_10.as_deref().map(Box::from),
             proxy_100_continue: model.proxy_100_continue,
             http: registry.http(&model.stat_prefix),
             router: registry.router(&model.stat_prefix),

@@ -3,7 +3,7 @@
 //! Owns: those facts, worked out once a connection, as the text that goes into headers. Does not own: the connection
 //! itself, nor how the facts are used (`request_headers`).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::decimal::Decimal;
 use crate::stream_info::{Address, ConnectionInfo};
@@ -47,10 +47,11 @@ impl RequestHeaderPolicy {
         }
     }
 
-    /// A loopback address says nothing to the next hop: Envoy writes its own address instead.
+    /// The loopback address says nothing to the next hop: Envoy writes its own address instead. It knows one of each
+    /// family.
     fn forwarded_for_ip(&self, remote: IpAddr) -> IpAddr {
         match remote {
-            ip if ip.is_loopback() => self.local_address,
+            IpAddr::V4(Ipv4Addr::LOCALHOST) | IpAddr::V6(Ipv6Addr::LOCALHOST) => self.local_address,
             IpAddr::V4(v4) if self.ipv4_as_mapped_ipv6 => IpAddr::V6(v4.to_ipv6_mapped()),
             ip => ip,
         }

@@ -45,6 +45,7 @@ pub(super) async fn serve(
         entered: worker.connections.enter(),
         idle_since: info.start,
         requests: 0,
+        received: 0,
         info,
         counted: Counted::new(manager),
     };
@@ -61,6 +62,8 @@ struct Http1Connection<'a> {
     entered: Entered,
     idle_since: Instant,
     requests: u64,
+    /// How many of the received bytes have been counted.
+    received: u64,
     info: &'a mut ConnectionInfo,
     counted: Counted<'a>,
 }
@@ -87,9 +90,9 @@ impl Http1Connection<'_> {
             self.worker.give_stream(state);
             match finished {
                 Finished::KeepAlive => {}
-                Finished::Close => return,
+                Finished::Close | Finished::Abort => return,
                 Finished::CloseAfterLinger => return self.linger().await,
-                Finished::Abort => {
+                Finished::Disconnected => {
                     self.counted.active_request = true;
                     return;
                 }
@@ -142,9 +145,13 @@ impl Http1Connection<'_> {
         let is_last_request =
             self.manager.settings.max_requests.is_some_and(|most| self.requests + 1 >= most);
         self.requests += 1;
+        if !matches!(head, Err(None)) {
+            self.counted.begin_http1();
+        }
         let (head, error) = match head {
             Ok(head) => (head, None),
             Err(None) => {
+                self.count_received();
                 self.counted.closed_by_remote = true;
                 return Finished::Close;
             }
@@ -162,12 +169,19 @@ impl Http1Connection<'_> {
         let finished = match error {
             None => stream.run().await,
             Some(kind) => match stream.refuse(&kind.into()).await {
-                Finished::Abort => Finished::Abort,
+                finished @ (Finished::Abort | Finished::Disconnected) => finished,
                 _ => Finished::CloseAfterLinger,
             },
         };
-        self.counted.closed_by_remote = finished == Finished::Abort;
+        self.count_received();
+        self.counted.closed_by_remote = finished == Finished::Disconnected;
         finished
+    }
+
+    fn count_received(&mut self) {
+        let received = self.reader.received_bytes();
+        self.manager.http.add(HttpStat::DownstreamCxRxBytesTotal, received - self.received);
+        self.received = received;
     }
 
     /// The head; the error that it is to be refused with; or neither, when the client is gone before it began a request.
@@ -257,6 +271,8 @@ fn unread_head() -> ferryman_codec::RequestHead {
 struct Counted<'a> {
     manager: &'a WorkerHttpConnectionManager,
     start: Instant,
+    /// Whether the first byte has come: until then Envoy has no codec.
+    is_http1: bool,
     closed_by_remote: bool,
     active_request: bool,
 }
@@ -265,10 +281,17 @@ impl<'a> Counted<'a> {
     fn new(manager: &'a WorkerHttpConnectionManager) -> Self {
         let stats = &manager.http;
         stats.inc(HttpStat::DownstreamCxTotal);
-        stats.inc(HttpStat::DownstreamCxHttp1Total);
         stats.inc(HttpStat::DownstreamCxActive);
-        stats.inc(HttpStat::DownstreamCxHttp1Active);
-        Counted { manager, start: Instant::now(), closed_by_remote: false, active_request: false }
+        let start = Instant::now();
+        Counted { manager, start, is_http1: false, closed_by_remote: false, active_request: false }
+    }
+
+    fn begin_http1(&mut self) {
+        if !self.is_http1 {
+            self.is_http1 = true;
+            self.manager.http.inc(HttpStat::DownstreamCxHttp1Total);
+            self.manager.http.inc(HttpStat::DownstreamCxHttp1Active);
+        }
     }
 }
 
@@ -276,7 +299,9 @@ impl Drop for Counted<'_> {
     fn drop(&mut self) {
         let stats = &self.manager.http;
         stats.dec(HttpStat::DownstreamCxActive);
-        stats.dec(HttpStat::DownstreamCxHttp1Active);
+        if self.is_http1 {
+            stats.dec(HttpStat::DownstreamCxHttp1Active);
+        }
         stats.inc(HttpStat::DownstreamCxDestroy);
         let (by, active) = if self.closed_by_remote {
             (HttpStat::DownstreamCxDestroyRemote, HttpStat::DownstreamCxDestroyRemoteActiveRq)
