@@ -60,6 +60,7 @@ fn forward(path: PathMatch) -> Route {
         headers: HeaderMutations::default(),
         filter_config: Vec::new(),
         request_body_buffer_limit_bytes: None,
+        stat_prefix: String::new(),
     }
 }
 
@@ -75,6 +76,7 @@ fn virtual_host(domain: String, routes: Vec<Route>) -> VirtualHost {
         headers: HeaderMutations::default(),
         require_tls: RequireTls::None,
         filter_config: Vec::new(),
+        virtual_clusters: Vec::new(),
     }
 }
 

@@ -14,10 +14,12 @@ use crate::format::FormatContext;
 use crate::header_mutation::{HeaderMutations, MutationScratch};
 use crate::model;
 use crate::model::route::{RequireTls, RouteFilterConfig};
+use crate::stats::{Registry, Scope, VirtualHostStats};
 
 mod action;
 mod cluster_choice;
 mod condition;
+mod counted_in;
 mod domains;
 mod path_index;
 mod path_match;
@@ -29,11 +31,13 @@ mod timeout;
 
 pub use action::{Action, DirectResponse, ForwardAction, RouteLimit};
 pub use cluster_choice::{ClusterChoice, ClusterName, WeightedCluster};
+pub use counted_in::{CountedIn, WorkerRouteStats};
 pub use redirect::Redirect;
 pub use rewrite::set_authority;
 pub use timeout::Timeouts;
 
 use condition::Conditions;
+use counted_in::{StatNames, VirtualClusters};
 use domains::Domains;
 use path_index::PathIndex;
 use path_match::{PathMatcher, path_of};
@@ -69,6 +73,7 @@ pub struct RouteTable {
     headers: HeaderMutations,
     most_specific_wins: bool,
     to_tls: Route,
+    stat_names: StatNames,
 }
 
 /// A compiled virtual host.
@@ -82,6 +87,7 @@ pub struct VirtualHost {
     index: PathIndex,
     require_tls: RequireTls,
     headers: HeaderMutations,
+    virtual_clusters: VirtualClusters,
 }
 
 /// A compiled route.
@@ -102,6 +108,7 @@ pub struct Route {
     path: PathMatcher,
     conditions: Conditions,
     headers: HeaderMutations,
+    stats: Option<u32>,
 }
 
 /// The route that a request takes.
@@ -128,18 +135,20 @@ impl RouteTable {
         let domains = (0..)
             .zip(&config.virtual_hosts)
             .flat_map(|(index, host)| host.domains.iter().map(move |domain| (domain.as_str(), index)));
+        let mut stat_names = StatNames::default();
         Ok(RouteTable {
             name: config.name.as_str().into(),
             domains: Domains::compile(domains).map_err(in_table)?,
             virtual_hosts: config
                 .virtual_hosts
                 .iter()
-                .map(|host| VirtualHost::compile(host, resolve))
+                .map(|host| VirtualHost::compile(host, resolve, &mut stat_names))
                 .collect::<Result<_, _>>()?,
             ignore_port: config.ignore_port_in_host_matching,
             headers: HeaderMutations::compile(&config.headers).map_err(in_table)?,
             most_specific_wins: config.most_specific_header_mutations_wins,
             to_tls: Route::to_tls().map_err(in_table)?,
+            stat_names,
         })
     }
 
@@ -154,6 +163,12 @@ impl RouteTable {
             }
         }
         self.to_tls.filters = filters.active(std::iter::empty());
+    }
+
+    /// Opens the statistics of virtual clusters and routes; to be kept as long as the table is used.
+    #[must_use]
+    pub fn open_stats(&self, registry: &Registry) -> Vec<Scope<VirtualHostStats>> {
+        self.stat_names.open(registry)
     }
 
     /// The virtual host of a request.
@@ -198,19 +213,26 @@ impl RouteTable {
 }
 
 impl VirtualHost {
-    fn compile(model: &model::route::VirtualHost, resolve: Resolve<'_>) -> Result<Self, CompileError> {
-        let routes: Vec<_> =
+    fn compile(
+        model: &model::route::VirtualHost,
+        resolve: Resolve<'_>,
+        stat_names: &mut StatNames,
+    ) -> Result<Self, CompileError> {
+        let mut routes: Vec<_> =
             model.routes.iter().map(|route| Route::compile(route, resolve)).collect::<Result<_, _>>()?;
+        for (route, model_route) in routes.iter_mut().zip(&model.routes) {
+            route.stats = stat_names.add_route(&model.name, &model_route.stat_prefix);
+        }
         let paths: Vec<_> = routes.iter().map(|route| &route.path).collect();
-        let place = || format!("virtual host '{}'", model.name);
+        let here = |text| CompileError { place: format!("virtual host '{}'", model.name), text };
         Ok(VirtualHost {
             name: model.name.as_str().into(),
             filter_config: model.filter_config.clone(),
             index: PathIndex::compile(&paths),
             routes,
             require_tls: model.require_tls,
-            headers: HeaderMutations::compile(&model.headers)
-                .map_err(|text| CompileError { place: place(), text })?,
+            headers: HeaderMutations::compile(&model.headers).map_err(here)?,
+            virtual_clusters: VirtualClusters::compile(model, stat_names).map_err(here)?,
         })
     }
 
@@ -240,6 +262,7 @@ impl Route {
             path: PathMatcher::compile(&model.matching.path).map_err(here)?,
             conditions: Conditions::compile(&model.matching).map_err(here)?,
             headers: HeaderMutations::compile(&model.headers).map_err(here)?,
+            stats: None,
         })
     }
 
@@ -260,11 +283,20 @@ impl Route {
             path: PathMatcher::compile(&everything.path)?,
             conditions: Conditions::compile(&everything)?,
             headers: HeaderMutations::compile(&model::route::HeaderMutations::default())?,
+            stats: None,
         })
     }
 }
 
 impl<'a> Matched<'a> {
+    /// Where a request on this route is counted, and the name of its virtual cluster, unless that is `other`.
+    #[inline]
+    #[must_use]
+    pub fn counted_in(&self, request: &HeaderBlock) -> (CountedIn, Option<&'a str>) {
+        let (virtual_cluster, name) = self.virtual_host.virtual_clusters.find(request);
+        (CountedIn { virtual_cluster, route: self.route.stats }, name)
+    }
+
     /// The levels of header edits, in the order in which they are made: what comes later wins.
     fn levels(&self) -> [&'a HeaderMutations; 3] {
         let mut levels = [&self.route.headers, &self.virtual_host.headers, &self.table.headers];

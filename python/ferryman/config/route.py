@@ -14,6 +14,7 @@ from ferryman.config import header, model
 from ferryman.config.cursor import Cursor
 from ferryman.config.extensions import refuse_type
 from ferryman.config.fields import Fields, refuse, word
+from ferryman.config.matcher import lower_header_matcher
 from ferryman.config.references import References
 from ferryman.config.route_action import lower_direct_response, lower_redirect, lower_route_action
 from ferryman.config.route_match import lower_route_match
@@ -31,18 +32,20 @@ _TABLE = Fields(
 )
 _VIRTUAL_HOST = Fields(
     "envoy.config.route.v3.VirtualHost",
-    "name domains routes require_tls typed_per_filter_config per_request_buffer_limit_bytes"
+    "name domains routes require_tls virtual_clusters typed_per_filter_config per_request_buffer_limit_bytes"
     f" request_body_buffer_limit {header.FIELDS}",
     no_effect={"metadata": _NO_METADATA},
     partly={"typed_per_filter_config": "only `envoy.config.route.v3.FilterConfig`"},
 )
 _ROUTE = Fields(
     "envoy.config.route.v3.Route",
-    "name match route redirect direct_response typed_per_filter_config per_request_buffer_limit_bytes"
+    "name match route redirect direct_response stat_prefix typed_per_filter_config"
+    " per_request_buffer_limit_bytes"
     f" request_body_buffer_limit {header.FIELDS}",
     no_effect={"metadata": _NO_METADATA, "decorator": _NO_TRACING, "tracing": _NO_TRACING},
     partly={"typed_per_filter_config": "only `envoy.config.route.v3.FilterConfig`"},
 )
+_VIRTUAL_CLUSTER = Fields("envoy.config.route.v3.VirtualCluster", "name headers")
 _FILTER_CONFIG = Fields(
     "envoy.config.route.v3.FilterConfig",
     "config disabled",
@@ -129,6 +132,9 @@ class _Table:
             headers=header.lower_header_mutations(cursor, fields),
             require_tls=word(cursor, "require_tls", _REQUIRE_TLS) if "require_tls" in fields else "none",
             filter_config=configs + [config for config in self._configs if config.filter_name not in own],
+            virtual_clusters=[
+                _lower_virtual_cluster(item) for item in _items(cursor, fields, "virtual_clusters")
+            ],
         )
 
     def _lower_route(self, cursor: Cursor, buffer_limit: int | None) -> model.Route:
@@ -142,6 +148,7 @@ class _Table:
             headers=header.lower_header_mutations(cursor, fields),
             filter_config=_lower_filter_configs(cursor, fields),
             request_body_buffer_limit_bytes=buffer_limit if limit is None else limit,
+            stat_prefix=fields.get("stat_prefix", ""),
         )
 
     def _lower_action(
@@ -152,6 +159,23 @@ class _Table:
         if "direct_response" in fields:
             return lower_direct_response(cursor.child("direct_response"), self.max_body_bytes)
         return lower_route_action(cursor.child("route"), self._references)
+
+
+def _items(cursor: Cursor, fields: dict[str, Any], name: str) -> list[Cursor]:
+    """The items of a list that may be left out."""
+    return cursor.items(name) if name in fields else []
+
+
+def _lower_virtual_cluster(cursor: Cursor) -> model.VirtualCluster:
+    fields = _VIRTUAL_CLUSTER.read(cursor)
+    if "headers" not in fields:
+        cursor.problem(
+            "has no `headers`", "they say which requests it counts; `other` counts the rest", "headers"
+        )
+    return model.VirtualCluster(
+        name=fields.get("name", ""),
+        headers=[lower_header_matcher(item) for item in _items(cursor, fields, "headers")],
+    )
 
 
 def _buffer_limit(fields: dict[str, Any]) -> int | None:

@@ -155,6 +155,14 @@ pub struct Route {
     pub headers: HeaderMutations,
     pub filter_config: Vec<RouteFilterConfig>,
     pub request_body_buffer_limit_bytes: Option<u64>,
+    pub stat_prefix: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct VirtualCluster {
+    pub name: String,
+    pub headers: Vec<HeaderMatcher>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
@@ -174,6 +182,7 @@ pub struct VirtualHost {
     pub headers: HeaderMutations,
     pub require_tls: RequireTls,
     pub filter_config: Vec<RouteFilterConfig>,
+    pub virtual_clusters: Vec<VirtualCluster>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]

@@ -4,13 +4,15 @@ use std::time::{Instant, SystemTime};
 
 use super::*;
 use crate::format::AccessLogType;
+use crate::model::bootstrap::StatsConfig;
 use crate::model::format::FormatPart;
 use crate::model::matcher::{HeaderMatch, HeaderMatcher, StringMatcher};
 use crate::model::route::{
     Action as ActionModel, AppendAction, ClusterSpecifier, DirectResponseAction, HeaderMutations as Edits,
     HeaderValueOption, PathMatch, RedirectAction, Route as RouteModel, RouteAction, RouteConfiguration,
-    RouteMatch, RoutingPriority, VirtualHost as HostModel, WeightedCluster as WeightedModel,
+    RouteMatch, RoutingPriority, VirtualCluster, VirtualHost as HostModel, WeightedCluster as WeightedModel,
 };
+use crate::stats::VirtualHostStat;
 use crate::stream_info::{Address, ConnectionInfo, StreamInfo};
 
 fn forward(cluster: ClusterSpecifier) -> RouteAction {
@@ -43,6 +45,7 @@ fn route(name: &str, path: PathMatch, action: ActionModel) -> RouteModel {
         headers: Edits::default(),
         filter_config: Vec::new(),
         request_body_buffer_limit_bytes: None,
+        stat_prefix: String::new(),
     }
 }
 
@@ -62,6 +65,7 @@ fn host(domain: &str, routes: Vec<RouteModel>) -> HostModel {
         headers: Edits::default(),
         require_tls: RequireTls::None,
         filter_config: Vec::new(),
+        virtual_clusters: Vec::new(),
     }
 }
 
@@ -381,4 +385,47 @@ fn errors_name_the_place() {
     let twice = config(vec![host("h", Vec::new()), host("H", Vec::new())]);
     let error = RouteTable::compile(&twice, &|_| None).expect_err("broken");
     assert_eq!(error.to_string(), "route configuration 'r': the domain 'h' is there twice");
+}
+
+fn path_begins(value: &str) -> HeaderMatcher {
+    let matcher = StringMatcher::Prefix { value: value.to_owned(), ignore_case: false };
+    HeaderMatcher {
+        name: ":path".to_owned(),
+        matching: HeaderMatch::String { matcher },
+        invert_match: false,
+        treat_missing_header_as_empty: false,
+    }
+}
+
+#[test]
+fn requests_are_counted_in_virtual_clusters_and_routes() {
+    let mut with_prefix = to_c("a", prefix("/a"));
+    with_prefix.stat_prefix = "p".to_owned();
+    let mut counted = host("h", vec![with_prefix, to_c("b", prefix("/"))]);
+    let cluster =
+        |name: &str, path| VirtualCluster { name: name.to_owned(), headers: vec![path_begins(path)] };
+    counted.virtual_clusters = vec![cluster("v1", "/a/1"), cluster("v2", "/a")];
+    let table =
+        RouteTable::compile(&config(vec![counted, host("*", vec![to_c("c", prefix("/"))])]), &|_| None);
+    let table = table.unwrap();
+    let stats = StatsConfig { tags: Vec::new(), use_all_default_tags: true, histogram_buckets: Vec::new() };
+    let registry = Registry::new(&stats, 1);
+    let scopes = table.open_stats(&registry);
+    let worker = WorkerRouteStats::new(&scopes, 0);
+    for (authority, path, name) in
+        [("h", "/a/1", Some("v1")), ("h", "/a", Some("v2")), ("h", "/b", None), ("x", "/a", None)]
+    {
+        let request = request(authority, path);
+        let (counted, found) = table.find(&request).unwrap().counted_in(&request);
+        worker.of(counted).for_each(|scope| scope.inc(VirtualHostStat::UpstreamRqTotal));
+        assert_eq!(found, name, "{path}");
+    }
+    let totals = scopes.iter().map(|scope| (scope.prefix(), scope.value(VirtualHostStat::UpstreamRqTotal)));
+    let expected = [
+        ("vhost.h.route.p.", 2),
+        ("vhost.h.vcluster.other.", 1),
+        ("vhost.h.vcluster.v1.", 1),
+        ("vhost.h.vcluster.v2.", 1),
+    ];
+    assert_eq!(totals.collect::<Vec<_>>(), expected);
 }

@@ -169,7 +169,10 @@ class RouteFilterConfig(Model, frozen=True):
 
 
 class Route(Model, frozen=True):
-    """One route of a virtual host; `name` may be empty. `place` is where it stands in the configuration."""
+    """One route of a virtual host; `name` may be empty. `place` is where it stands in the configuration.
+
+    `stat_prefix` is what stands after `vhost.<virtual host>.route.`; empty: the route has no statistics.
+    """
 
     name: str
     place: str
@@ -178,10 +181,21 @@ class Route(Model, frozen=True):
     headers: HeaderMutations
     filter_config: list[RouteFilterConfig]
     request_body_buffer_limit_bytes: int | None
+    stat_prefix: str
+
+
+class VirtualCluster(Model, frozen=True):
+    """Requests that are counted together, whatever their route: those that all `headers` (at least one) match."""
+
+    name: str
+    headers: list[HeaderMatcher]
 
 
 class VirtualHost(Model, frozen=True):
-    """A set of domains and its routes, first match wins. Domains are lower case."""
+    """A set of domains and its routes, first match wins. Domains are lower case.
+
+    A request is counted in the first virtual cluster that takes it, else in `other`; nowhere if there are none.
+    """
 
     name: str
     domains: list[str]
@@ -189,6 +203,7 @@ class VirtualHost(Model, frozen=True):
     headers: HeaderMutations
     require_tls: str  # none | external_only | all
     filter_config: list[RouteFilterConfig]
+    virtual_clusters: list[VirtualCluster]
 
 
 class RouteConfiguration(Model, frozen=True):
