@@ -23,7 +23,9 @@ use crate::header_mutation::MutationScratch;
 use crate::http_codec::{Disturbance, Http1Reader, Http1Writer};
 use crate::local_reply::{LocalReply, set_status};
 use crate::random::thread_random;
-use crate::route::{Action, DirectResponse, Matched, Redirect, RouteLimit, Timeouts, WeightedCluster};
+use crate::route::{
+    Action, CountedIn, DirectResponse, Matched, Redirect, RouteLimit, Timeouts, WeightedCluster,
+};
 use crate::stats::{HttpStat, RouterStat};
 use crate::stream_info::{ConnectionInfo, Protocol, StreamInfo};
 use crate::timer::LazyTimer;
@@ -148,6 +150,8 @@ pub struct HttpStream<'a> {
     pub(crate) route_timeouts: Timeouts,
     /// The weighted cluster that was chosen.
     pub(crate) weighted: Option<&'a WeightedCluster>,
+    /// Where the request is counted beside its cluster.
+    pub(crate) counted_in: CountedIn,
     matched: Option<Matched<'a>>,
     /// Whether the request has no end: its head could not be read, or what follows is another protocol.
     endless: bool,
@@ -182,6 +186,7 @@ impl<'a> HttpStream<'a> {
             request_completed_at: None,
             route_timeouts: Timeouts::default(),
             weighted: None,
+            counted_in: CountedIn::default(),
             matched: None,
             endless: head.kind == RequestKind::Connect,
             informational_sent: false,

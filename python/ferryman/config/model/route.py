@@ -185,7 +185,7 @@ class Route(Model, frozen=True):
 
 
 class VirtualCluster(Model, frozen=True):
-    """Requests that are counted together, whatever their route: those that all `headers` (at least one) match."""
+    """Requests that are counted together, whatever their route: all `headers`, at least one, match them."""
 
     name: str
     headers: list[HeaderMatcher]
@@ -194,7 +194,7 @@ class VirtualCluster(Model, frozen=True):
 class VirtualHost(Model, frozen=True):
     """A set of domains and its routes, first match wins. Domains are lower case.
 
-    A request is counted in the first virtual cluster that takes it, else in `other`; nowhere if there are none.
+    A request is counted in the first virtual cluster that takes it, else in `other`; without any, nowhere.
     """
 
     name: str

@@ -15,7 +15,10 @@ use crate::connection_pool::{self, PoolError, UpstreamConnection};
 use crate::error::{Error, ErrorKind};
 use crate::http_stream::{Exchange, HttpStream};
 use crate::route::{ForwardAction, Matched, set_authority};
-use crate::stats::{ClusterHistogram, ClusterStat, EndpointStat, ResponseClass, RouterStat};
+use crate::stats::{
+    ClusterHistogram, ClusterStat, EndpointStat, LocalScope, ResponseClass, RouterStat, VirtualHostHistogram,
+    VirtualHostStat, VirtualHostStats,
+};
 use crate::stream_info::{Address, TimePoint};
 
 /// Forwards a stream's request and its response.
@@ -36,6 +39,9 @@ pub(crate) async fn forward<'a>(
     };
     stream.weighted = choice.weighted;
     stream.state.info.upstream.cluster = Some(Rc::clone(&cluster.info));
+    let (counted_in, virtual_cluster) = matched.counted_in(&stream.state.request);
+    stream.counted_in = counted_in;
+    stream.state.info.virtual_cluster_name.push_str(virtual_cluster.unwrap_or_default());
     set_timeouts(stream, action);
     stream.edit_request(&matched);
     let Some(host) = cluster.choose_host() else {
@@ -79,6 +85,7 @@ async fn attempt(
         connection_pool::check_in(connection, stream.now);
         return Err(ErrorKind::Overflow.into());
     };
+    of_route(stream).for_each(|stats| stats.inc(VirtualHostStat::UpstreamRqTotal));
     let info = &mut stream.state.info;
     let local_address = connection.local_address.clone().unwrap_or_else(|| Address::Pipe("".into()));
     info.attempt_connected(connection.id(), local_address, Some(connection.protocol()));
@@ -173,6 +180,11 @@ async fn receive_head(
     if stream.state.filters.is_empty() { Ok(None) } else { stream.walk_response_filters().await }
 }
 
+/// Where the request is counted beside its cluster.
+fn of_route<'a>(stream: &HttpStream<'a>) -> impl Iterator<Item = &'a LocalScope<VirtualHostStats>> {
+    stream.manager.routes.of(stream.counted_in)
+}
+
 /// Counts a status that a cluster, and a host of it, is to answer for.
 fn charge(
     stream: &HttpStream<'_>,
@@ -188,6 +200,7 @@ fn charge(
     }
     let origin = if stream.is_internal { ResponseClass::Internal } else { ResponseClass::External };
     stats.response_code(origin, status);
+    of_route(stream).for_each(|stats| stats.response_code(ResponseClass::All, status));
     if let Some(host) = host {
         host.stats.inc(if status < 500 { EndpointStat::RqSuccess } else { EndpointStat::RqError });
     }
@@ -207,6 +220,7 @@ fn count_time(stream: &mut HttpStream<'_>, cluster: &WorkerCluster) {
             ClusterHistogram::ExternalUpstreamRqTime
         };
         stats.record(origin, elapsed);
+        of_route(stream).for_each(|stats| stats.record(VirtualHostHistogram::UpstreamRqTime, elapsed));
     }
 }
 
@@ -237,6 +251,7 @@ fn count_failure(stream: &HttpStream<'_>, cluster: &WorkerCluster, host: &Worker
         }
         ErrorKind::ResponseTimeout => {
             stats.inc(ClusterStat::UpstreamRqTimeout);
+            of_route(stream).for_each(|stats| stats.inc(VirtualHostStat::UpstreamRqTimeout));
             timeout_status
         }
         ErrorKind::PerTryTimeout => {

@@ -16,8 +16,10 @@ use crate::listener::CompileContext;
 use crate::local_address;
 use crate::model;
 use crate::model::http_connection_manager::HeadersWithUnderscoresAction;
-use crate::route::RouteTable;
-use crate::stats::{Http1Stats, HttpStats, ListenerHttpStats, LocalScope, RouterStats, Scope, TracingStats};
+use crate::route::{RouteTable, WorkerRouteStats};
+use crate::stats::{
+    Http1Stats, HttpStats, ListenerHttpStats, LocalScope, RouterStats, Scope, TracingStats, VirtualHostStats,
+};
 use crate::stream_info::ConnectionInfo;
 use crate::transport_sockets::TransportSocket;
 use crate::worker::Worker;
@@ -86,6 +88,7 @@ pub struct HttpConnectionManager {
     router: Scope<RouterStats>,
     listener_http: Scope<ListenerHttpStats>,
     http1: Scope<Http1Stats>,
+    route_stats: Vec<Scope<VirtualHostStats>>,
     /// Envoy lists these for every connection manager, also where nothing is traced.
     _tracing: Scope<TracingStats>,
 }
@@ -111,6 +114,7 @@ impl HttpConnectionManager {
             http1_settings: http1_settings(model),
             request_headers: RequestHeaderPolicy::compile(model, local_address::find())?,
             response_headers: ResponseHeaderPolicy::compile(model),
+            route_stats: routes.open_stats(registry),
             routes,
             filters,
             access_log: AccessLogSet::open(&model.access_log, context.logs)
@@ -172,6 +176,8 @@ pub struct WorkerHttpConnectionManager {
     pub listener_http: LocalScope<ListenerHttpStats>,
     /// `http1.`
     pub http1: LocalScope<Http1Stats>,
+    /// `vhost.<virtual host>.`
+    pub routes: WorkerRouteStats,
 }
 
 impl WorkerHttpConnectionManager {
@@ -183,6 +189,7 @@ impl WorkerHttpConnectionManager {
             router: settings.router.local(worker),
             listener_http: settings.listener_http.local(worker),
             http1: settings.http1.local(worker),
+            routes: WorkerRouteStats::new(&settings.route_stats, worker),
             settings: Arc::clone(settings),
         }
     }
