@@ -15,7 +15,7 @@ use tokio::io::ReadBuf;
 
 use crate::drain::{Entered, Phase};
 use crate::error::ErrorKind;
-use crate::http_codec::{Http1Reader, ReadError};
+use crate::http_codec::{Disturbance, Http1Reader, ReadError};
 use crate::http_stream::{Downstream, Finished, HttpStream, StreamState, StreamTimers};
 use crate::stats::{HttpHistogram, HttpStat};
 use crate::stream_info::{ConnectionInfo, TimePoint};
@@ -109,9 +109,13 @@ impl Http1Connection<'_> {
     }
 
     fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Waited> {
-        match self.socket.poll_read_ready(cx) {
-            Poll::Ready(Ok(())) => return Poll::Ready(Waited::Bytes),
-            Poll::Ready(Err(_)) => return Poll::Ready(Waited::Close),
+        // Bytes, not readiness: a socket that was just accepted says that it is ready before anything has come.
+        match self.reader.poll_disturbed(&mut self.socket, cx, &self.worker.blocks) {
+            Poll::Ready(Disturbance::Data) => return Poll::Ready(Waited::Bytes),
+            Poll::Ready(Disturbance::Ended | Disturbance::Failed(_)) => {
+                self.counted.closed_by_remote = true;
+                return Poll::Ready(Waited::Close);
+            }
             Poll::Pending => {}
         }
         if self.worker.process.drain.phase() == Phase::Ending {
