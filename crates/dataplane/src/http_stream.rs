@@ -161,6 +161,7 @@ pub struct HttpStream<'a> {
     close: bool,
     abort: bool,
     disconnected: bool,
+    _active: summary::ActiveRequest<'a>,
 }
 
 impl<'a> HttpStream<'a> {
@@ -194,6 +195,7 @@ impl<'a> HttpStream<'a> {
             close: false,
             abort: false,
             disconnected: false,
+            _active: summary::ActiveRequest::new(&manager.http),
         }
     }
 

@@ -286,7 +286,6 @@ impl Accepting {
         match self {
             Self::Tcp(listener, bound) => listener.poll_accept(cx).map(|accepted| {
                 let (stream, remote) = accepted?;
-                stream.set_nodelay(true)?;
                 let local = match bound {
                     Some(address) => address.clone(),
                     None => Address::of_connection(stream.local_addr()?),

@@ -234,8 +234,9 @@ async fn run(worker: &Rc<Worker>, mut inbox: mpsc::UnboundedReceiver<Command>, f
     while let Some(command) = inbox.recv().await {
         match command {
             Command::Use(snapshot) => {
-                let snapshot = Rc::new(WorkerSnapshot::new(snapshot, worker.index));
-                worker.snapshot.replace(snapshot).close_idle();
+                // Clusters that stay the same keep their connections.
+                let next = worker.snapshot().next(snapshot);
+                worker.snapshot.replace(Rc::new(next));
             }
             Command::Listen(listener, sockets) => {
                 listeners.push(WorkerListener::start(worker, &listener, sockets));

@@ -11,17 +11,33 @@ use ferryman_codec::ErrorKind as CodecError;
 use crate::error::ErrorKind;
 use crate::format::{AccessLogType, FormatContext};
 use crate::random::thread_random;
-use crate::stats::{Http1Stat, HttpHistogram, HttpStat, ListenerHttpStat};
+use crate::stats::{Http1Stat, HttpHistogram, HttpStat, HttpStats, ListenerHttpStat, LocalScope};
 use crate::stream_info::TimePoint;
 
 use super::{Finished, HttpStream};
+
+/// Counts a stream for as long as it lasts, also when a panic ends it.
+#[derive(Debug)]
+pub(super) struct ActiveRequest<'a>(&'a LocalScope<HttpStats>);
+
+impl<'a> ActiveRequest<'a> {
+    pub(super) fn new(stats: &'a LocalScope<HttpStats>) -> Self {
+        stats.inc(HttpStat::DownstreamRqActive);
+        ActiveRequest(stats)
+    }
+}
+
+impl Drop for ActiveRequest<'_> {
+    fn drop(&mut self) {
+        self.0.dec(HttpStat::DownstreamRqActive);
+    }
+}
 
 impl HttpStream<'_> {
     pub(super) fn begin(&mut self) {
         let stats = &self.manager.http;
         stats.inc(HttpStat::DownstreamRqTotal);
         stats.inc(HttpStat::DownstreamRqHttp1Total);
-        stats.inc(HttpStat::DownstreamRqActive);
         self.state.info.protocol = Some(self.protocol());
         let wire = self.connection.reader.head_bytes();
         // What is in the block are the field lines, near enough: the request line became pseudo-headers.
@@ -57,7 +73,6 @@ impl HttpStream<'_> {
 
     fn count_end(&self) {
         let stats = &self.manager.http;
-        stats.dec(HttpStat::DownstreamRqActive);
         if self.abort || !self.request_is_complete() {
             // As in Envoy, whoever ends it: the client, or we before all of the request has come.
             stats.inc(HttpStat::DownstreamRqRxReset);

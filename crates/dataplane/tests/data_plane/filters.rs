@@ -282,6 +282,8 @@ fn a_panic_ends_its_connection_alone() {
             let panics =
                 rig.worker.process.server.value(ferryman_dataplane::stats::ServerStat::EnvoyBugFailures);
             assert_eq!(panics, count);
+            let http = rig.worker.process.registry.http("ingress_http");
+            assert_eq!(http.value(ferryman_dataplane::stats::HttpStat::DownstreamRqActive), 0);
         }
     });
 }
