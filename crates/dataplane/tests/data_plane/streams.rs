@@ -1,64 +1,14 @@
-//! What a stream costs and leaves behind.
-
-use std::alloc::System;
+//! What a stream leaves behind, and what a connection takes.
 
 use ferryman_dataplane::filters::network::http_connection_manager::WorkerHttpConnectionManager;
 use ferryman_dataplane::stats::{ClusterStat, HttpStat};
-use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::rig::{Rig, connection_manager, read_all, read_until, run, write};
 
-#[global_allocator]
-static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
-
 const REQUEST: &[u8] =
     b"POST /a?b=c HTTP/1.1\r\nhost: example\r\nuser-agent: test\r\ncontent-length: 5\r\n\r\nhello";
-const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\nok";
-
-async fn read_message(socket: &mut TcpStream, block: &mut [u8], end: &[u8]) {
-    let mut filled = 0;
-    while !block[..filled].ends_with(end) {
-        filled += socket.read(&mut block[filled..]).await.unwrap();
-    }
-}
-
-async fn round(client: &mut TcpStream, upstream: &mut TcpStream, block: &mut [u8]) {
-    client.write_all(REQUEST).await.unwrap();
-    read_message(upstream, block, b"hello").await;
-    upstream.write_all(RESPONSE).await.unwrap();
-    read_message(client, block, b"ok").await;
-}
-
-/// All of the process is measured: the test runs alone in its own thread only by chance, so the count is that of the best
-/// of several tries.
-#[test]
-fn a_request_allocates_nothing_in_the_steady_state() {
-    run(async {
-        let rig = Rig::new(&connection_manager(), Vec::new()).await;
-        let mut client = rig.connect().await;
-        let mut block = vec![0; 4096];
-        client.write_all(REQUEST).await.unwrap();
-        let (mut upstream, _) = rig.upstream.accept().await.unwrap();
-        read_message(&mut upstream, &mut block, b"hello").await;
-        upstream.write_all(RESPONSE).await.unwrap();
-        read_message(&mut client, &mut block, b"ok").await;
-        for _ in 0..50 {
-            round(&mut client, &mut upstream, &mut block).await;
-        }
-        let mut least = usize::MAX;
-        for _ in 0..20 {
-            let region = Region::new(ALLOCATOR);
-            for _ in 0..20 {
-                round(&mut client, &mut upstream, &mut block).await;
-            }
-            let change = region.change();
-            least = least.min(change.allocations + change.reallocations);
-        }
-        assert_eq!(least, 0, "20 requests allocated");
-    });
-}
 
 #[test]
 fn gauges_return_to_zero_when_a_client_leaves_in_the_middle() {
