@@ -18,7 +18,7 @@ use crate::circuit_breakers::CircuitBreakers;
 use crate::load_balancing_policies::{HostFacts, HostHealth, PrioritySettings};
 use crate::model::address::Address as AddressModel;
 use crate::model::cluster::{self as model, CircuitBreakerThresholds, HealthStatus, LoadBalancingPolicy};
-use crate::stats::{ClusterStat, ClusterStats, EndpointStats, Registry, Scope};
+use crate::stats::{ClusterStat, ClusterStats, EndpointStats, Registry, Scope, ZoneStats};
 use crate::stream_info::Address;
 
 pub use worker_cluster::{RetryPermit, WorkerCluster, WorkerHost};
@@ -49,8 +49,12 @@ pub struct Host {
     pub health_status: HealthStatus,
     /// Where it is.
     pub locality: Arc<Locality>,
+    /// Whether its metadata says so: `envoy.lb: {canary: true}`.
+    pub is_canary: bool,
     /// What was counted, over all workers.
     pub stats: Scope<EndpointStats>,
+    /// What was counted from the proxy's zone to its own; none unless both have one.
+    pub zone_stats: Option<Scope<ZoneStats>>,
 }
 
 impl Host {
@@ -183,7 +187,7 @@ impl Cluster {
             region: Arc::clone(&host.locality.region),
             zone: Arc::clone(&host.locality.zone),
             sub_zone: Arc::clone(&host.locality.sub_zone),
-            canary: false,
+            canary: host.is_canary,
             priority: host.priority,
             success_rate: None,
             local_origin_success_rate: None,
@@ -225,6 +229,7 @@ fn compile_hosts(model: &model::Cluster, registry: &Arc<Registry>) -> Result<Box
             zone: Arc::from(&*group.zone),
             sub_zone: Arc::from(&*group.sub_zone),
         });
+        let zone_stats = registry.zone(&model.stat_name, &group.zone);
         for endpoint in &group.endpoints {
             hosts.push(Host {
                 address: compile_address(&endpoint.address)
@@ -234,7 +239,9 @@ fn compile_hosts(model: &model::Cluster, registry: &Arc<Registry>) -> Result<Box
                 priority: group.priority,
                 health_status: endpoint.health_status,
                 locality: Arc::clone(&locality),
+                is_canary: endpoint.canary,
                 stats: registry.endpoint(),
+                zone_stats: zone_stats.clone(),
             });
         }
     }

@@ -40,8 +40,6 @@ pub enum Event {
 pub struct Presentation {
     /// The JSON of `/server_info`, with `%STATE%` and `%UPTIME%`.
     pub server_info: String,
-    /// The number that `server.version` shows.
-    pub version: u64,
     /// The pages that Python answers.
     pub python_pages: Vec<PythonPage>,
 }
@@ -75,7 +73,7 @@ impl Proxy {
     /// One line: what of the bootstrap cannot be, or what the system refuses.
     pub fn new(bootstrap: Bootstrap, presentation: Presentation) -> Result<Self, String> {
         let started = Instant::now();
-        let registry = Registry::new(&bootstrap.stats, bootstrap.concurrency);
+        let registry = Registry::in_zone(&bootstrap.stats, bootstrap.concurrency, &bootstrap.node_zone);
         let drain = Drain::new(Duration::from_millis(bootstrap.drain_time_ms), bootstrap.drain_strategy);
         let flush_interval = Duration::from_millis(bootstrap.file_flush_interval_ms);
         let log_writer = LogWriter::start(flush_interval, bootstrap.file_flush_min_size_bytes, &registry)
@@ -93,7 +91,7 @@ impl Proxy {
             None => (Vec::new(), AccessLogSet::default()),
         };
         let state = State {
-            process_stats: ProcessStats::new(&registry, presentation.version),
+            process_stats: ProcessStats::new(&registry),
             process: Arc::new(Process::new(registry, drain)),
             orders: order_sender,
             logs: log_writer.handle(),
@@ -303,5 +301,6 @@ fn status(listener: &Arc<Listener>, sockets: &[Vec<BoundSocket>]) -> ServedListe
     ServedListener {
         status: ListenerStatus { name: Arc::clone(&listener.name), local_addresses },
         is_inbound: listener.model.traffic_direction == model::listener::TrafficDirection::Inbound,
+        is_stopped: false,
     }
 }

@@ -55,6 +55,8 @@ pub(crate) struct Serving {
 pub(crate) struct ServedListener {
     pub(crate) status: ListenerStatus,
     pub(crate) is_inbound: bool,
+    /// Whether a drain has closed it.
+    pub(crate) is_stopped: bool,
 }
 
 impl State {
@@ -66,12 +68,14 @@ impl State {
         self.serving().snapshot.clone()
     }
 
-    /// Counts listeners that are closed, and forgets their addresses.
+    /// Counts listeners that are closed. They stay on the list, as in Envoy.
     pub(crate) fn listeners_stopped(&self, inbound_only: bool) {
         let mut serving = self.serving();
-        let before = serving.listeners.len();
-        serving.listeners.retain(|listener| inbound_only && !listener.is_inbound);
-        let stopped = before - serving.listeners.len();
+        let listening = serving.listeners.iter_mut().filter(|listener| !listener.is_stopped);
+        let stopped = listening
+            .filter(|listener| listener.is_inbound || !inbound_only)
+            .map(|listener| listener.is_stopped = true)
+            .count();
         drop(serving);
         self.process_stats.listeners_stopped(u32::try_from(stopped).unwrap_or(u32::MAX));
     }
@@ -87,8 +91,9 @@ impl ProxyState for State {
         if !self.serving().is_live {
             return ServerState::Initializing;
         }
+        // Draining listeners alone does not make health checks fail.
         let drain = &self.process.drain;
-        if drain.health_check_failed() || drain.phase() != Phase::Serving {
+        if drain.health_check_failed() || drain.phase() == Phase::Ending {
             ServerState::Draining
         } else {
             ServerState::Live

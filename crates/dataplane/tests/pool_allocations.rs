@@ -43,6 +43,7 @@ fn model(port: u16, policy: LoadBalancingPolicy) -> Model {
         hostname: String::new(),
         weight,
         health_status: HealthStatus::Unknown,
+        canary: false,
     };
     let [region, zone, sub_zone] = ["", "", ""].map(str::to_owned);
     let endpoints = vec![endpoint(1), endpoint(2)];

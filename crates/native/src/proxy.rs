@@ -59,7 +59,6 @@ impl Proxy {
         let settings = Settings { format: log_format, escaped: log_format_escaped, path: log_path };
         let presentation = Presentation {
             server_info: String::from_utf8_lossy(&server_info).into_owned(),
-            version: 0,
             python_pages: python_pages
                 .into_iter()
                 .map(|(path, method, help)| PythonPage { path, post: method == "POST", help })

@@ -17,7 +17,6 @@ from ferryman.config.endpoint import OVERPROVISIONING_FACTOR, lower_load_assignm
 from ferryman.config.fields import EMPTY, Fields, refuse
 from ferryman.config.load_balancing_policies import NO_ZONES, lower_load_balancing_policy
 from ferryman.config.protocol_options import lower_upstream_http
-from ferryman.config.stat_name import sanitized
 from ferryman.config.transport_socket import check_transport_socket
 
 _NO_DNS: Final = "a STATIC cluster resolves no names"
@@ -126,7 +125,7 @@ def lower_cluster(cursor: Cursor) -> model.Cluster:
     return model.Cluster(
         name=name,
         place=cursor.path_text,
-        stat_name=sanitized(fields.get("alt_stat_name") or name),
+        stat_name=fields.get("alt_stat_name") or name,
         connect_timeout_ms=milliseconds(cursor, "connect_timeout", fields, _CONNECT_TIMEOUT_MS),
         per_connection_buffer_limit_bytes=buffer_limit(fields),
         localities=localities,

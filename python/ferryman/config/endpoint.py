@@ -7,7 +7,7 @@ Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/config/endpoint/v3/e
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from ferryman.config import model
 from ferryman.config.address import lower_address
@@ -39,8 +39,8 @@ _LOCALITY_ENDPOINTS = Fields(
 LOCALITY = Fields("envoy.config.core.v3.Locality", "region zone sub_zone")
 _LB_ENDPOINT = Fields(
     "envoy.config.endpoint.v3.LbEndpoint",
-    "endpoint health_status load_balancing_weight",
-    no_effect={"metadata": _NO_METADATA},
+    "endpoint health_status load_balancing_weight metadata",
+    partly={"metadata": "only `canary` of `envoy.lb` has an effect"},
 )
 _ENDPOINT = Fields(
     "envoy.config.endpoint.v3.Endpoint",
@@ -97,4 +97,12 @@ def _lower_lb_endpoint(cursor: Cursor) -> model.Endpoint | None:
         hostname=parts.get("hostname", ""),
         weight=1 if weight is None else weight.value,
         health_status=word(cursor, "health_status", _HEALTH) if "health_status" in fields else "unknown",
+        canary=_is_canary(fields["metadata"]) if "metadata" in fields else False,
     )
+
+
+def _is_canary(metadata: Any) -> bool:
+    """Whether a Metadata says so; statistics of canaries are counted apart."""
+    by_filter = metadata.filter_metadata
+    values: Any = by_filter["envoy.lb"].fields if "envoy.lb" in by_filter else {}
+    return "canary" in values and bool(values["canary"].bool_value)

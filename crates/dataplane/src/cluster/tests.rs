@@ -28,7 +28,7 @@ fn endpoint(address: &str, weight: u32, health_status: HealthStatus) -> Endpoint
         }
         Err(_) => AddressModel::Pipe { path: address.to_owned(), mode: 0 },
     };
-    Endpoint { address, hostname: String::new(), weight, health_status }
+    Endpoint { address, hostname: String::new(), weight, health_status, canary: false }
 }
 
 fn locality(priority: u32, endpoints: Vec<Endpoint>) -> LocalityEndpoints {

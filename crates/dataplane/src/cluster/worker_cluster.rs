@@ -16,7 +16,7 @@ use crate::connection_pool::HostPool;
 use crate::load_balancing_policies::LoadBalancer;
 use crate::model::route::RoutingPriority;
 use crate::random::Random;
-use crate::stats::{ClusterStat, ClusterStats, EndpointStats, LocalScope};
+use crate::stats::{ClusterStat, ClusterStats, EndpointStats, LocalScope, ZoneStats};
 use crate::stream_info::{UpstreamCluster, UpstreamHost};
 
 /// One endpoint as one worker uses it.
@@ -26,6 +26,10 @@ pub struct WorkerHost {
     pub info: Rc<UpstreamHost>,
     /// What this worker counts on it.
     pub stats: LocalScope<EndpointStats>,
+    /// What this worker counts from the proxy's zone to the host's.
+    pub zone_stats: Option<LocalScope<ZoneStats>>,
+    /// Whether it is a canary.
+    pub is_canary: bool,
     /// This worker's connections to it.
     pub pool: HostPool,
     /// Requests of this worker that are on its connections.
@@ -65,6 +69,8 @@ impl WorkerCluster {
                     hostname: Box::from(&*host.hostname),
                 }),
                 stats: host.stats.local(worker),
+                zone_stats: host.zone_stats.as_ref().map(|scope| scope.local(worker)),
+                is_canary: host.is_canary,
                 pool: HostPool::default(),
                 active: Cell::new(0),
                 index,

@@ -23,6 +23,7 @@ pub struct Endpoint {
     pub hostname: String,
     pub weight: u32,
     pub health_status: HealthStatus,
+    pub canary: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]

@@ -24,6 +24,13 @@ use super::server::{
 /// What `server.days_until_first_cert_expiring` says when there is no certificate.
 const NEVER_EXPIRES: u64 = 0xFFFF_FFFF;
 
+/// What `server.version` shows: 1.40.2 is 1040002.
+fn version() -> u64 {
+    let parts =
+        [env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"), env!("CARGO_PKG_VERSION_PATCH")];
+    parts.iter().fold(0, |number, part| number * 1000 + part.parse().unwrap_or(0))
+}
+
 /// What the gauges of `server.*` are read off from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProcessFacts {
@@ -85,8 +92,8 @@ impl Listed {
 }
 
 impl ProcessStats {
-    /// `version` is the number that `server.version` shows.
-    pub fn new(registry: &Arc<Registry>, version: u64) -> Self {
+    /// Lists them all.
+    pub fn new(registry: &Arc<Registry>) -> Self {
         let workers = (0..registry.workers()).map(|worker| format!("worker_{worker}"));
         let threads: Vec<String> = std::iter::once("main_thread".to_owned()).chain(workers).collect();
         let server = registry.server();
@@ -96,7 +103,7 @@ impl ProcessStats {
             (ServerStat::DaysUntilFirstCertExpiring, NEVER_EXPIRES),
             (ServerStat::DynamicUnknownFields, 0),
             (ServerStat::StaticUnknownFields, 0),
-            (ServerStat::Version, version),
+            (ServerStat::Version, version()),
             (ServerStat::WipProtos, 0),
         ] {
             server.set(stat, value);
@@ -192,7 +199,7 @@ mod tests {
     #[test]
     fn gauges_are_read_off() {
         let registry = registry(2);
-        let process = ProcessStats::new(&registry, 7);
+        let process = ProcessStats::new(&registry);
         let listeners = (registry.listener("a"), registry.listener("admin"), registry.listener("b"));
         listeners.0.local(0).add(ListenerStat::DownstreamCxActive, 3);
         listeners.1.local(2).add(ListenerStat::DownstreamCxActive, 9);
@@ -205,17 +212,18 @@ mod tests {
             (ServerStat::State, 1),
             (ServerStat::TotalConnections, 5),
             (ServerStat::Uptime, 2),
-            (ServerStat::Version, 7),
+            (ServerStat::Version, version()),
         ] {
             assert_eq!(server.value(stat), expected, "{stat:?}");
         }
+        assert!(version() > 0);
         assert!(server.value(ServerStat::MemoryPhysicalSize) > 1 << 20);
     }
 
     #[test]
     fn clusters_come_and_go_on_every_thread() {
         let registry = registry(1);
-        let process = ProcessStats::new(&registry, 0);
+        let process = ProcessStats::new(&registry);
         process.clusters_added(5);
         process.clusters_removed(2);
         let manager = registry.cluster_manager();
@@ -230,7 +238,7 @@ mod tests {
     #[test]
     fn each_listener_is_created_on_each_worker() {
         let registry = registry(3);
-        let process = ProcessStats::new(&registry, 0);
+        let process = ProcessStats::new(&registry);
         process.listeners_added(2);
         let manager = registry.listener_manager();
         assert_eq!(manager.value(ListenerManagerStat::ListenerCreateSuccess), 6);

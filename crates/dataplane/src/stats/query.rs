@@ -94,8 +94,8 @@ impl StatsQuery {
             None => None,
             Some(pattern) => {
                 let regex = compile_search_regex(pattern).map_err(|error| {
-                    let reason = error.rsplit("': ").next().unwrap_or_default().to_owned();
-                    format!("Invalid re2 regex: {reason}: {pattern}")
+                    let said = format!("invalid regex '{pattern}': ");
+                    format!("Invalid re2 regex: {}", error.strip_prefix(&said).unwrap_or(&error))
                 })?;
                 Some(regex)
             }

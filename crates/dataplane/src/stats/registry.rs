@@ -34,6 +34,7 @@ pub struct Registry {
     tags: Tags,
     buckets: Buckets,
     workers: usize,
+    local_zone: String,
     scopes: Mutex<Scopes>,
 }
 
@@ -45,7 +46,13 @@ fn sanitize(name: &str) -> String {
 impl Registry {
     /// For this many workers, which write under the indexes from 0; the control thread's index is `workers`.
     pub fn new(config: &StatsConfig, workers: usize) -> Arc<Self> {
+        Self::in_zone(config, workers, "")
+    }
+
+    /// The same, for a proxy in a zone (`node.locality.zone`): clusters count by zone then.
+    pub fn in_zone(config: &StatsConfig, workers: usize, zone: &str) -> Arc<Self> {
         Arc::new(Self {
+            local_zone: sanitize(zone),
             tags: Tags::new(config),
             buckets: Buckets::new(config),
             workers,
@@ -131,9 +138,11 @@ impl Registry {
         self.scope(&format!("cluster.{}.", sanitize(stat_name)))
     }
 
-    /// `cluster.<stat name>.zone.<from>.<to>.`: wanted only when the node and the endpoint both have a zone.
-    pub fn zone(&self, stat_name: &str, from: &str, to: &str) -> Scope<ZoneStats> {
-        self.scope(&format!("cluster.{}.zone.{}.{}.", sanitize(stat_name), sanitize(from), sanitize(to)))
+    /// `cluster.<stat name>.zone.<zone of the proxy>.<zone of the endpoint>.`; none unless both have one.
+    pub fn zone(&self, stat_name: &str, to: &str) -> Option<Scope<ZoneStats>> {
+        let from = &self.local_zone;
+        let wanted = !(from.is_empty() || to.is_empty());
+        wanted.then(|| self.scope(&format!("cluster.{}.zone.{from}.{}.", sanitize(stat_name), sanitize(to))))
     }
 
     /// Of one endpoint; it has no name, so each call makes a new one, and whoever has it shares it by cloning.

@@ -138,7 +138,7 @@ impl FakeProxy {
             StatsConfig { tags: Vec::new(), use_all_default_tags: true, histogram_buckets: Vec::new() };
         let registry = Registry::new(&config, 2);
         let stuck = Mutex::new(Vec::new());
-        let process = ProcessStats::new(&registry, 0);
+        let process = ProcessStats::new(&registry);
         process.workers_started();
         process.listeners_added(2);
         process.clusters_added(2);

@@ -79,6 +79,7 @@ fn cluster_model(hosts: &Hosts<'_>) -> ClusterModel {
         hostname: String::new(),
         weight: 1,
         health_status: HealthStatus::Healthy,
+        canary: false,
     };
     let locality = model.localities.first_mut().expect("a locality");
     locality.endpoints = hosts.addresses.iter().map(endpoint).collect();

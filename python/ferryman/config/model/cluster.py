@@ -13,6 +13,7 @@ class Endpoint(Model, frozen=True):
     hostname: str
     weight: int
     health_status: str  # unknown | healthy | unhealthy | draining | timeout | degraded
+    canary: bool
 
 
 class LocalityEndpoints(Model, frozen=True):
@@ -63,7 +64,7 @@ class TcpKeepalive(Model, frozen=True):
 
 
 class Cluster(Model, frozen=True):
-    """A cluster of static endpoints. `stat_name` is `alt_stat_name` or the name."""
+    """A cluster of static endpoints. `stat_name` is `alt_stat_name` or the name, as configured."""
 
     name: str
     place: str

@@ -8,7 +8,7 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use ferryman_codec::{KnownName, ResponseHead};
+use ferryman_codec::KnownName;
 
 use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::connection_pool::{self, PoolError, UpstreamConnection};
@@ -17,7 +17,7 @@ use crate::http_stream::{Exchange, HttpStream};
 use crate::route::{ForwardAction, Matched, set_authority};
 use crate::stats::{
     ClusterHistogram, ClusterStat, EndpointStat, LocalScope, ResponseClass, RouterStat, VirtualHostHistogram,
-    VirtualHostStat, VirtualHostStats,
+    VirtualHostStat, VirtualHostStats, ZoneHistogram,
 };
 use crate::stream_info::{Address, TimePoint};
 
@@ -115,7 +115,10 @@ async fn exchange(
         charge(stream, cluster, None, head.status, false);
         stream.pass_informational(head.status)?;
     };
-    if let Some(reply) = receive_head(stream, cluster, host, &head).await? {
+    let says_canary = stream.state.response.get(KnownName::XEnvoyUpstreamCanary) == Some(b"true");
+    let is_canary = says_canary || host.is_canary;
+    charge(stream, cluster, Some(host), head.status, is_canary);
+    if let Some(reply) = receive_head(stream).await? {
         stream.reply(reply).await?;
         return Ok(false);
     }
@@ -134,7 +137,7 @@ async fn exchange(
     if request_is_sent {
         connection.response_complete();
     }
-    count_time(stream, cluster);
+    count_time(stream, cluster, host, is_canary);
     Ok(is_reusable)
 }
 
@@ -167,16 +170,11 @@ async fn connect(
 /// Takes the response's head in. Answers what takes its place, if a filter wants that.
 async fn receive_head(
     stream: &mut HttpStream<'_>,
-    cluster: &WorkerCluster,
-    host: &WorkerHost,
-    head: &ResponseHead,
 ) -> Result<Option<crate::local_reply::LocalReply<'static>>, Error> {
     stream.state.info.response_code_details = "via_upstream".into();
     if !stream.settings().filters.router.suppress_envoy_headers {
         stream.set_upstream_service_time();
     }
-    let is_canary = stream.state.response.get(KnownName::XEnvoyUpstreamCanary) == Some(b"true");
-    charge(stream, cluster, Some(host), head.status, is_canary);
     if stream.state.filters.is_empty() { Ok(None) } else { stream.walk_response_filters().await }
 }
 
@@ -202,11 +200,14 @@ fn charge(
     stats.response_code(origin, status);
     of_route(stream).for_each(|stats| stats.response_code(ResponseClass::All, status));
     if let Some(host) = host {
+        if let Some(zone) = &host.zone_stats {
+            zone.response_code(ResponseClass::All, status);
+        }
         host.stats.inc(if status < 500 { EndpointStat::RqSuccess } else { EndpointStat::RqError });
     }
 }
 
-fn count_time(stream: &mut HttpStream<'_>, cluster: &WorkerCluster) {
+fn count_time(stream: &mut HttpStream<'_>, cluster: &WorkerCluster, host: &WorkerHost, is_canary: bool) {
     let stats = &cluster.stats;
     if let Some(completed_at) = stream.request_completed_at {
         stream.now = Instant::now();
@@ -220,6 +221,12 @@ fn count_time(stream: &mut HttpStream<'_>, cluster: &WorkerCluster) {
             ClusterHistogram::ExternalUpstreamRqTime
         };
         stats.record(origin, elapsed);
+        if is_canary {
+            stats.record(ClusterHistogram::CanaryUpstreamRqTime, elapsed);
+        }
+        if let Some(zone) = &host.zone_stats {
+            zone.record(ZoneHistogram::UpstreamRqTime, elapsed);
+        }
         of_route(stream).for_each(|stats| stats.record(VirtualHostHistogram::UpstreamRqTime, elapsed));
     }
 }
@@ -266,6 +273,6 @@ fn count_failure(stream: &HttpStream<'_>, cluster: &WorkerCluster, host: &Worker
     };
     // Envoy counts neither `upstream_rq_rx_reset` nor `upstream_rq_tx_reset` of HTTP/1.
     if !stream.response_started() {
-        charge(stream, cluster, Some(host), status, false);
+        charge(stream, cluster, Some(host), status, host.is_canary);
     }
 }
