@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ferryman.config import model
-from ferryman.config.access_log import lower_access_logs, lower_file_log
+from ferryman.config.access_log import check_log_path, lower_access_logs, lower_file_log
 from ferryman.config.address import lower_address
 from ferryman.config.concurrency import default_concurrency
 from ferryman.config.cursor import Cursor
@@ -67,8 +67,10 @@ _ADMIN = Fields(
 )
 _CLUSTER_MANAGER = Fields(
     "envoy.config.bootstrap.v3.ClusterManager",
+    checked={
+        "outlier_detection": "a log file that can be opened; clusters with outlier_detection are refused"
+    },
     no_effect={
-        "outlier_detection": "it says where outlier events are logged, and outlier_detection is refused",
         "enable_deferred_cluster_creation": "it only moves work from start to first use",
     },
 )
@@ -138,7 +140,13 @@ def _check_empty_parts(cursor: Cursor, fields: dict[str, Any]) -> None:
     if "layered_runtime" in fields:
         check_layered_runtime(cursor.child("layered_runtime"))
     if "cluster_manager" in fields:
-        _CLUSTER_MANAGER.read(cursor.child("cluster_manager"))
+        _check_cluster_manager(cursor.child("cluster_manager"))
+
+
+def _check_cluster_manager(cursor: Cursor) -> None:
+    if "outlier_detection" in _CLUSTER_MANAGER.read(cursor):
+        events = cursor.child("outlier_detection")
+        check_log_path(events, events.get("event_log_path"), "event_log_path")
 
 
 def _lower_admin(cursor: Cursor) -> model.Admin | None:
