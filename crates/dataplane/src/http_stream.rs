@@ -155,8 +155,8 @@ pub struct HttpStream<'a> {
     matched: Option<Matched<'a>>,
     /// Whether the request has no end: its head could not be read, or what follows is another protocol.
     endless: bool,
-    /// Whether a 1xx was passed on: Envoy passes one.
-    informational_sent: bool,
+    /// Whether the upstream sent a 1xx: Envoy looks at one.
+    informational_seen: bool,
     response_started: bool,
     close: bool,
     abort: bool,
@@ -190,7 +190,7 @@ impl<'a> HttpStream<'a> {
             counted_in: CountedIn::default(),
             matched: None,
             endless: head.kind == RequestKind::Connect,
-            informational_sent: false,
+            informational_seen: false,
             response_started: false,
             close: false,
             abort: false,
@@ -219,6 +219,9 @@ impl<'a> HttpStream<'a> {
         if !error.kind.is_about_whole_head() {
             self.endless = true;
             self.state.request.clear();
+        } else if error.kind == ErrorKind::DownstreamCodec(CodecError::MissingHost) {
+            // `connection: host` takes it away.
+            self.state.request.remove(KnownName::Authority);
         }
         self.fail(error).await;
         self.end()
@@ -308,6 +311,7 @@ impl<'a> HttpStream<'a> {
         set_status(&mut self.state.response, 100);
         let queued = self.state.downstream.queue_informational(&self.state.response);
         self.state.response.clear();
+        self.count_status(100);
         queued.map_err(|error| ErrorKind::DownstreamCodec(error.kind).into())
     }
 

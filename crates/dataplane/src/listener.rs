@@ -234,6 +234,9 @@ impl WorkerListener {
         let now = Instant::now();
         let mut stream = StreamInfo::new(info.start, info.start_time);
         stream.mark(TimePoint::RequestComplete, now);
+        (stream.bytes_received, stream.bytes_sent) = (info.bytes_received, info.bytes_sent);
+        stream.downstream.wire_bytes_received = info.bytes_received;
+        stream.downstream.wire_bytes_sent = info.bytes_sent;
         if let Some(flag) = flag {
             stream.set_flag(flag);
         }

@@ -88,6 +88,10 @@ pub struct ConnectionInfo {
     pub start: Instant,
     /// When it was accepted, by the wall clock.
     pub start_time: SystemTime,
+    /// What came from the client so far.
+    pub bytes_received: u64,
+    /// What was written to the client so far.
+    pub bytes_sent: u64,
     /// The listener's `name`.
     pub listener_name: Arc<str>,
     /// The matched filter chain's `name`; empty: none.
@@ -118,6 +122,8 @@ impl ConnectionInfo {
             remote_address: remote,
             start,
             start_time,
+            bytes_received: 0,
+            bytes_sent: 0,
             listener_name: Arc::from(""),
             filter_chain_name: Arc::from(""),
             requested_server_name: String::new(),

@@ -107,6 +107,12 @@ impl<'a> FieldLine<'a> {
         self.line.get(..self.name_len).unwrap_or_default()
     }
 
+    /// What it counts as: name, value, and three bytes for the colon and the line's end.
+    #[inline(always)]
+    pub(crate) fn size(&self) -> usize {
+        self.name_len + self.value.len() + 3
+    }
+
     /// Adds the field to the block unless the settings drop it; answers the id of the name.
     #[inline(always)]
     pub(crate) fn store(

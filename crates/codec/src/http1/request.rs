@@ -30,6 +30,10 @@ pub struct RequestHead {
     pub upgrade: bool,
     /// Whether the target was a whole URL: `:authority` and `:scheme` are from it.
     pub absolute_form: bool,
+    /// The size of the fields: their names, their values, and three bytes for each.
+    pub field_bytes: usize,
+    /// How many fields were dropped for an underscore in their names.
+    pub dropped_fields: usize,
     /// What the request means for the response, to be passed to `ResponseDecoder::decode`.
     pub kind: RequestKind,
 }
@@ -42,6 +46,8 @@ pub struct RequestDecoder {
     line: Option<RequestLine>,
     fields: FramingFields,
     field_count: usize,
+    field_bytes: usize,
+    dropped_fields: usize,
     empty_lines: usize,
 }
 
@@ -149,12 +155,16 @@ impl RequestDecoder {
             return Err(ErrorKind::TooManyHeaders);
         }
         let field = next.parse()?;
+        self.field_bytes += field.size();
         if field.name().eq_ignore_ascii_case(b"host") {
             return self.host(field.value, request_line, block);
         }
         match field.store(settings, block)? {
             Some(name) => self.fields.add(name, field.value),
-            None => Ok(()),
+            None => {
+                self.dropped_fields += 1;
+                Ok(())
+            }
         }
     }
 
@@ -198,6 +208,8 @@ impl RequestDecoder {
             keep_alive: self.fields.keep_alive(line.version),
             expect_continue: self.fields.expect_continue && line.version == Version::Http11,
             upgrade,
+            field_bytes: self.field_bytes,
+            dropped_fields: self.dropped_fields,
             absolute_form: line.form == TargetForm::Absolute && settings.allow_absolute_url,
             kind: if upgrade && line.kind == RequestKind::Other { RequestKind::Upgrade } else { line.kind },
         })

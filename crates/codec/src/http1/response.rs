@@ -29,6 +29,8 @@ pub struct ResponseHead {
     pub keep_alive: bool,
     /// Whether the head itself says that the connection ends: `connection: close`, or HTTP/1.0 without `keep-alive`.
     pub announces_close: bool,
+    /// The size of the fields: their names, their values, and three bytes for each.
+    pub field_bytes: usize,
     /// Whether this is a 1xx that another head follows (not 101).
     pub informational: bool,
     /// Whether what follows is another protocol: a 101, or a 2xx to CONNECT.
@@ -43,6 +45,7 @@ pub struct ResponseDecoder {
     line: Option<(Version, u16)>,
     fields: FramingFields,
     field_count: usize,
+    field_bytes: usize,
 }
 
 impl ResponseDecoder {
@@ -97,6 +100,7 @@ impl ResponseDecoder {
             return Err(ErrorKind::TooManyHeaders);
         }
         let field = next.parse()?;
+        self.field_bytes += field.size();
         match field.store(settings, block)? {
             Some(name) => self.fields.add(name, field.value),
             None => Ok(()),
@@ -123,6 +127,7 @@ impl ResponseDecoder {
             framing,
             keep_alive: framing != BodyFraming::UntilClose && self.fields.keep_alive(version),
             announces_close: !self.fields.keep_alive(version),
+            field_bytes: self.field_bytes,
             informational: status < 200 && status != 101,
             upgrade: tunnel || status == 101,
         })

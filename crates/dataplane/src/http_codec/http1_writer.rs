@@ -36,6 +36,7 @@ pub struct Http1Writer {
     sent: usize,
     body: Body,
     head_bytes: u64,
+    field_bytes: u64,
     wire_bytes: u64,
     sent_bytes: u64,
 }
@@ -128,6 +129,11 @@ impl Http1Writer {
         encode(&mut self.pending)?;
         self.count_queued(before);
         self.head_bytes = self.wire_bytes;
+        let head = self.pending.get(before..).unwrap_or_default();
+        let first_line = memchr::memchr(b'\n', head).map_or(0, |end| end + 1);
+        // Without the empty line at the end.
+        let fields = head.len().saturating_sub(first_line + 2);
+        self.field_bytes = u64::try_from(fields).unwrap_or(u64::MAX);
         self.body = match framing {
             BodyFraming::None => Body::None,
             BodyFraming::Length(length) => Body::Length(length),
@@ -296,6 +302,12 @@ impl Http1Writer {
         self.head_bytes
     }
 
+    /// The size of the lines of this message's fields on the wire.
+    #[must_use]
+    pub fn field_bytes(&self) -> u64 {
+        self.field_bytes
+    }
+
     /// The size on the wire of what has been queued and written of this message.
     #[must_use]
     pub fn wire_bytes(&self) -> u64 {
@@ -311,7 +323,7 @@ impl Http1Writer {
     /// Makes ready for another message on the same connection: the counters begin anew. What waits stays,
     /// and so does the memory, within 64 KiB.
     pub fn reset(&mut self) {
-        (self.head_bytes, self.wire_bytes) = (0, 0);
+        (self.head_bytes, self.field_bytes, self.wire_bytes) = (0, 0, 0);
         self.shrink(KEPT_CAPACITY);
     }
 

@@ -311,12 +311,13 @@ pub(super) fn downstream_error(error: ReadError) -> Error {
 }
 
 impl HttpStream<'_> {
-    /// An upstream's 100 and 103 are passed on where the configuration says so. All other 1xx end here.
-    pub(crate) fn pass_informational(&mut self, status: u16) -> Result<(), Error> {
+    /// An upstream's first 100 or 103 is passed on where the configuration says so. All other 1xx end here. Answers whether
+    /// this was the first.
+    pub(crate) fn pass_informational(&mut self, status: u16) -> Result<bool, Error> {
         let settings = self.settings();
         let state = &mut *self.state;
-        if settings.proxy_100_continue && matches!(status, 100 | 103) && !self.informational_sent {
-            self.informational_sent = true;
+        let is_first = !std::mem::replace(&mut self.informational_seen, true);
+        if is_first && settings.proxy_100_continue && matches!(status, 100 | 103) {
             settings.response_headers.apply_informational(&mut state.response, Some(&state.request));
             state
                 .downstream
@@ -325,7 +326,7 @@ impl HttpStream<'_> {
             self.count_status(status);
         }
         self.state.response.clear();
-        Ok(())
+        Ok(is_first)
     }
 
     /// All of the request is there: from now on the upstream's time counts.

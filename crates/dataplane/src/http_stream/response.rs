@@ -129,7 +129,7 @@ impl HttpStream<'_> {
         }
         // A deadline that was missed must not end its own answer.
         self.timers.disarm(Instant::now());
-        if error.kind.side() == Side::Upstream {
+        if error.kind.side() == Side::Upstream && error.kind != ErrorKind::NoHealthyUpstream {
             self.drop_read_body();
         }
         let mut reply = LocalReply::for_error(error, self.request_is_complete());

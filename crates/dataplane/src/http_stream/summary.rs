@@ -39,9 +39,12 @@ impl HttpStream<'_> {
         stats.inc(HttpStat::DownstreamRqTotal);
         stats.inc(HttpStat::DownstreamRqHttp1Total);
         self.state.info.protocol = Some(self.protocol());
-        let wire = self.connection.reader.head_bytes();
-        // What is in the block are the field lines, near enough: the request line became pseudo-headers.
-        self.state.info.downstream.receive_head(0, wire);
+        let fields = u64::try_from(self.head.field_bytes).unwrap_or(u64::MAX);
+        self.state.info.downstream.receive_head(0, fields);
+        if self.head.dropped_fields > 0 {
+            let dropped = u64::try_from(self.head.dropped_fields).unwrap_or(u64::MAX);
+            self.manager.http1.add(Http1Stat::DroppedHeadersWithUnderscores, dropped);
+        }
     }
 
     /// Counts and logs. Answers what becomes of the connection.
@@ -66,8 +69,7 @@ impl HttpStream<'_> {
             info.mark(TimePoint::LastDownstreamTxByte, self.now);
         }
         info.downstream.wire_bytes_received = self.connection.reader.wire_bytes();
-        let sent = state.downstream.head_bytes();
-        info.downstream.send_head(state.downstream.wire_bytes(), sent);
+        info.downstream.send_head(state.downstream.wire_bytes(), state.downstream.field_bytes());
         self.manager.http.add(HttpStat::DownstreamCxTxBytesTotal, state.downstream.wire_bytes());
     }
 

@@ -109,11 +109,14 @@ async fn exchange(
     let mut exchange = Exchange::start(stream, connection, cluster.http1_settings())?;
     let head = loop {
         let head = exchange.response_head(stream).await?;
+        let fields = u64::try_from(head.field_bytes).unwrap_or(u64::MAX);
+        stream.state.info.upstream.bytes.receive_head(0, fields);
         if !head.informational {
             break head;
         }
-        charge(stream, cluster, None, head.status, false);
-        stream.pass_informational(head.status)?;
+        if stream.pass_informational(head.status)? {
+            charge(stream, cluster, None, head.status, false);
+        }
     };
     let says_canary = stream.state.response.get(KnownName::XEnvoyUpstreamCanary) == Some(b"true");
     let is_canary = says_canary || host.is_canary;
@@ -241,8 +244,8 @@ fn count_bytes(
     let state = &mut *stream.state;
     let bytes = &mut state.info.upstream.bytes;
     let (received, sent) = (connection.reader.wire_bytes(), state.upstream.wire_bytes());
-    bytes.receive_head(received, connection.reader.head_bytes());
-    bytes.send_head(sent, state.upstream.head_bytes());
+    bytes.receive_head(received, 0);
+    bytes.send_head(sent, state.upstream.field_bytes());
     let all_received = connection.reader.received_bytes() - received_before;
     cluster.stats.add(ClusterStat::UpstreamCxRxBytesTotal, all_received);
     cluster.stats.add(ClusterStat::UpstreamCxTxBytesTotal, sent);

@@ -87,6 +87,7 @@ impl Http1Connection<'_> {
             let finished = self.serve_request(&mut state, now).await;
             self.idle_since =
                 state.info.start + state.info.timing.get(TimePoint::RequestComplete).unwrap_or_default();
+            self.info.bytes_sent += state.downstream.wire_bytes();
             self.worker.give_stream(state);
             match finished {
                 Finished::KeepAlive => {}
@@ -186,6 +187,7 @@ impl Http1Connection<'_> {
         let received = self.reader.received_bytes();
         self.manager.http.add(HttpStat::DownstreamCxRxBytesTotal, received - self.received);
         self.received = received;
+        self.info.bytes_received = received;
     }
 
     /// The head; the error that it is to be refused with; or neither, when the client is gone before it began a request.
@@ -266,6 +268,8 @@ fn unread_head() -> ferryman_codec::RequestHead {
         keep_alive: false,
         expect_continue: false,
         upgrade: false,
+        field_bytes: 0,
+        dropped_fields: 0,
         absolute_form: false,
         kind: ferryman_codec::RequestKind::Other,
     }

@@ -238,6 +238,7 @@ impl<'a> Session<'a> {
 
     fn note_bytes(&mut self, counted: &Counted) {
         let (received, answered) = (counted.to_upstream.read, counted.to_downstream.read);
+        (self.info.bytes_received, self.info.bytes_sent) = (received, answered);
         let stream = &mut self.stream;
         (stream.bytes_received, stream.bytes_sent) = (received, answered);
         stream.downstream.wire_bytes_received = received;
