@@ -255,6 +255,8 @@ impl<'a> Counted<'a> {
     fn new(listener: &'a WorkerListener, start: Instant) -> Self {
         listener.stats.inc(ListenerStat::DownstreamCxTotal);
         listener.stats.inc(ListenerStat::DownstreamCxActive);
+        // Listed from the first connection on; without listener filters none is ever between accepting and filters.
+        listener.stats.add(ListenerStat::DownstreamPreCxActive, 0);
         if let Some(stats) = &listener.worker_stats {
             stats.inc(ListenerWorkerStat::DownstreamCxTotal);
             stats.inc(ListenerWorkerStat::DownstreamCxActive);

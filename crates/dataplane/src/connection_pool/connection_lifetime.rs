@@ -56,6 +56,9 @@ impl ConnectionLifetime {
         host.stats.inc(EndpointStat::CxActive);
         if usage == Use::Http1 {
             cluster.stats.inc(ClusterStat::UpstreamCxHttp1Total);
+            // A pool of either priority makes Envoy list the gauges of both.
+            cluster.stats.add(ClusterStat::CircuitBreakersDefaultCxPoolOpen, 0);
+            cluster.stats.add(ClusterStat::CircuitBreakersHighCxPoolOpen, 0);
             let open = &host.pool.of(priority).open;
             open.set(open.get() + 1);
             cluster.pooled.set(cluster.pooled.get() + 1);
@@ -80,6 +83,8 @@ impl ConnectionLifetime {
         self.cluster
             .stats
             .record(ClusterHistogram::UpstreamCxConnectMs, milliseconds(self.started.elapsed()));
+        // Listed from the first connection on; what is read is taken at once.
+        self.cluster.stats.add(ClusterStat::UpstreamCxRxBytesBuffered, 0);
     }
 
     /// It did not come to stand.

@@ -299,6 +299,8 @@ impl<'a> Counted<'a> {
             self.is_http1 = true;
             self.manager.http.inc(HttpStat::DownstreamCxHttp1Total);
             self.manager.http.inc(HttpStat::DownstreamCxHttp1Active);
+            // Listed from the first byte on; what is read is taken at once.
+            self.manager.http.add(HttpStat::DownstreamCxRxBytesBuffered, 0);
         }
     }
 }
