@@ -76,8 +76,7 @@ impl LocalReply<'_> {
         }
     }
 
-    /// Writes the head: `content-length`, `content-type` and what else the answer has, before the connection manager adds
-    /// `date` and `server`.
+    /// Writes the head, before the route edits it.
     pub fn write_head(&self, response: &mut HeaderBlock) {
         response.clear();
         set_status(response, self.status);
@@ -87,9 +86,18 @@ impl LocalReply<'_> {
         if let Some(location) = &self.location {
             response.append(KnownName::Location, location);
         }
-        if !self.body.is_empty() {
-            let length = u64::try_from(self.body.len()).unwrap_or(u64::MAX);
-            response.append(KnownName::ContentLength, Decimal::new(length).as_bytes());
+    }
+
+    /// Describes the body, after the route's edits: they may say its type, but not its length.
+    pub fn write_body_headers(&self, response: &mut HeaderBlock) {
+        if self.body.is_empty() {
+            response.remove(KnownName::ContentLength);
+            response.remove(KnownName::ContentType);
+            return;
+        }
+        let length = u64::try_from(self.body.len()).unwrap_or(u64::MAX);
+        response.set(KnownName::ContentLength, Decimal::new(length).as_bytes());
+        if response.get(KnownName::ContentType).is_none() {
             response.append(KnownName::ContentType, b"text/plain");
         }
     }
@@ -150,6 +158,8 @@ fn reset_reason(kind: ErrorKind) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use ferryman_codec::HeaderName;
+
     use super::*;
     use ferryman_codec::ErrorKind as CodecError;
 
@@ -195,11 +205,23 @@ mod tests {
     #[test]
     fn heads() {
         let mut head = HeaderBlock::new();
-        LocalReply::for_error(&ErrorKind::Overflow.into(), true).write_head(&mut head);
-        let names: Vec<_> = head.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect();
-        assert_eq!(names, ["x-envoy-overloaded", "content-length", "content-type"]);
+        let names = |head: &HeaderBlock| {
+            head.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect::<Vec<_>>()
+        };
+        let reply = LocalReply::for_error(&ErrorKind::Overflow.into(), true);
+        reply.write_head(&mut head);
+        head.append_name(&HeaderName::new(b"x-route").expect("name"), b"1");
+        reply.write_body_headers(&mut head);
+        assert_eq!(names(&head), ["x-envoy-overloaded", "x-route", "content-length", "content-type"]);
         assert_eq!(head.get(KnownName::Status), Some(&b"503"[..]));
-        LocalReply::for_error(&ErrorKind::RouteNotFound.into(), true).write_head(&mut head);
+        reply.write_head(&mut head);
+        head.append(KnownName::ContentType, b"a/b");
+        reply.write_body_headers(&mut head);
+        assert_eq!(names(&head), ["x-envoy-overloaded", "content-type", "content-length"]);
+        let reply = LocalReply::for_error(&ErrorKind::RouteNotFound.into(), true);
+        reply.write_head(&mut head);
+        head.append(KnownName::ContentType, b"a/b");
+        reply.write_body_headers(&mut head);
         assert_eq!(head.iter().count(), 0);
     }
 

@@ -33,7 +33,9 @@ impl HttpStream<'_> {
         let has_body =
             self.head.kind != RequestKind::Head && !matches!(reply.status, 204 | 304) && reply.status >= 200;
         let framing = if has_body { BodyFraming::Length(length) } else { BodyFraming::None };
-        self.start_response(reply.status, framing)?;
+        self.edit_response(reply.status);
+        reply.write_body_headers(&mut self.state.response);
+        self.start_response(framing)?;
         let body = if has_body { &*reply.body } else { b"" };
         self.send(body).await
     }
@@ -60,10 +62,12 @@ impl HttpStream<'_> {
         .await
     }
 
-    /// Queues the response's head: the route's edits, then the connection manager's own, then `connection`.
-    pub(crate) fn start_response(&mut self, status: u16, framing: BodyFraming) -> Result<(), Error> {
-        self.state.info.response_code = Some(status);
-        self.edit_response();
+    /// Queues the response's head, after the connection manager's own edits; the route's were made before.
+    pub(crate) fn start_response(&mut self, framing: BodyFraming) -> Result<(), Error> {
+        let date = self.worker.clock.date(self.now);
+        let settings = self.settings();
+        let state = &mut *self.state;
+        settings.response_headers.apply(&mut state.response, Some(&state.request), &date);
         let framing = self.downstream_framing(framing);
         self.close |= framing == BodyFraming::UntilClose || self.must_close();
         if self.close {
@@ -81,9 +85,10 @@ impl HttpStream<'_> {
         started.map_err(|error| ErrorKind::UpstreamCodec(error.kind).into())
     }
 
-    fn edit_response(&mut self) {
-        let settings = self.settings();
+    /// Makes the route's edits of the response.
+    pub(crate) fn edit_response(&mut self, status: u16) {
         let state = &mut *self.state;
+        state.info.response_code = Some(status);
         if let Some(matched) = &self.matched {
             let occasion = AccessLogType::NotSet;
             let mut context =
@@ -91,8 +96,6 @@ impl HttpStream<'_> {
             context.request_headers = Some(&state.request);
             matched.finalize_response(&mut state.response, self.weighted, &context, &mut state.scratch);
         }
-        let date = self.worker.clock.date(self.now);
-        settings.response_headers.apply(&mut state.response, Some(&state.request), &date);
     }
 
     fn must_close(&mut self) -> bool {

@@ -125,7 +125,8 @@ async fn exchange(
         stream.reply(reply).await?;
         return Ok(false);
     }
-    stream.start_response(head.status, head.framing)?;
+    stream.edit_response(head.status);
+    stream.start_response(head.framing)?;
     exchange.response_body(stream).await?;
     let is_reusable = exchange.is_reusable();
     let request_is_sent = exchange.request_is_sent();
