@@ -11,8 +11,9 @@ import contextlib
 import gc
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from os import PathLike, fspath
 from pathlib import Path
 from types import TracebackType
@@ -123,6 +124,8 @@ class Proxy:
         if self._native is None:
             self.bind()
         assert self._native is not None
+        # What it imports must be there before traffic can take the last file descriptor.
+        _malloc_trim()
         with _as_start_error():
             self._native.start(signals=signals)
         _native.log("info", "main", "starting main dispatch loop")
@@ -240,8 +243,14 @@ def _give_back_memory() -> None:
 
 def _trim_heap() -> None:
     """Gives the system back what was freed."""
+    trim = _malloc_trim()
+    if trim is not None:
+        trim(0)
+
+
+@cache
+def _malloc_trim() -> Callable[[int], int] | None:
+    """The function of glibc; None elsewhere."""
     import ctypes
 
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "malloc_trim"):  # glibc only
-        libc.malloc_trim(0)
+    return getattr(ctypes.CDLL(None), "malloc_trim", None)

@@ -62,4 +62,4 @@ def test_traffic_and_admin_go_on(which: str, tmp_path: Path) -> None:
         assert process.wait(10) == 0
     finally:
         process.kill()
-        process.wait()
+        process.communicate()

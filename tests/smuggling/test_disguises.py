@@ -65,7 +65,7 @@ def test_no_ambiguous_forward(rig: Rig, attempt: Callable[[int, bytes], bytes]) 
     rig.begin(Case("smuggling", upstream=REPLY))
     refused = 0
     for number, (_, field) in enumerate(listed):
-        refused += send_and_drain(rig, attempt(number, field)).startswith(b"HTTP/1.1 4")
+        refused += send_and_drain(rig, attempt(number, field)).startswith((b"HTTP/1.1 4", b"HTTP/1.1 501"))
     found = []
     for data in rig.forwarded("up"):
         try:
