@@ -45,6 +45,9 @@ def wait_until_refused(address: tuple[str, int]) -> None:
             socket.create_connection(address, timeout=PATIENCE).close()
         except ConnectionRefusedError:
             return
+        except ConnectionResetError:
+            # It met the closing of the socket.
+            continue
     pytest.fail("a draining proxy still takes connections")
 
 
