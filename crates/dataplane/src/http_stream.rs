@@ -204,7 +204,7 @@ impl<'a> HttpStream<'a> {
     }
 
     /// Serves the request until its response is written.
-    pub async fn run(mut self) -> Finished {
+    pub async fn run(&mut self) -> Finished {
         self.begin();
         if let Err(error) = self.process().await {
             self.fail(&error).await;
@@ -213,7 +213,7 @@ impl<'a> HttpStream<'a> {
     }
 
     /// Answers a request whose head could not be read.
-    pub async fn refuse(mut self, error: &Error) -> Finished {
+    pub async fn refuse(&mut self, error: &Error) -> Finished {
         self.begin();
         // As in Envoy, what was read of a broken head is not told to anybody.
         if !error.kind.is_about_whole_head() {

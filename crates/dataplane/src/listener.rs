@@ -7,6 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -18,7 +19,7 @@ use crate::access_loggers::{AccessLogSet, LogWriterHandle};
 use crate::application_log::{self, Component, Level};
 use crate::connection_id::next_connection_id;
 use crate::filter_chain::{ConnectionFacts, FilterChainMatcher};
-use crate::filters::network::{NetworkFilter, WorkerNetworkFilter};
+use crate::filters::network::{NetworkFilter, ServeConnection, WorkerNetworkFilter};
 use crate::format::{AccessLogType, FormatContext};
 use crate::model;
 use crate::model::listener::TrafficDirection;
@@ -208,24 +209,6 @@ impl WorkerListener {
         }
     }
 
-    async fn serve(&self, worker: &Rc<Worker>, socket: TransportSocket, mut info: ConnectionInfo) {
-        let Some(chain) = self.find_chain(&info) else {
-            self.stats.inc(ListenerStat::NoFilterChainMatch);
-            self.log(worker, &info, Some(ResponseFlag::NoRouteFound));
-            return;
-        };
-        let _counted = Counted::new(self, info.start);
-        info.filter_chain_name = Arc::clone(&chain.name);
-        match &chain.filter {
-            Some(filter) => filter.serve(worker, socket, &mut info).await,
-            None => {
-                let stats = &self.listener.extension_stats;
-                stats.add(ListenerExtensionStat::NetworkExtensionConfigMissing, 1);
-            }
-        }
-        self.log(worker, &info, None);
-    }
-
     fn log(&self, worker: &Worker, info: &ConnectionInfo, flag: Option<ResponseFlag>) {
         let access_log = &self.listener.access_log;
         if access_log.is_empty() {
@@ -246,13 +229,13 @@ impl WorkerListener {
 }
 
 /// Counts one connection for as long as it is open.
-struct Counted<'a> {
-    listener: &'a WorkerListener,
+struct Counted {
+    listener: Rc<WorkerListener>,
     start: Instant,
 }
 
-impl<'a> Counted<'a> {
-    fn new(listener: &'a WorkerListener, start: Instant) -> Self {
+impl Counted {
+    fn new(listener: &Rc<WorkerListener>, start: Instant) -> Self {
         listener.stats.inc(ListenerStat::DownstreamCxTotal);
         listener.stats.inc(ListenerStat::DownstreamCxActive);
         // Listed from the first connection on; without listener filters none is ever between accepting and filters.
@@ -261,11 +244,11 @@ impl<'a> Counted<'a> {
             stats.inc(ListenerWorkerStat::DownstreamCxTotal);
             stats.inc(ListenerWorkerStat::DownstreamCxActive);
         }
-        Counted { listener, start }
+        Counted { listener: Rc::clone(listener), start }
     }
 }
 
-impl Drop for Counted<'_> {
+impl Drop for Counted {
     fn drop(&mut self) {
         let stats = &self.listener.stats;
         stats.dec(ListenerStat::DownstreamCxActive);
@@ -364,12 +347,45 @@ fn spawn_connection(
     local: Address,
     remote: Address,
 ) {
-    let (listener, worker) = (Rc::clone(listener), Rc::clone(worker));
-    tokio::task::spawn_local(async move {
-        let start = Instant::now();
-        let mut info =
-            ConnectionInfo::new(next_connection_id(), local, remote, start, worker.clock.wall(start));
-        info.listener_name = Arc::clone(&listener.listener.name);
-        worker.contain_panic(listener.serve(&worker, socket, info)).await;
-    });
+    let start = Instant::now();
+    // Boxed: what async functions take by value is in their memory more than once.
+    let mut info =
+        Box::new(ConnectionInfo::new(next_connection_id(), local, remote, start, worker.clock.wall(start)));
+    info.listener_name = Arc::clone(&listener.listener.name);
+    let Some(chain) = listener.find_chain(&info) else {
+        listener.stats.inc(ListenerStat::NoFilterChainMatch);
+        return listener.log(worker, &info, Some(ResponseFlag::NoRouteFound));
+    };
+    info.filter_chain_name = Arc::clone(&chain.name);
+    let connection = Connection { worker: Rc::clone(worker), info, counted: Counted::new(listener, start) };
+    match &chain.filter {
+        Some(WorkerNetworkFilter::HttpConnectionManager(filter)) => {
+            tokio::task::spawn_local(serve(Rc::clone(filter), connection, socket));
+        }
+        Some(WorkerNetworkFilter::TcpProxy(filter)) => {
+            tokio::task::spawn_local(serve(Rc::clone(filter), connection, socket));
+        }
+        None => {
+            let stats = &listener.listener.extension_stats;
+            stats.add(ListenerExtensionStat::NetworkExtensionConfigMissing, 1);
+            listener.log(worker, &connection.info, None);
+        }
+    }
+}
+
+/// An accepted connection.
+struct Connection {
+    worker: Rc<Worker>,
+    info: Box<ConnectionInfo>,
+    counted: Counted,
+}
+
+/// Serves a connection until its end. One function a filter, so that each connection takes the memory of its own.
+async fn serve<F: ServeConnection>(filter: Rc<F>, mut connection: Connection, socket: TransportSocket) {
+    let worker = &connection.worker;
+    {
+        let served = pin!(filter.serve(worker, socket, &mut connection.info));
+        worker.contain_panic(served).await;
+    }
+    connection.counted.listener.log(worker, &connection.info, None);
 }

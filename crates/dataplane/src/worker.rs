@@ -9,7 +9,7 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -140,9 +140,9 @@ impl Worker {
     }
 
     /// Runs what belongs to one connection. A panic in it ends it alone; it is counted as `server.envoy_bug_failures` and
-    /// logged by the panic hook.
-    pub async fn contain_panic(&self, connection: impl Future<Output = ()>) {
-        let mut connection = pin!(connection);
+    /// logged by the panic hook. It is passed pinned because a future that an async function takes by value is in its
+    /// memory twice.
+    pub async fn contain_panic(&self, mut connection: Pin<&mut impl Future<Output = ()>>) {
         poll_fn(|cx| {
             let poll = std::panic::AssertUnwindSafe(|| connection.as_mut().poll(cx));
             std::panic::catch_unwind(poll).unwrap_or_else(|_| {

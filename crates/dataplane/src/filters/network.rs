@@ -71,12 +71,20 @@ impl NetworkFilter {
     }
 }
 
-impl WorkerNetworkFilter {
+/// A network filter that serves whole connections: the last of its chain.
+pub(crate) trait ServeConnection {
     /// Serves a connection until its end.
-    pub async fn serve(&self, worker: &Rc<Worker>, socket: TransportSocket, info: &mut ConnectionInfo) {
-        match self {
-            Self::HttpConnectionManager(filter) => filter.serve(worker, socket, info).await,
-            Self::TcpProxy(filter) => filter.serve(worker, socket, info).await,
-        }
+    async fn serve(&self, worker: &Rc<Worker>, socket: TransportSocket, info: &mut ConnectionInfo);
+}
+
+impl ServeConnection for WorkerHttpConnectionManager {
+    async fn serve(&self, worker: &Rc<Worker>, socket: TransportSocket, info: &mut ConnectionInfo) {
+        WorkerHttpConnectionManager::serve(self, worker, socket, info).await;
+    }
+}
+
+impl ServeConnection for WorkerTcpProxy {
+    async fn serve(&self, worker: &Rc<Worker>, socket: TransportSocket, info: &mut ConnectionInfo) {
+        WorkerTcpProxy::serve(self, worker, socket, info).await;
     }
 }

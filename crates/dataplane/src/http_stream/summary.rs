@@ -48,7 +48,7 @@ impl HttpStream<'_> {
     }
 
     /// Counts and logs. Answers what becomes of the connection.
-    pub(super) fn end(mut self) -> Finished {
+    pub(super) fn end(&mut self) -> Finished {
         self.now = Instant::now();
         let finished = self.finished();
         self.close_facts();

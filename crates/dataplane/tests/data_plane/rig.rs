@@ -100,7 +100,7 @@ impl Rig {
             let start = Instant::now();
             let mut info = ConnectionInfo::new(1, local, Address::Ip(remote), start, SystemTime::now());
             let socket = TransportSocket::RawBuffer(RawBuffer::Tcp(served));
-            worker.contain_panic(manager.serve(&worker, socket, &mut info)).await;
+            worker.contain_panic(std::pin::pin!(manager.serve(&worker, socket, &mut info))).await;
         });
         client
     }

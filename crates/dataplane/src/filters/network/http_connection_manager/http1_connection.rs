@@ -170,7 +170,7 @@ impl Http1Connection<'_> {
             facts: &self.facts,
             is_last_request,
         };
-        let stream = HttpStream::new(self.manager, self.worker, connection, state, head, timers);
+        let mut stream = HttpStream::new(self.manager, self.worker, connection, state, head, timers);
         let finished = match error {
             None => stream.run().await,
             Some(kind) => match stream.refuse(&kind.into()).await {
@@ -178,6 +178,7 @@ impl Http1Connection<'_> {
                 _ => Finished::CloseAfterLinger,
             },
         };
+        drop(stream);
         self.count_received();
         self.counted.closed_by_remote = finished == Finished::Disconnected;
         finished
