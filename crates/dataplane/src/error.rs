@@ -45,6 +45,8 @@ pub enum ErrorKind {
     StreamIdleTimeout,
     /// The stream lasted too long (`max_stream_duration`).
     MaxStreamDuration,
+    /// The exchange with the upstream lasted too long (`x-envoy-upstream-stream-duration-ms`).
+    UpstreamMaxStreamDuration,
     /// No route takes the request.
     RouteNotFound,
     /// The route's cluster is not there; the status is the route's choice.
@@ -119,7 +121,8 @@ impl ErrorKind {
             | Self::UpstreamTermination
             | Self::UpstreamCodec(_)
             | Self::ResponseTimeout
-            | Self::PerTryTimeout => Side::Upstream,
+            | Self::PerTryTimeout
+            | Self::UpstreamMaxStreamDuration => Side::Upstream,
         }
     }
 
@@ -156,6 +159,7 @@ impl ErrorKind {
             Self::ConnectFailure | Self::ConnectTimeout => ResponseFlag::UpstreamConnectionFailure,
             Self::UpstreamTermination => ResponseFlag::UpstreamConnectionTermination,
             Self::UpstreamCodec(_) => ResponseFlag::UpstreamProtocolError,
+            Self::UpstreamMaxStreamDuration => ResponseFlag::UpstreamMaxStreamDurationReached,
             Self::ResponseTimeout | Self::PerTryTimeout => ResponseFlag::UpstreamRequestTimeout,
         })
     }

@@ -6,9 +6,7 @@
 //! Follows Envoy's page "Life of a Request".
 
 use std::borrow::Cow;
-use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
 use ferryman_codec::{ErrorKind as CodecError, HeaderBlock, KnownName, RequestHead, RequestKind, Version};
@@ -20,7 +18,7 @@ use crate::filters::network::http_connection_manager::{
 };
 use crate::format::{AccessLogType, FormatContext};
 use crate::header_mutation::MutationScratch;
-use crate::http_codec::{Disturbance, Http1Reader, Http1Writer};
+use crate::http_codec::{Http1Reader, Http1Writer};
 use crate::local_reply::{LocalReply, set_status};
 use crate::random::thread_random;
 use crate::route::{
@@ -37,6 +35,7 @@ mod filter_walk;
 mod response;
 mod summary;
 mod timers;
+mod waiting;
 
 pub use exchange::Exchange;
 pub use timers::StreamTimers;
@@ -113,6 +112,8 @@ pub struct Downstream<'a> {
     pub facts: &'a ConnectionFacts,
     /// Whether this is the last request that it may carry.
     pub is_last_request: bool,
+    /// From when on a response says that the connection closes.
+    pub closes_from: Option<Instant>,
 }
 
 /// What becomes of the connection after a stream.
@@ -122,8 +123,7 @@ pub enum Finished {
     KeepAlive,
     /// All was said: it is closed.
     Close,
-    /// Our side is closed, and what the client still sends is read and dropped for a while, so that it can read our last
-    /// words.
+    /// What the client still sends is read and dropped for a while, so that it can read our last words and close.
     CloseAfterLinger,
     /// It is of no use any more: what was promised cannot be kept.
     Abort,
@@ -387,44 +387,6 @@ impl<'a> HttpStream<'a> {
             FormatContext::new(&state.info, self.connection.info, occasion, self.now, thread_random);
         let scratch = &mut state.scratch;
         matched.finalize_request(&mut state.request, self.weighted, &context, keep_original, scratch);
-    }
-
-    /// An error once a deadline has passed.
-    pub(crate) fn poll_deadlines(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
-        if self.connection.timer.poll_at(cx, self.timers.next()).is_ready() {
-            self.now = Instant::now();
-            if let Some(kind) = self.timers.missed(self.now) {
-                return Err(kind.into());
-            }
-            cx.waker().wake_by_ref();
-        }
-        Ok(())
-    }
-
-    /// An error once the client is gone. To be asked while nothing is read from it.
-    pub(crate) fn poll_client(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
-        let Downstream { socket, reader, .. } = &mut self.connection;
-        match reader.poll_disturbed(socket, cx, &self.worker.blocks) {
-            Poll::Ready(Disturbance::Ended | Disturbance::Failed(_)) => {
-                Err(ErrorKind::DownstreamDisconnect.into())
-            }
-            // It may send its next request already.
-            Poll::Ready(Disturbance::Data) | Poll::Pending => Ok(()),
-        }
-    }
-
-    /// Waits for something, watching the client and the deadlines meanwhile.
-    pub(crate) async fn watching<T>(&mut self, awaited: impl Future<Output = T>) -> Result<T, Error> {
-        let mut awaited = std::pin::pin!(awaited);
-        poll_fn(|cx| {
-            if let Poll::Ready(value) = awaited.as_mut().poll(cx) {
-                return Poll::Ready(Ok(value));
-            }
-            self.poll_client(cx)?;
-            self.poll_deadlines(cx)?;
-            Poll::Pending
-        })
-        .await
     }
 
     /// Whether all of the request is there.

@@ -62,6 +62,11 @@ impl LocalReply<'_> {
             ErrorKind::MaxStreamDuration => {
                 reply(timeout_status, "downstream duration timeout", "max_duration_timeout")
             }
+            ErrorKind::UpstreamMaxStreamDuration => reply(
+                timeout_status,
+                "upstream max stream duration reached",
+                "upstream_max_stream_duration_reached",
+            ),
             ErrorKind::RouteNotFound => reply(404, "", "route_not_found"),
             ErrorKind::ClusterNotFound(status) => reply(status, "", "cluster_not_found"),
             ErrorKind::UpgradeNotAllowed => LocalReply { close: true, ..reply(403, "", "upgrade_failed") },

@@ -165,6 +165,7 @@ impl<'c> Exchange<'c> {
                 let trailers = self.settings.enable_trailers.then(|| downstream.reader.trailers());
                 state.upstream.finish(trailers);
                 stream.complete_request();
+                stream.begin_try();
                 self.request = Request::Flushing;
                 return Ok(Poll::Ready(()));
             }
@@ -340,8 +341,14 @@ impl HttpStream<'_> {
         self.request_completed_at = Some(self.now);
         self.timers.request_by = None;
         self.timers.response_by = self.route_timeouts.response.map(|timeout| self.now + timeout);
-        self.timers.try_by = self.route_timeouts.per_try.map(|timeout| self.now + timeout);
         self.state.info.mark(TimePoint::LastDownstreamRxByte, self.now);
+    }
+
+    /// The upstream has all of the request: from now on the try's time counts.
+    fn begin_try(&mut self) {
+        if !self.response_started {
+            self.timers.try_by = self.route_timeouts.per_try.map(|timeout| self.now + timeout);
+        }
     }
 
     /// The length that a response to this request is to be framed with, given the upstream's framing.

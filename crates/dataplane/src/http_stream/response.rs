@@ -76,6 +76,7 @@ impl HttpStream<'_> {
             self.state.response.append(KnownName::Connection, b"keep-alive");
         }
         self.response_started = true;
+        self.timers.respond();
         let state = &mut *self.state;
         state.info.mark(TimePoint::FirstDownstreamTxByte, self.now);
         let started = match self.head.kind {
@@ -110,7 +111,8 @@ impl HttpStream<'_> {
         if drains {
             self.manager.http.inc(HttpStat::DownstreamCxDrainClose);
         }
-        incomplete || drains || self.connection.is_last_request || !self.head.keep_alive
+        let over = self.connection.closes_from.is_some_and(|from| from <= self.now);
+        incomplete || drains || over || self.connection.is_last_request || !self.head.keep_alive
     }
 
     /// Whether the response's head was queued: from then on a failure can only be told by closing.
@@ -130,8 +132,6 @@ impl HttpStream<'_> {
             self.abort = true;
             self.disconnected = true;
         }
-        // A deadline that was missed must not end its own answer.
-        self.timers.disarm(Instant::now());
         if error.kind.side() == Side::Upstream && error.kind != ErrorKind::NoHealthyUpstream {
             self.drop_read_body();
         }

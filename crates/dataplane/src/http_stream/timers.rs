@@ -24,6 +24,8 @@ pub struct StreamTimers {
     pub stream_by: Option<Instant>,
     /// Until when this try must be over.
     pub try_by: Option<Instant>,
+    /// Until when the exchange with the upstream must be over, where the request limits that.
+    pub upstream_by: Option<Instant>,
     /// Until when the response must be over.
     pub response_by: Option<Instant>,
 }
@@ -44,13 +46,9 @@ impl StreamTimers {
             request_by: request_timeout.map(|timeout| start + timeout),
             stream_by: None,
             try_by: None,
+            upstream_by: None,
             response_by: None,
         }
-    }
-
-    /// Nothing counts any more but that something moves, from now on.
-    pub fn disarm(&mut self, now: Instant) {
-        *self = StreamTimers::new(now, self.idle_timeout, None, None);
     }
 
     /// The deadline that comes first.
@@ -63,6 +61,7 @@ impl StreamTimers {
             self.request_by,
             self.stream_by,
             self.try_by,
+            self.upstream_by,
             self.response_by,
         ])
     }
@@ -75,6 +74,7 @@ impl StreamTimers {
             (self.request_by, ErrorKind::RequestTimeout),
             (self.try_by, ErrorKind::PerTryTimeout),
             (self.response_by, ErrorKind::ResponseTimeout),
+            (self.upstream_by, ErrorKind::UpstreamMaxStreamDuration),
             (self.stream_by, ErrorKind::MaxStreamDuration),
             (self.idle_by(), ErrorKind::StreamIdleTimeout),
         ];
@@ -88,7 +88,15 @@ impl StreamTimers {
         self.request_by = None;
         self.stream_by = None;
         self.try_by = None;
+        self.upstream_by = None;
         self.response_by = None;
+    }
+
+    /// The response has begun: neither the request nor the try is waited for any more.
+    #[inline]
+    pub fn respond(&mut self) {
+        self.request_by = None;
+        self.try_by = None;
     }
 
     fn idle_by(&self) -> Option<Instant> {

@@ -60,9 +60,6 @@ pub(crate) async fn forward<'a>(
 fn set_timeouts(stream: &mut HttpStream<'_>, action: &ForwardAction) {
     let suppress = stream.settings().filters.router.suppress_envoy_headers;
     stream.route_timeouts = action.set_timeouts(&mut stream.state.request, suppress);
-    if let Some(duration) = stream.route_timeouts.max_stream_duration {
-        stream.timers.stream_by = Some(stream.state.info.start + duration);
-    }
 }
 
 async fn attempt(
@@ -90,6 +87,8 @@ async fn attempt(
     let local_address = connection.local_address.clone().unwrap_or_else(|| Address::Pipe("".into()));
     info.attempt_connected(connection.id(), local_address, Some(connection.protocol()));
     info.mark(TimePoint::UpstreamPoolReady, stream.now);
+    stream.timers.upstream_by =
+        stream.route_timeouts.max_stream_duration.map(|duration| stream.now + duration);
     let received = connection.reader.received_bytes();
     let result = exchange(stream, cluster, host, &mut connection).await;
     count_bytes(stream, cluster, &connection, received);
@@ -152,7 +151,7 @@ async fn connect(
     host: &Rc<WorkerHost>,
 ) -> Result<Box<UpstreamConnection>, Error> {
     let connection = match connection_pool::obtain(cluster, host, action.priority) {
-        Ok(obtained) => stream.watching(obtained).await?,
+        Ok(obtained) => stream.reading_ahead(obtained).await?,
         Err(error) => Err(error),
     };
     stream.now = Instant::now();
@@ -268,6 +267,10 @@ fn count_failure(stream: &HttpStream<'_>, cluster: &WorkerCluster, host: &Worker
         ErrorKind::PerTryTimeout => {
             stats.inc(ClusterStat::UpstreamRqPerTryTimeout);
             timeout_status
+        }
+        ErrorKind::UpstreamMaxStreamDuration => {
+            stats.inc(ClusterStat::UpstreamRqMaxDurationReached);
+            return;
         }
         ErrorKind::UpstreamTermination
         | ErrorKind::ConnectFailure

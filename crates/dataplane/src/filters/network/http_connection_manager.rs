@@ -26,6 +26,7 @@ use crate::worker::Worker;
 
 pub mod connection_facts;
 mod connection_header;
+mod connection_timers;
 mod forwarded;
 mod host_normalization;
 mod http1_connection;
@@ -57,6 +58,8 @@ pub struct Timeouts {
     pub request_headers: Option<Duration>,
     /// A client that is to close its side, after our last response.
     pub delayed_close: Option<Duration>,
+    /// A connection that has reached a limit and may still bring a request.
+    pub drain: Duration,
 }
 
 /// A compiled HTTP connection manager, shared by all workers.
@@ -144,6 +147,7 @@ impl Timeouts {
             request: duration(model.request_timeout_ms),
             request_headers: duration(model.request_headers_timeout_ms),
             delayed_close: duration(model.delayed_close_timeout_ms),
+            drain: Duration::from_millis(model.drain_timeout_ms),
         }
     }
 }

@@ -19,14 +19,17 @@ use crate::http_codec::{Disturbance, Http1Reader, ReadError};
 use crate::http_stream::{Downstream, Finished, HttpStream, StreamState, StreamTimers};
 use crate::stats::{HttpHistogram, HttpStat};
 use crate::stream_info::{ConnectionInfo, TimePoint};
-use crate::timer::{LazyTimer, earliest};
+use crate::timer::LazyTimer;
 use crate::transport_sockets::TransportSocket;
 use crate::worker::Worker;
 
+use super::connection_timers::{ConnectionTimers, Limit};
 use super::{ConnectionFacts, WorkerHttpConnectionManager};
 
 /// How much a client may still send after our last response before the connection is cut.
 const MOST_LINGERING_BYTES: usize = 1 << 20;
+/// Envoy's words for a connection that is closed when its last stream is over.
+const DRAINED: &str = "deferred_close_on_drained_connection";
 
 /// Serves a connection until its end.
 pub(super) async fn serve(
@@ -43,7 +46,7 @@ pub(super) async fn serve(
         timer: LazyTimer::new(),
         facts: manager.settings.request_headers.connection(info, false),
         entered: worker.connections.enter(),
-        idle_since: info.start,
+        timers: ConnectionTimers::new(&manager.settings.timeouts, info.start),
         requests: 0,
         received: 0,
         info,
@@ -60,7 +63,7 @@ struct Http1Connection<'a> {
     timer: LazyTimer,
     facts: ConnectionFacts,
     entered: Entered,
-    idle_since: Instant,
+    timers: ConnectionTimers,
     requests: u64,
     /// How many of the received bytes have been counted.
     received: u64,
@@ -85,14 +88,19 @@ impl Http1Connection<'_> {
             let now = Instant::now();
             let mut state = self.worker.take_stream(now);
             let finished = self.serve_request(&mut state, now).await;
-            self.idle_since =
-                state.info.start + state.info.timing.get(TimePoint::RequestComplete).unwrap_or_default();
+            let lasted = state.info.timing.get(TimePoint::RequestComplete).unwrap_or_default();
+            if self.timers.idle_from(now + lasted) {
+                self.manager.http.inc(HttpStat::DownstreamCxMaxDurationReached);
+            }
             self.info.bytes_sent += state.downstream.wire_bytes();
             self.worker.give_stream(state);
             match finished {
                 Finished::KeepAlive => {}
-                Finished::Close | Finished::Abort => return,
-                Finished::CloseAfterLinger => return self.linger().await,
+                Finished::Close | Finished::Abort => return self.close_for(DRAINED),
+                Finished::CloseAfterLinger => {
+                    self.close_for(DRAINED);
+                    return self.linger().await;
+                }
                 Finished::Disconnected => {
                     self.counted.active_request = true;
                     return;
@@ -124,21 +132,38 @@ impl Http1Connection<'_> {
             return Poll::Ready(Waited::Close);
         }
         self.entered.watch(cx);
-        let timeouts = &self.manager.settings.timeouts;
-        let idle_by = timeouts.idle.map(|timeout| self.idle_since + timeout);
-        let ends_by = timeouts.max_connection_duration.map(|duration| self.info.start + duration);
-        if self.timer.poll_at(cx, earliest([idle_by, ends_by])).is_pending() {
-            return Poll::Pending;
+        loop {
+            if self.timer.poll_at(cx, self.timers.next()).is_pending() {
+                return Poll::Pending;
+            }
+            if let Some(limit) = self.timers.reached(Instant::now()) {
+                if self.is_closed_by(limit) {
+                    return Poll::Ready(Waited::Close);
+                }
+            }
         }
-        let is_over = ends_by.is_some_and(|by| by <= Instant::now());
-        let (stat, reason) = if is_over {
-            (HttpStat::DownstreamCxMaxDurationReached, "max_connection_duration")
-        } else {
-            (HttpStat::DownstreamCxIdleTimeout, "idle_timeout")
+    }
+
+    /// A connection that has brought a request is drained before it is closed.
+    fn is_closed_by(&mut self, limit: Limit) -> bool {
+        let (stat, reason) = match limit {
+            Limit::Idle => (HttpStat::DownstreamCxIdleTimeout, "on_idle_timeout"),
+            Limit::Duration => (HttpStat::DownstreamCxMaxDurationReached, "duration_timeout"),
+            Limit::Drain => {
+                self.close_for(DRAINED);
+                return true;
+            }
         };
         self.manager.http.inc(stat);
+        if self.counted.is_http1 {
+            return false;
+        }
+        self.close_for(reason);
+        true
+    }
+
+    fn close_for(&mut self, reason: &'static str) {
         self.info.local_close_reason = reason.into();
-        Poll::Ready(Waited::Close)
     }
 
     async fn serve_request(&mut self, state: &mut StreamState, now: Instant) -> Finished {
@@ -169,6 +194,7 @@ impl Http1Connection<'_> {
             info: self.info,
             facts: &self.facts,
             is_last_request,
+            closes_from: self.timers.closes_from(),
         };
         let mut stream = HttpStream::new(self.manager, self.worker, connection, state, head, timers);
         let finished = match error {
@@ -224,21 +250,13 @@ impl Http1Connection<'_> {
         .await
     }
 
-    /// Closes our side and lets the client read our last words: what it still sends is dropped, for a while.
+    /// Lets the client read our last words and close: what it still sends is dropped, for a while.
     async fn linger(&mut self) {
         let Some(timeout) = self.manager.settings.timeouts.delayed_close else { return };
         let deadline = Some(Instant::now() + timeout);
         self.reader.release(&self.worker.blocks);
         let mut dropped = 0;
-        let mut is_shut = false;
         poll_fn(|cx| {
-            if !is_shut {
-                match self.socket.poll_shutdown(cx) {
-                    Poll::Ready(Ok(())) => is_shut = true,
-                    Poll::Ready(Err(_)) => return Poll::Ready(()),
-                    Poll::Pending => {}
-                }
-            }
             while dropped < MOST_LINGERING_BYTES {
                 let mut block = [0; 4096];
                 let mut into = ReadBuf::new(&mut block);

@@ -1,0 +1,140 @@
+//! The deadlines of a downstream connection while it carries no request.
+//!
+//! Owns: how long it may be idle, how long it may last, and the drain that follows either. Does not own: the deadlines of
+//! a stream (`http_stream/timers.rs`), the timer itself, counting and closing (`http1_connection`).
+//! Follows Envoy's `idle_timeout`, `max_connection_duration` and `drain_timeout`.
+//!
+//! A connection on which there was a request is not closed at once, for the next one may be on its way: for
+//! `drain_timeout` it is still answered, and told that the connection closes.
+
+use std::time::{Duration, Instant};
+
+use crate::timer::earliest;
+
+use super::Timeouts;
+
+/// Which limit a connection has reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Limit {
+    /// `idle_timeout`.
+    Idle,
+    /// `max_connection_duration`.
+    Duration,
+    /// `drain_timeout`, after one of the others.
+    Drain,
+}
+
+/// The deadlines of one connection.
+#[derive(Debug)]
+pub(super) struct ConnectionTimers {
+    idle: Option<Duration>,
+    drain: Duration,
+    idle_since: Instant,
+    ends_by: Option<Instant>,
+    drained_by: Option<Instant>,
+}
+
+impl ConnectionTimers {
+    /// Of a connection that was accepted at `start`.
+    pub(super) fn new(timeouts: &Timeouts, start: Instant) -> Self {
+        ConnectionTimers {
+            idle: timeouts.idle,
+            drain: timeouts.drain,
+            idle_since: start,
+            ends_by: timeouts.max_connection_duration.map(|duration| start + duration),
+            drained_by: None,
+        }
+    }
+
+    /// A request ended at `now`. Answers whether the connection has reached its duration meanwhile.
+    pub(super) fn idle_from(&mut self, now: Instant) -> bool {
+        self.idle_since = now;
+        match self.ends_by {
+            Some(by) if by <= now && self.drained_by.is_none() => {
+                self.drained_by = Some(by + self.drain);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// From when on a response says that the connection closes.
+    pub(super) fn closes_from(&self) -> Option<Instant> {
+        if self.drained_by.is_some() { Some(self.idle_since) } else { self.ends_by }
+    }
+
+    /// The deadline that comes first.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.drained_by.or_else(|| earliest([self.idle_by(), self.ends_by]))
+    }
+
+    /// Which limit is reached at `now`, if any; the drain then begins.
+    pub(super) fn reached(&mut self, now: Instant) -> Option<Limit> {
+        let is_over = |by: Option<Instant>| by.is_some_and(|by| by <= now);
+        if self.drained_by.is_some() {
+            return is_over(self.drained_by).then_some(Limit::Drain);
+        }
+        let limit = if is_over(self.ends_by) {
+            Limit::Duration
+        } else if is_over(self.idle_by()) {
+            Limit::Idle
+        } else {
+            return None;
+        };
+        self.drained_by = Some(now + self.drain);
+        Some(limit)
+    }
+
+    fn idle_by(&self) -> Option<Instant> {
+        self.idle.map(|timeout| self.idle_since + timeout)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn timers(idle: u32, duration: u32, start: Instant) -> ConnectionTimers {
+        let limit = |seconds: u32| (seconds > 0).then(|| SECOND * seconds);
+        ConnectionTimers {
+            idle: limit(idle),
+            drain: SECOND * 5,
+            idle_since: start,
+            ends_by: limit(duration).map(|duration| start + duration),
+            drained_by: None,
+        }
+    }
+
+    #[test]
+    fn an_idle_connection_drains_before_it_closes() {
+        let start = Instant::now();
+        let mut timers = timers(10, 0, start);
+        assert!(!timers.idle_from(start + SECOND));
+        assert_eq!((timers.next(), timers.closes_from()), (Some(start + SECOND * 11), None));
+        assert_eq!(timers.reached(start + SECOND * 10), None);
+        assert_eq!(timers.reached(start + SECOND * 11), Some(Limit::Idle));
+        assert_eq!(timers.closes_from(), Some(start + SECOND), "the next response closes");
+        assert_eq!(timers.next(), Some(start + SECOND * 16));
+        assert_eq!(timers.reached(start + SECOND * 15), None);
+        assert_eq!(timers.reached(start + SECOND * 16), Some(Limit::Drain));
+    }
+
+    #[test]
+    fn the_duration_is_also_reached_while_a_request_is_served() {
+        let start = Instant::now();
+        let mut timers = timers(100, 10, start);
+        assert_eq!(timers.closes_from(), Some(start + SECOND * 10));
+        assert!(timers.idle_from(start + SECOND * 12));
+        assert_eq!(timers.reached(start + SECOND * 14), None);
+        assert_eq!(timers.reached(start + SECOND * 15), Some(Limit::Drain), "the drain began at 10 s");
+    }
+
+    #[test]
+    fn without_limits_it_stays() {
+        let mut timers = timers(0, 0, Instant::now());
+        assert_eq!((timers.next(), timers.closes_from()), (None, None));
+        assert_eq!(timers.reached(Instant::now() + SECOND * 1_000_000), None);
+    }
+}

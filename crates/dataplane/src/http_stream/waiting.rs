@@ -1,0 +1,92 @@
+//! What a stream does while it waits for something else than its upstream's bytes.
+//!
+//! Owns: noticing that the client leaves and that a deadline passes, and reading the request's body ahead. Does not own:
+//! the deadlines (`timers`), the exchange with an upstream (`exchange`).
+
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use crate::error::{Error, ErrorKind};
+use crate::http_codec::Disturbance;
+
+use super::exchange::downstream_error;
+use super::{Downstream, HttpStream};
+
+impl HttpStream<'_> {
+    /// An error once a deadline has passed.
+    pub(crate) fn poll_deadlines(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
+        if self.connection.timer.poll_at(cx, self.timers.next()).is_ready() {
+            self.now = Instant::now();
+            if let Some(kind) = self.timers.missed(self.now) {
+                return Err(kind.into());
+            }
+            cx.waker().wake_by_ref();
+        }
+        Ok(())
+    }
+
+    /// An error once the client is gone. To be asked while nothing is read from it.
+    pub(crate) fn poll_client(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
+        let Downstream { socket, reader, .. } = &mut self.connection;
+        match reader.poll_disturbed(socket, cx, &self.worker.blocks) {
+            Poll::Ready(Disturbance::Ended | Disturbance::Failed(_)) => {
+                Err(ErrorKind::DownstreamDisconnect.into())
+            }
+            // It may send its next request already.
+            Poll::Ready(Disturbance::Data) | Poll::Pending => Ok(()),
+        }
+    }
+
+    /// Waits for something, watching the client and the deadlines meanwhile.
+    pub(crate) async fn watching<T>(&mut self, awaited: impl Future<Output = T>) -> Result<T, Error> {
+        let mut awaited = std::pin::pin!(awaited);
+        poll_fn(|cx| {
+            if let Poll::Ready(value) = awaited.as_mut().poll(cx) {
+                return Poll::Ready(Ok(value));
+            }
+            self.poll_client(cx)?;
+            self.poll_deadlines(cx)?;
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Waits for an upstream connection. The request's body is read meanwhile, within the buffer limit: the route's
+    /// timeout counts from its end.
+    pub(crate) async fn reading_ahead<T>(&mut self, awaited: impl Future<Output = T>) -> Result<T, Error> {
+        let mut awaited = std::pin::pin!(awaited);
+        poll_fn(|cx| {
+            if let Poll::Ready(value) = awaited.as_mut().poll(cx) {
+                return Poll::Ready(Ok(value));
+            }
+            self.poll_request_ahead(cx)?;
+            self.poll_deadlines(cx)?;
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn poll_request_ahead(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
+        while !self.connection.reader.is_ended() {
+            if self.state.held_body.len() >= self.settings().buffer_limit {
+                return Ok(());
+            }
+            let Downstream { socket, reader, .. } = &mut self.connection;
+            let blocks = &self.worker.blocks;
+            match reader.poll_data(socket, cx, blocks) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Err(downstream_error(error)),
+                Poll::Pending => return Ok(()),
+            }
+            let data = reader.data();
+            let count = data.len();
+            self.state.held_body.extend_from_slice(data);
+            reader.consume(count, blocks);
+            self.state.info.bytes_received += u64::try_from(count).unwrap_or(u64::MAX);
+            self.timers.active_at = Instant::now();
+        }
+        self.complete_request();
+        self.poll_client(cx)
+    }
+}
