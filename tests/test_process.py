@@ -21,7 +21,7 @@ import pytest
 FERRYMAN = [sys.executable, "-m", "ferryman"]
 LIMIT_S = 30.0
 MAX_READY_CPU_S = 1.0
-"""Of processor time, so that a machine that is busy with other things does not matter. The target is 0.3 s."""
+"""Of processor time, so that a busy machine does not matter. The target is 0.3 s."""
 MAX_IDLE_MIB = 45.0
 
 
