@@ -269,11 +269,15 @@ impl<'a> HttpStream<'a> {
     /// What Envoy demands of a head beyond its grammar.
     fn check_head(&mut self) -> Result<(), Error> {
         let request = &mut self.state.request;
-        if self.head.version == Version::Http10 && !request.contains(KnownName::Authority) {
-            let Some(host) = &self.manager.settings.default_host_for_http_10 else {
-                return Err(ErrorKind::DownstreamCodec(CodecError::MissingHost).into());
-            };
-            request.set(KnownName::Authority, host.as_bytes());
+        if self.head.version == Version::Http10 {
+            // The client knows no interim responses (RFC 9110 section 10.1.1).
+            request.remove(KnownName::Expect);
+            if !request.contains(KnownName::Authority) {
+                let Some(host) = &self.manager.settings.default_host_for_http_10 else {
+                    return Err(ErrorKind::DownstreamCodec(CodecError::MissingHost).into());
+                };
+                request.set(KnownName::Authority, host.as_bytes());
+            }
         }
         if request.get(KnownName::Method) == Some(b"QUERY") && !request.contains(KnownName::ContentType) {
             let details = "query_missing_content_type";

@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use ferryman_codec::{
-    BodyFraming, ErrorKind as CodecError, HeaderBlock, Http1Settings, KnownName, ResponseHead,
+    BodyFraming, ErrorKind as CodecError, HeaderBlock, Http1Settings, KnownName, ResponseHead, Version,
 };
 
 use crate::connection_pool::UpstreamConnection;
@@ -318,7 +318,8 @@ impl HttpStream<'_> {
         let settings = self.settings();
         let state = &mut *self.state;
         let is_first = !std::mem::replace(&mut self.informational_seen, true);
-        if is_first && settings.proxy_100_continue && matches!(status, 100 | 103) {
+        let is_passed = settings.proxy_100_continue && self.head.version == Version::Http11;
+        if is_first && is_passed && matches!(status, 100 | 103) {
             settings.response_headers.apply_informational(&mut state.response, Some(&state.request));
             state
                 .downstream
@@ -354,8 +355,8 @@ impl HttpStream<'_> {
     /// The length that a response to this request is to be framed with, given the upstream's framing.
     pub(crate) fn downstream_framing(&self, upstream: BodyFraming) -> BodyFraming {
         match (upstream, self.head.version) {
-            (BodyFraming::UntilClose, ferryman_codec::Version::Http11) => BodyFraming::Chunked,
-            (BodyFraming::Chunked, ferryman_codec::Version::Http10) => BodyFraming::UntilClose,
+            (BodyFraming::UntilClose, Version::Http11) => BodyFraming::Chunked,
+            (BodyFraming::Chunked, Version::Http10) => BodyFraming::UntilClose,
             (framing, _) => framing,
         }
     }

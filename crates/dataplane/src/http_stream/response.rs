@@ -69,7 +69,7 @@ impl HttpStream<'_> {
         let state = &mut *self.state;
         settings.response_headers.apply(&mut state.response, Some(&state.request), &date);
         let framing = self.downstream_framing(framing);
-        self.close |= framing == BodyFraming::UntilClose || self.must_close();
+        self.close |= framing == BodyFraming::UntilClose || self.lacks_length() || self.must_close();
         if self.close {
             self.state.response.append(KnownName::Connection, b"close");
         } else if self.head.version == Version::Http10 {
@@ -84,6 +84,14 @@ impl HttpStream<'_> {
             _ => state.downstream.start_response(&state.response, framing, self.head.version),
         };
         started.map_err(|error| ErrorKind::UpstreamCodec(error.kind).into())
+    }
+
+    /// Whether a client of HTTP/1.0 must take the end of the connection for that of the response, as Envoy sees it: also
+    /// where there can be no body.
+    fn lacks_length(&self) -> bool {
+        self.head.version == Version::Http10
+            && self.head.kind == RequestKind::Head
+            && !self.state.response.contains(KnownName::ContentLength)
     }
 
     /// Makes the route's edits of the response.
