@@ -89,9 +89,7 @@ impl HttpStream<'_> {
     /// Whether a client of HTTP/1.0 must take the end of the connection for that of the response, as Envoy sees it: also
     /// where there can be no body.
     fn lacks_length(&self) -> bool {
-        self.head.version == Version::Http10
-            && self.head.kind == RequestKind::Head
-            && !self.state.response.contains(KnownName::ContentLength)
+        self.head.version == Version::Http10 && !self.state.response.contains(KnownName::ContentLength)
     }
 
     /// Makes the route's edits of the response.
