@@ -29,12 +29,15 @@ impl HttpStream<'_> {
     /// An error once the client is gone. To be asked while nothing is read from it.
     pub(crate) fn poll_client(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
         let Downstream { socket, reader, .. } = &mut self.connection;
-        match reader.poll_disturbed(socket, cx, &self.worker.blocks) {
-            Poll::Ready(Disturbance::Ended | Disturbance::Failed(_)) => {
-                Err(ErrorKind::DownstreamDisconnect.into())
+        loop {
+            match reader.poll_disturbed(socket, cx, &self.worker.blocks) {
+                Poll::Ready(Disturbance::Ended | Disturbance::Failed(_)) => {
+                    return Err(ErrorKind::DownstreamDisconnect.into());
+                }
+                // It may send its next request already. Only a read that waits wakes us when it leaves after that.
+                Poll::Ready(Disturbance::Data) => {}
+                Poll::Pending => return Ok(()),
             }
-            // It may send its next request already.
-            Poll::Ready(Disturbance::Data) | Poll::Pending => Ok(()),
         }
     }
 

@@ -75,3 +75,49 @@ fn requests_that_come_together_are_answered_in_order() {
         assert!(first.starts_with("HTTP/1.1 200 OK\r\n") && second.ends_with("\r\n\r\ntwo"), "{responses}");
     });
 }
+
+#[test]
+fn a_client_that_leaves_is_noticed_although_it_has_sent_more() {
+    run(async {
+        let rig = Rig::new(&connection_manager(), Vec::new()).await;
+        let mut client = rig.connect().await;
+        write(&mut client, "GET /1 HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        let (mut upstream, _) = rig.upstream.accept().await.unwrap();
+        read_until(&mut upstream, "\r\n\r\n").await;
+        write(&mut client, "GET /2 HTTP/1.1\r\n").await;
+        // The next request's bytes are read before the end comes.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        drop(client);
+        assert_eq!(read_all(&mut upstream).await, "", "the exchange is given up");
+        let service = rig.worker.process.registry.cluster("service");
+        assert_eq!(service.value(ClusterStat::UpstreamRqTimeout), 0, "at once, not when time is up");
+    });
+}
+
+#[test]
+fn a_head_that_a_reset_breaks_off_is_a_stream() {
+    run(async {
+        for (part, resets) in [("", 0), ("GET /2 HTTP/1.1\r\nhos", 1)] {
+            let rig = Rig::new(&connection_manager(), Vec::new()).await;
+            let mut client = rig.connect().await;
+            let first = "GET /1 HTTP/1.1\r\nhost: a\r\n\r\n";
+            write(&mut client, &format!("{first}{part}")).await;
+            let (mut upstream, _) = rig.upstream.accept().await.unwrap();
+            read_until(&mut upstream, "\r\n\r\n").await;
+            write(&mut upstream, "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\none").await;
+            read_until(&mut client, "one").await;
+            client.set_zero_linger().unwrap();
+            drop(client);
+            let http = rig.worker.process.registry.http("ingress_http");
+            while http.value(HttpStat::DownstreamCxDestroyRemote) == 0 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(http.value(HttpStat::DownstreamRqTotal), 1 + resets);
+            assert_eq!(http.value(HttpStat::DownstreamRqRxReset), resets);
+            let length = u64::try_from(first.len() + part.len()).unwrap();
+            assert_eq!(http.value(HttpStat::DownstreamCxRxBytesTotal), length);
+        }
+    });
+}

@@ -79,6 +79,13 @@ enum Waited {
     Close,
 }
 
+impl Drop for Http1Connection<'_> {
+    /// What came after the last request, or of one that the end of the process cuts short, is counted too.
+    fn drop(&mut self) {
+        self.count_received();
+    }
+}
+
 impl Http1Connection<'_> {
     async fn run(&mut self) {
         loop {
@@ -181,7 +188,6 @@ impl Http1Connection<'_> {
         let (head, error) = match head {
             Ok(head) => (head, None),
             Err(None) => {
-                self.count_received();
                 self.counted.closed_by_remote = true;
                 return Finished::Close;
             }
@@ -232,11 +238,10 @@ impl Http1Connection<'_> {
                 Poll::Ready(Err(ReadError::Codec(error))) => {
                     Poll::Ready(Err(Some(ErrorKind::DownstreamCodec(error.kind))))
                 }
-                Poll::Ready(Err(ReadError::Ended { clean: false })) => {
+                Poll::Ready(Err(ReadError::Ended { clean: true })) => Poll::Ready(Err(None)),
+                Poll::Ready(Err(ReadError::Io(_))) if !self.reader.has_unread() => Poll::Ready(Err(None)),
+                Poll::Ready(Err(ReadError::Ended { clean: false } | ReadError::Io(_))) => {
                     Poll::Ready(Err(Some(ErrorKind::DownstreamDisconnect)))
-                }
-                Poll::Ready(Err(ReadError::Ended { clean: true } | ReadError::Io(_))) => {
-                    Poll::Ready(Err(None))
                 }
                 Poll::Pending => {
                     if self.timer.poll_at(cx, timers.next()).is_pending() {
