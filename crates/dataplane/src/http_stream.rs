@@ -161,6 +161,8 @@ pub struct HttpStream<'a> {
     close: bool,
     abort: bool,
     disconnected: bool,
+    /// Whether it was counted and logged.
+    ended: bool,
     _active: summary::ActiveRequest<'a>,
 }
 
@@ -195,6 +197,7 @@ impl<'a> HttpStream<'a> {
             close: false,
             abort: false,
             disconnected: false,
+            ended: false,
             _active: summary::ActiveRequest::new(&manager.http),
         }
     }
@@ -230,6 +233,8 @@ impl<'a> HttpStream<'a> {
     async fn process(&mut self) -> Result<(), Error> {
         if self.head.expect_continue {
             self.answer_expect()?;
+            // The body that a filter holds comes only after it. Boxed: few requests expect anything.
+            Box::pin(self.send(b"")).await?;
         }
         self.check_head()?;
         let upgrade = match self.admit() {

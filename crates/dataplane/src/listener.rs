@@ -368,7 +368,6 @@ fn spawn_connection(
         None => {
             let stats = &listener.listener.extension_stats;
             stats.add(ListenerExtensionStat::NetworkExtensionConfigMissing, 1);
-            listener.log(worker, &connection.info, None);
         }
     }
 }
@@ -380,12 +379,16 @@ struct Connection {
     counted: Counted,
 }
 
+impl Drop for Connection {
+    /// Logs: also what the end of the process cuts short.
+    fn drop(&mut self) {
+        self.counted.listener.log(&self.worker, &self.info, None);
+    }
+}
+
 /// Serves a connection until its end. One function a filter, so that each connection takes the memory of its own.
 async fn serve<F: ServeConnection>(filter: Rc<F>, mut connection: Connection, socket: TransportSocket) {
     let worker = &connection.worker;
-    {
-        let served = pin!(filter.serve(worker, socket, &mut connection.info));
-        worker.contain_panic(served).await;
-    }
-    connection.counted.listener.log(worker, &connection.info, None);
+    let served = pin!(filter.serve(worker, socket, &mut connection.info));
+    worker.contain_panic(served).await;
 }

@@ -41,7 +41,7 @@ impl HttpStream<'_> {
     }
 
     /// Writes a whole body and all that waits before it.
-    async fn send(&mut self, body: &[u8]) -> Result<(), Error> {
+    pub(super) async fn send(&mut self, body: &[u8]) -> Result<(), Error> {
         let mut rest = body;
         poll_fn(|cx| {
             self.poll_deadlines(cx)?;

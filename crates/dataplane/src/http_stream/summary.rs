@@ -12,9 +12,12 @@ use crate::error::ErrorKind;
 use crate::format::{AccessLogType, FormatContext};
 use crate::random::thread_random;
 use crate::stats::{Http1Stat, HttpHistogram, HttpStat, HttpStats, ListenerHttpStat, LocalScope};
-use crate::stream_info::TimePoint;
+use crate::stream_info::{ResponseFlag, TimePoint};
 
 use super::{Finished, HttpStream};
+
+/// Envoy's words for a stream that is open when the process ends.
+const CUT_SHORT: &str = "downstream_local_disconnect(purging_socket_that_have_not_progressed_to_connections)";
 
 /// Counts a stream for as long as it lasts, also when a panic ends it.
 #[derive(Debug)]
@@ -30,6 +33,20 @@ impl<'a> ActiveRequest<'a> {
 impl Drop for ActiveRequest<'_> {
     fn drop(&mut self) {
         self.0.dec(HttpStat::DownstreamRqActive);
+    }
+}
+
+impl Drop for HttpStream<'_> {
+    /// What the end of the process cuts short is logged too, and its filters are told.
+    fn drop(&mut self) {
+        // What a panic left behind is not looked at.
+        if self.ended || std::thread::panicking() {
+            return;
+        }
+        self.abort = true;
+        self.state.info.set_flag(ResponseFlag::DownstreamConnectionTermination);
+        self.state.info.response_code_details = CUT_SHORT.into();
+        self.end();
     }
 }
 
@@ -49,6 +66,7 @@ impl HttpStream<'_> {
 
     /// Counts and logs. Answers what becomes of the connection.
     pub(super) fn end(&mut self) -> Finished {
+        self.ended = true;
         self.now = Instant::now();
         let finished = self.finished();
         self.close_facts();

@@ -287,3 +287,38 @@ fn a_panic_ends_its_connection_alone() {
         }
     });
 }
+
+#[test]
+fn a_client_that_waits_for_100_gets_it_before_a_filter_holds_its_body() {
+    run(async {
+        let (filters, _) = chain(&[("h", Does::Hold)]);
+        let rig = Rig::new(&connection_manager(), filters).await;
+        let mut client = rig.connect().await;
+        write(&mut client, "POST / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n")
+            .await;
+        assert_eq!(read_until(&mut client, "\r\n\r\n").await, "HTTP/1.1 100 Continue\r\n\r\n");
+        write(&mut client, "hello").await;
+        let (mut upstream, _) = rig.upstream.accept().await.unwrap();
+        let request = read_until(&mut upstream, "HELLO!").await;
+        assert!(!request.contains("100-continue"), "{request}");
+        write(&mut upstream, OK).await;
+        let response = read_until(&mut client, "ok").await;
+        assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
+    });
+}
+
+#[test]
+fn a_filter_is_told_of_a_stream_that_is_cut_short() {
+    run(async {
+        let (filters, calls) = chain(&[("m", Does::Mark)]);
+        let rig = Rig::new(&connection_manager(), filters).await;
+        let (mut client, task) = rig.connect_with_task().await;
+        write(&mut client, GET).await;
+        let (mut upstream, _) = rig.upstream.accept().await.unwrap();
+        read_until(&mut upstream, "\r\n\r\n").await;
+        task.abort();
+        assert_eq!(read_all(&mut client).await, "");
+        assert_eq!(calls.taken(), ["m request", "m complete None"]);
+        assert_eq!(read_all(&mut upstream).await, "", "the exchange is over too");
+    });
+}

@@ -27,6 +27,7 @@ use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, LocalOptions};
+use tokio::task::AbortHandle;
 
 #[derive(Deserialize)]
 struct Golden {
@@ -91,18 +92,23 @@ impl Rig {
 
     /// A client's connection; the proxy serves the other end.
     pub async fn connect(&self) -> TcpStream {
+        self.connect_with_task().await.0
+    }
+
+    /// The same, with the task that serves it.
+    pub async fn connect_with_task(&self) -> (TcpStream, AbortHandle) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (served, remote) = listener.accept().await.unwrap();
         let (worker, manager) = (Rc::clone(&self.worker), Rc::clone(&self.manager));
-        tokio::task::spawn_local(async move {
+        let task = tokio::task::spawn_local(async move {
             let local = Address::Ip(served.local_addr().unwrap());
             let start = Instant::now();
             let mut info = ConnectionInfo::new(1, local, Address::Ip(remote), start, SystemTime::now());
             let socket = TransportSocket::RawBuffer(RawBuffer::Tcp(served));
             worker.contain_panic(std::pin::pin!(manager.serve(&worker, socket, &mut info))).await;
         });
-        client
+        (client, task.abort_handle())
     }
 }
 
