@@ -307,7 +307,8 @@ async fn accept_loop(listener: Rc<WorkerListener>, worker: Rc<Worker>, socket: A
         .await;
         match accepted {
             Ok((socket, local, remote)) => {
-                spawn_connection(&listener, &worker, socket, local, remote);
+                // A panic here must not end the accepting.
+                worker.contain(|| spawn_connection(&listener, &worker, socket, local, remote));
                 in_a_row.set(in_a_row.get() + 1);
                 if in_a_row.get() >= most {
                     let batch = u64::from(in_a_row.replace(0));

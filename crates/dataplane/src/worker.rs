@@ -143,19 +143,18 @@ impl Worker {
     /// logged by the panic hook. It is passed pinned because a future that an async function takes by value is in its
     /// memory twice.
     pub async fn contain_panic(&self, mut connection: Pin<&mut impl Future<Output = ()>>) {
-        poll_fn(|cx| {
-            let poll = std::panic::AssertUnwindSafe(|| connection.as_mut().poll(cx));
-            std::panic::catch_unwind(poll).unwrap_or_else(|_| {
-                self.process.server.add(ServerStat::EnvoyBugFailures, 1);
-                application_log::write(
-                    Component::EnvoyBug,
-                    Level::Critical,
-                    "a connection was ended by a panic",
-                );
-                Poll::Ready(())
-            })
-        })
-        .await;
+        poll_fn(|cx| self.contain(|| connection.as_mut().poll(cx)).unwrap_or(Poll::Ready(()))).await;
+    }
+
+    /// Does at once what belongs to one connection; `None`: it panicked, which ends that connection alone.
+    pub fn contain<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
+        let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).ok();
+        if done.is_none() {
+            self.process.server.add(ServerStat::EnvoyBugFailures, 1);
+            let text = "a connection was ended by a panic";
+            application_log::write(Component::EnvoyBug, Level::Critical, text);
+        }
+        done
     }
 }
 
