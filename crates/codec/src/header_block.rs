@@ -87,6 +87,13 @@ impl HeaderBlock {
         self.present = 0;
     }
 
+    /// Gives memory back beyond about so many bytes for the lines and as many for their offsets.
+    #[inline]
+    pub fn shrink_to(&mut self, most: usize) {
+        self.bytes.shrink_to(most);
+        self.fields.shrink_to(most / size_of::<Field>());
+    }
+
     /// The number of fields, pseudo-headers not counted.
     #[must_use]
     pub fn len(&self) -> usize {

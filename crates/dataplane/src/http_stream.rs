@@ -40,6 +40,9 @@ mod waiting;
 pub use exchange::Exchange;
 pub use timers::StreamTimers;
 
+/// How much memory of a head is kept from one stream to the next.
+const KEPT_HEAD_BYTES: usize = 16 * 1024;
+
 /// The memory of one stream; a worker keeps it from stream to stream.
 #[derive(Debug)]
 pub struct StreamState {
@@ -76,10 +79,12 @@ impl StreamState {
         }
     }
 
-    /// Forgets the stream; memory is kept.
+    /// Forgets the stream; memory is kept, but not what few streams need.
     pub fn clear(&mut self) {
-        self.request.clear();
-        self.response.clear();
+        for head in [&mut self.request, &mut self.response] {
+            head.clear();
+            head.shrink_to(KEPT_HEAD_BYTES);
+        }
         self.filters.clear();
         // A held body may be as large as the limit; that is not kept for requests that need none.
         self.held_body = Vec::new();

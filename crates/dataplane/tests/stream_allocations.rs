@@ -1,10 +1,14 @@
-//! A request that finds an idle upstream connection allocates nothing, from the first byte read to the last one written.
+//! A request that finds an idle upstream connection allocates nothing, from the first byte read to the last one written,
+//! and a large one leaves no large memory to those that come after it.
 //!
 //! Alone in its program: what other tests allocate would be counted too.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "these are tests")]
 
 use std::alloc::System;
+use std::time::{Instant, SystemTime};
 
+use ferryman_codec::KnownName;
+use ferryman_dataplane::http_stream::StreamState;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -36,9 +40,26 @@ async fn round(client: &mut TcpStream, upstream: &mut TcpStream, block: &mut [u8
     read_message(client, block, b"ok").await;
 }
 
+/// How much memory a stream keeps for the next one after heads of 60 kB.
+fn kept_after_large_heads() -> usize {
+    let now = Instant::now();
+    let mut state = StreamState::new(now, SystemTime::now());
+    let region = Region::new(ALLOCATOR);
+    let value = vec![b'x'; 60_000];
+    for head in [&mut state.request, &mut state.response] {
+        assert!(head.append(KnownName::Cookie, &value));
+    }
+    drop(value);
+    state.clear();
+    let change = region.change();
+    change.bytes_allocated - change.bytes_deallocated
+}
+
 /// All of the process is measured, the harness of the test with it: the count is that of the best of several tries.
 #[test]
 fn a_request_allocates_nothing_in_the_steady_state() {
+    let kept = (0..20).map(|_| kept_after_large_heads()).min().unwrap();
+    assert!(kept < 40_000, "{kept} bytes are kept");
     run(async {
         let rig = Rig::new(&connection_manager(), Vec::new()).await;
         let mut client = rig.connect().await;

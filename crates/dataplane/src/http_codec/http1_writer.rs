@@ -22,8 +22,8 @@ use crate::transport_sockets::TransportSocket;
 const SMALL_PIECE: usize = 4 * 1024;
 /// How many bytes may wait before small pieces wait for the socket too.
 const MOST_GATHERED: usize = 16 * 1024;
-/// How much memory is kept from one message to the next.
-const KEPT_CAPACITY: usize = 64 * 1024;
+/// How much memory is kept from one message to the next: room for what is gathered, with a head before it.
+const KEPT_CAPACITY: usize = 32 * 1024;
 /// How much memory an idle connection keeps: enough for the head of an ordinary message.
 const IDLE_CAPACITY: usize = 1024;
 
@@ -321,7 +321,7 @@ impl Http1Writer {
     }
 
     /// Makes ready for another message on the same connection: the counters begin anew. What waits stays,
-    /// and so does the memory, within 64 KiB.
+    /// and so does the memory, within 32 KiB.
     pub fn reset(&mut self) {
         (self.head_bytes, self.field_bytes, self.wire_bytes) = (0, 0, 0);
         self.shrink(KEPT_CAPACITY);
