@@ -191,6 +191,35 @@ def test_usr1_reopens_logs(start: Start, tmp_path: Path) -> None:
     assert log.exists()
 
 
+def test_usr1_reopens_logs_also_during_a_drain(start: Start, tmp_path: Path) -> None:
+    log, moved = tmp_path / "access.log", tmp_path / "moved.log"
+    running = start(bootstrap(access_log=access_log_to(log)), "--file-flush-interval-msec", "10")
+    address = running.listener()
+    with socket.create_connection(address, timeout=LIMIT_S) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nhost: a\r\n\r\nGET / HTTP/1.1\r\n")
+        await_lines(log, 1)
+        log.rename(moved)
+        running.process.send_signal(signal.SIGTERM)
+        await_refusal(address)
+        running.process.send_signal(signal.SIGUSR1)
+        deadline = time.monotonic() + LIMIT_S
+        while not log.exists() and time.monotonic() < deadline:
+            assert running.process.poll() is None
+        client.sendall(b"host: a\r\n\r\n")
+        assert running.process.wait(LIMIT_S) == 0
+    assert len(log.read_text().splitlines()) == len(moved.read_text().splitlines()) == 1
+
+
+def await_refusal(address: tuple[str, int]) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(address, timeout=LIMIT_S).close()
+        except (ConnectionRefusedError, ConnectionResetError):  # reset: it met the closing of the socket
+            return
+    pytest.fail(f"{address} still accepts")
+
+
 def await_lines(path: Path, count: int) -> None:
     deadline = time.monotonic() + LIMIT_S
     while time.monotonic() < deadline:

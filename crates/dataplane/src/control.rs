@@ -79,6 +79,7 @@ impl Control {
     /// # Errors
     /// The system gives no event loop or no signals; nothing has begun then.
     pub(crate) fn run(mut self, started: &Sender<io::Result<()>>) {
+        let _last_event = LastEvent(self.events.clone());
         let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
             Ok(runtime) => runtime,
             Err(error) => return report(started, Err(error)),
@@ -171,17 +172,28 @@ impl Control {
         while !self.workers.iter().all(WorkerThread::is_ended) {
             tokio::select! {
                 _ = check.tick() => {}
-                happened = self.next(signals.as_deref_mut()) => {
-                    if let Happened::Order(Order::End { .. }) = happened {
+                happened = self.next(signals.as_deref_mut()) => match happened {
+                    Happened::Order(Order::End { .. }) => {
                         let now = Instant::now();
                         self.workers.iter().for_each(|worker| worker.send(Command::End(now)));
                     }
-                }
+                    // A drain may take long enough for logs to be rotated.
+                    Happened::Reopen => self.state.reopen_logs(),
+                    Happened::Order(Order::DrainListeners(_)) | Happened::Nothing => {}
+                },
             }
         }
         self.workers.iter_mut().for_each(WorkerThread::join);
+    }
+}
+
+/// Tells Python that the control thread has ended, also when a panic ended it: nothing else would wake Python.
+struct LastEvent(Sender<Event>);
+
+impl Drop for LastEvent {
+    fn drop(&mut self) {
         // Python may have gone already; it asked for this then.
-        drop(self.events.send(Event::Stopped));
+        let _ = self.0.send(Event::Stopped);
     }
 }
 

@@ -164,9 +164,9 @@ impl Proxy {
     /// # Errors
     /// One line: nothing was applied, or the system gives no threads or event loops.
     pub fn start(&mut self, signals: bool) -> Result<(), String> {
-        let (Some(applied), Some(orders)) = (self.applied.take(), self.orders.take()) else {
-            return Err("a proxy starts once, after a configuration was applied".to_owned());
-        };
+        let refusal = || "a proxy starts once, after a configuration was applied".to_owned();
+        let applied = self.applied.take().ok_or_else(refusal)?;
+        let orders = self.orders.take().ok_or_else(refusal)?;
         let text = |error: io::Error| format!("cannot start: {error}");
         let clusters = u32::try_from(applied.snapshot.clusters().len()).unwrap_or(u32::MAX);
         self.state.process_stats.clusters_added(clusters);

@@ -1,6 +1,7 @@
 //! `ferryman._native.Proxy`: a data plane that Python makes, starts and waits for.
 //!
-//! Whatever may take time lets go of the GIL.
+//! Whatever may take time lets go of the GIL, and so does whatever waits for the lock, which `close` holds while it
+//! joins all threads.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -91,12 +92,12 @@ impl Proxy {
         py.detach(|| self.locked().start(signals)).map_err(refusal)
     }
 
-    fn admin_address(&self) -> Option<String> {
-        self.locked().admin_address().map(text_of)
+    fn admin_address(&self, py: Python<'_>) -> Option<String> {
+        py.detach(|| self.locked().admin_address().map(text_of))
     }
 
-    fn listener_addresses(&self) -> Vec<(String, String)> {
-        let addresses = self.locked().listener_addresses();
+    fn listener_addresses(&self, py: Python<'_>) -> Vec<(String, String)> {
+        let addresses = py.detach(|| self.locked().listener_addresses());
         addresses.into_iter().map(|(name, address)| (name.to_string(), text_of(&address))).collect()
     }
 

@@ -30,13 +30,13 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::task::AbortHandle;
 
 #[derive(Deserialize)]
-struct Golden {
-    bootstrap: Bootstrap,
-    clusters: Vec<model::cluster::Cluster>,
-    listeners: Vec<Listener>,
+pub struct Golden {
+    pub bootstrap: Bootstrap,
+    pub clusters: Vec<model::cluster::Cluster>,
+    pub listeners: Vec<Listener>,
 }
 
-fn golden() -> Golden {
+pub fn golden() -> Golden {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/model/minimal.msgpack");
     rmp_serde::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
