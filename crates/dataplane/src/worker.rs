@@ -68,8 +68,6 @@ pub enum Command {
         /// Only where traffic comes in from outside the mesh.
         inbound_only: bool,
     },
-    /// The drain began: idle connections are to be looked at.
-    Drain,
     /// Stop once no connection is open, at the latest then.
     End(Instant),
 }
@@ -247,7 +245,6 @@ async fn run(worker: &Rc<Worker>, mut inbox: mpsc::UnboundedReceiver<Command>, f
                 }
                 !stops
             }),
-            Command::Drain => worker.connections.wake_all(),
             Command::End(deadline) => {
                 listeners.iter().for_each(|listener| listener.stop());
                 worker.connections.wake_all();

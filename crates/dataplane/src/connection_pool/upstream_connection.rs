@@ -136,11 +136,6 @@ impl UpstreamConnection {
         self.may_serve_again = false;
     }
 
-    /// It serves nobody else.
-    pub fn serve_no_more(&mut self) {
-        self.may_serve_again = false;
-    }
-
     pub(super) fn may_serve_again(&mut self) -> bool {
         if self.reader.is_closed() || self.is_disturbed() {
             self.set_closed_by_remote();

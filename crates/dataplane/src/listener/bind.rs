@@ -140,7 +140,7 @@ pub fn bind_admin(address: &model::address::Address) -> Result<BoundSocket, Bind
     })
 }
 
-/// One socket for all workers: each waits on a duplicate, the kernel wakes one.
+/// One socket for all workers: each waits on a duplicate, and the first to ask gets the connection.
 fn share(sockets: &mut [Vec<BoundSocket>], socket: BoundSocket) -> io::Result<()> {
     if let Some((first, rest)) = sockets.split_first_mut() {
         for of_worker in rest {
