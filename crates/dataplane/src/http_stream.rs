@@ -9,7 +9,9 @@ use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
-use ferryman_codec::{ErrorKind as CodecError, HeaderBlock, KnownName, RequestHead, RequestKind, Version};
+use ferryman_codec::{
+    BodyFraming, ErrorKind as CodecError, HeaderBlock, KnownName, RequestHead, RequestKind, Version,
+};
 
 use crate::error::{Error, ErrorKind};
 use crate::filters::http::ActiveFilter;
@@ -25,7 +27,7 @@ use crate::route::{
     Action, CountedIn, DirectResponse, Matched, Redirect, RouteLimit, Timeouts, WeightedCluster,
 };
 use crate::stats::{HttpStat, RouterStat};
-use crate::stream_info::{ConnectionInfo, Protocol, StreamInfo};
+use crate::stream_info::{ConnectionInfo, Protocol, StreamInfo, TimePoint};
 use crate::timer::LazyTimer;
 use crate::transport_sockets::TransportSocket;
 use crate::worker::Worker;
@@ -227,9 +229,12 @@ impl<'a> HttpStream<'a> {
         if !error.kind.is_about_whole_head() {
             self.endless = true;
             self.state.request.clear();
-        } else if error.kind == ErrorKind::DownstreamCodec(CodecError::MissingHost) {
-            // `connection: host` takes it away.
-            self.state.request.remove(KnownName::Authority);
+        } else {
+            self.receive_head();
+            if error.kind == ErrorKind::DownstreamCodec(CodecError::MissingHost) {
+                // `connection: host` takes it away.
+                self.state.request.remove(KnownName::Authority);
+            }
         }
         self.fail(error).await;
         self.end()
@@ -241,6 +246,7 @@ impl<'a> HttpStream<'a> {
             // The body that a filter holds comes only after it. Boxed: few requests expect anything.
             Box::pin(self.send(b"")).await?;
         }
+        self.receive_head();
         self.check_head()?;
         let upgrade = match self.admit() {
             Ok(upgrade) => upgrade,
@@ -250,7 +256,6 @@ impl<'a> HttpStream<'a> {
                 return Err(ErrorKind::RequestRefused { status, details }.into());
             }
         };
-        self.state.info.route_resolution_count += 1;
         let settings = self.settings();
         self.matched = settings.routes.find(&self.state.request);
         if let Some(matched) = &self.matched {
@@ -273,6 +278,17 @@ impl<'a> HttpStream<'a> {
             Action::Forward(action) => crate::filters::http::router::forward(self, matched, action).await,
             Action::Redirect(redirect) => self.redirect(matched, redirect).await,
             Action::DirectResponse(response) => self.respond_directly(response).await,
+        }
+    }
+
+    /// Notes that the head is there, and with it all of the request when it has no body.
+    fn receive_head(&mut self) {
+        let info = &mut self.state.info;
+        // Envoy looks for a route also to answer what it refuses.
+        info.route_resolution_count += 1;
+        if self.head.framing == BodyFraming::None && !self.head.upgrade && !self.endless {
+            info.mark(TimePoint::LastDownstreamRxByte, self.now);
+            self.timers.request_by = None;
         }
     }
 

@@ -209,22 +209,12 @@ impl WorkerListener {
         }
     }
 
-    fn log(&self, worker: &Worker, info: &ConnectionInfo, flag: Option<ResponseFlag>) {
-        let access_log = &self.listener.access_log;
-        if access_log.is_empty() {
-            return;
-        }
+    fn log(&self, worker: &Worker, info: &mut ConnectionInfo) {
+        let Some(mut stream) = info.stream.take() else { return };
         let now = Instant::now();
-        let mut stream = StreamInfo::new(info.start, info.start_time);
         stream.mark(TimePoint::RequestComplete, now);
-        (stream.bytes_received, stream.bytes_sent) = (info.bytes_received, info.bytes_sent);
-        stream.downstream.wire_bytes_received = info.bytes_received;
-        stream.downstream.wire_bytes_sent = info.bytes_sent;
-        if let Some(flag) = flag {
-            stream.set_flag(flag);
-        }
         let context = FormatContext::new(&stream, info, AccessLogType::NotSet, now, thread_random);
-        access_log.log(&worker.logs, &context);
+        self.listener.access_log.log(&worker.logs, &context);
     }
 }
 
@@ -353,9 +343,16 @@ fn spawn_connection(
     let mut info =
         Box::new(ConnectionInfo::new(next_connection_id(), local, remote, start, worker.clock.wall(start)));
     info.listener_name = Arc::clone(&listener.listener.name);
+    if !listener.listener.access_log.is_empty() {
+        info.stream = Some(Box::new(StreamInfo::new(info.start, info.start_time)));
+    }
     let Some(chain) = listener.find_chain(&info) else {
         listener.stats.inc(ListenerStat::NoFilterChainMatch);
-        return listener.log(worker, &info, Some(ResponseFlag::NoRouteFound));
+        if let Some(stream) = &mut info.stream {
+            stream.set_flag(ResponseFlag::NoRouteFound);
+            stream.response_code_details = "filter_chain_not_found".into();
+        }
+        return listener.log(worker, &mut info);
     };
     info.filter_chain_name = Arc::clone(&chain.name);
     let connection = Connection { worker: Rc::clone(worker), info, counted: Counted::new(listener, start) };
@@ -383,7 +380,7 @@ struct Connection {
 impl Drop for Connection {
     /// Logs: also what the end of the process cuts short.
     fn drop(&mut self) {
-        self.counted.listener.log(&self.worker, &self.info, None);
+        self.counted.listener.log(&self.worker, &mut self.info);
     }
 }
 

@@ -72,7 +72,7 @@ impl DetectedCloseType {
 }
 
 /// What is known about one downstream connection.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct ConnectionInfo {
     /// Unique in the process, from 1 (Envoy starts at 0).
     pub id: u64,
@@ -88,10 +88,8 @@ pub struct ConnectionInfo {
     pub start: Instant,
     /// When it was accepted, by the wall clock.
     pub start_time: SystemTime,
-    /// What came from the client so far.
-    pub bytes_received: u64,
-    /// What was written to the client so far.
-    pub bytes_sent: u64,
+    /// What the listener's access log tells beside this; none where there is no such log.
+    pub stream: Option<Box<StreamInfo>>,
     /// The listener's `name`.
     pub listener_name: Arc<str>,
     /// The matched filter chain's `name`; empty: none.
@@ -122,8 +120,7 @@ impl ConnectionInfo {
             remote_address: remote,
             start,
             start_time,
-            bytes_received: 0,
-            bytes_sent: 0,
+            stream: None,
             listener_name: Arc::from(""),
             filter_chain_name: Arc::from(""),
             requested_server_name: String::new(),

@@ -91,6 +91,12 @@ impl UpstreamConnection {
         Protocol::Http11
     }
 
+    /// When connecting began, and when it was done.
+    #[must_use]
+    pub fn connecting(&self) -> (Instant, Instant) {
+        (self.lifetime.started, self.connected_at)
+    }
+
     /// How many requests it was used for, the present one included.
     #[must_use]
     pub fn requests(&self) -> u64 {

@@ -78,15 +78,16 @@ async fn attempt(
         Some(connection) => connection,
         None => connect(stream, action, cluster, host).await?,
     };
+    stream.state.info.mark(TimePoint::UpstreamPoolReady, stream.now);
     let Ok(_permit) = connection.request_permit() else {
         connection_pool::check_in(connection, stream.now);
         return Err(ErrorKind::Overflow.into());
     };
+    note_connecting(stream, &connection);
     of_route(stream).for_each(|stats| stats.inc(VirtualHostStat::UpstreamRqTotal));
     let info = &mut stream.state.info;
     let local_address = connection.local_address.clone().unwrap_or_else(|| Address::Pipe("".into()));
     info.attempt_connected(connection.id(), local_address, Some(connection.protocol()));
-    info.mark(TimePoint::UpstreamPoolReady, stream.now);
     stream.timers.upstream_by =
         stream.route_timeouts.max_stream_duration.map(|duration| stream.now + duration);
     let received = connection.reader.received_bytes();
@@ -155,6 +156,8 @@ async fn connect(
         Err(error) => Err(error),
     };
     stream.now = Instant::now();
+    // As in Envoy, also when the pool gives none.
+    stream.state.info.mark(TimePoint::UpstreamPoolReady, stream.now);
     connection.map_err(|error| match error {
         PoolError::Overflow => {
             // As in Envoy, no host was tried then.
@@ -168,6 +171,15 @@ async fn connect(
             Error { kind: ErrorKind::ConnectFailure, cause: reason.into() }
         }
     })
+}
+
+/// When the connection was made is told of its first stream only.
+fn note_connecting(stream: &mut HttpStream<'_>, connection: &UpstreamConnection) {
+    if connection.requests() == 1 {
+        let (start, end) = connection.connecting();
+        stream.state.info.mark(TimePoint::UpstreamConnectStart, start);
+        stream.state.info.mark(TimePoint::UpstreamConnectEnd, end);
+    }
 }
 
 /// Takes the response's head in. Answers what takes its place, if a filter wants that.

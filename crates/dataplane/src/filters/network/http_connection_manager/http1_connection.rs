@@ -18,7 +18,7 @@ use crate::error::ErrorKind;
 use crate::http_codec::{Disturbance, Http1Reader, ReadError};
 use crate::http_stream::{Downstream, Finished, HttpStream, StreamState, StreamTimers};
 use crate::stats::{HttpHistogram, HttpStat};
-use crate::stream_info::{ConnectionInfo, TimePoint};
+use crate::stream_info::{ConnectionInfo, Protocol, TimePoint};
 use crate::timer::LazyTimer;
 use crate::transport_sockets::TransportSocket;
 use crate::worker::Worker;
@@ -99,7 +99,9 @@ impl Http1Connection<'_> {
             if self.timers.idle_from(now + lasted) {
                 self.manager.http.inc(HttpStat::DownstreamCxMaxDurationReached);
             }
-            self.info.bytes_sent += state.downstream.wire_bytes();
+            if let Some(stream) = &mut self.info.stream {
+                stream.bytes_sent += state.downstream.wire_bytes();
+            }
             self.worker.give_stream(state);
             match finished {
                 Finished::KeepAlive => {}
@@ -184,6 +186,9 @@ impl Http1Connection<'_> {
         self.requests += 1;
         if !matches!(head, Err(None)) {
             self.counted.begin_http1();
+            if let Some(stream) = &mut self.info.stream {
+                stream.protocol = Some(Protocol::Http11);
+            }
         }
         let (head, error) = match head {
             Ok(head) => (head, None),
@@ -220,7 +225,9 @@ impl Http1Connection<'_> {
         let received = self.reader.received_bytes();
         self.manager.http.add(HttpStat::DownstreamCxRxBytesTotal, received - self.received);
         self.received = received;
-        self.info.bytes_received = received;
+        if let Some(stream) = &mut self.info.stream {
+            stream.bytes_received = received;
+        }
     }
 
     /// The head; the error that it is to be refused with; or neither, when the client is gone before it began a request.

@@ -238,7 +238,6 @@ impl<'a> Session<'a> {
 
     fn note_bytes(&mut self, counted: &Counted) {
         let (received, answered) = (counted.to_upstream.read, counted.to_downstream.read);
-        (self.info.bytes_received, self.info.bytes_sent) = (received, answered);
         let stream = &mut self.stream;
         (stream.bytes_received, stream.bytes_sent) = (received, answered);
         stream.downstream.wire_bytes_received = received;
@@ -294,6 +293,9 @@ impl<'a> Session<'a> {
 impl Drop for Session<'_> {
     fn drop(&mut self) {
         self.log();
+        if let Some(stream) = &mut self.info.stream {
+            std::mem::swap(&mut **stream, &mut self.stream);
+        }
     }
 }
 
