@@ -78,6 +78,30 @@ def test_an_upstream_at_every_endpoint(tmp_path: Any) -> None:
             assert connection.recv(10) == b"hello"
 
 
+def test_the_services_of_a_configuration_by_hand(tmp_path: Any) -> None:
+    configuration = yaml.safe_load(CONFIGURATION.read_text())
+    moved = free_ports.free_ports(free_ports.port_values(configuration))
+    file = tmp_path / "ferryman.yaml"
+    file.write_text(text := yaml.safe_dump(free_ports.with_ports(configuration, moved)))
+    command = [sys.executable, "-m", "ferryman.demo.sample_upstreams", str(file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        names = [process.stdout.readline().split()[0] for _ in range(6)]
+        process.terminate()
+    assert names == ["orders-1", "orders-2", "catalog-1", "catalog-next-1", "staff-1", "echo-1"]
+    assert file.read_text() == text
+
+
+def test_an_upstream_replaces_sockets_only(tmp_path: Any) -> None:
+    file = tmp_path / "notes"
+    file.write_text("mine")
+    with pytest.raises(OSError, match="in use"):
+        SampleUpstream(str(file))
+    assert file.read_text() == "mine"
+    for _ in range(2):
+        SampleUpstream(str(tmp_path / "socket")).close()
+
+
 def test_ports_are_moved_everywhere() -> None:
     tree = {"a": [{"port_value": 1}, {"b": {"port_value": 2, "c": 1}}], "port_value": 0}
     assert free_ports.port_values(tree) == {1, 2}

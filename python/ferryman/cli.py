@@ -243,7 +243,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             standalone_mode=False,
         )
     except click.ClickException as error:
-        hint = f" (see {command.name} --help)" if isinstance(error, click.UsageError) else ""
+        path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else command.name
+        hint = f" (see {path} --help)" if isinstance(error, click.UsageError) else ""
         click.echo(f"error: {error.format_message()}{hint}", err=True)
         sys.exit(1)
     except ConfigError as error:

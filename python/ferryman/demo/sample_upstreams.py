@@ -7,8 +7,8 @@ Owns their behaviour, which the request's query steers, and starting one at each
     delay_ms=300   wait first
     size=1048576   a body of so many bytes
 
-By hand: `python -m ferryman.demo.sample_upstreams 8081 /tmp/app.sock tcp:9000`. Not for load: one thread a
-connection, standard library only.
+By hand: `python -m ferryman.demo.sample_upstreams 8081 /tmp/app.sock tcp:9000`, or with a configuration
+(`ferryman.yaml`) in place of an address for all its endpoints. Not for load: one thread a connection.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ import contextlib
 import os
 import socket
 import socketserver
+import stat
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
@@ -104,8 +106,10 @@ class _UnixServer(_TcpServer):
     allow_reuse_address = False
 
     def server_bind(self) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(str(self.server_address))
+        path = str(self.server_address)
+        # The socket of an earlier run goes; any other file stays, and bind says that the address is in use.
+        if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode):
+            os.unlink(path)
         super().server_bind()
 
 
@@ -180,19 +184,39 @@ def _tcp_clusters(listeners: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def main(arguments: list[str]) -> None:
-    """Serves at each address until Ctrl-C: `8081`, `tcp:9000` or `/path/to.sock`."""
+    """Serves at each address until Ctrl-C: `8081`, `tcp:9000`, `/path/to.sock`, or all of a `.yaml`."""
     if not arguments:
         sys.exit(
-            "usage: python -m ferryman.demo.sample_upstreams ADDRESS…   (8081, tcp:9000 or /path/to.sock)"
+            "usage: python -m ferryman.demo.sample_upstreams ADDRESS…   "
+            "(8081, tcp:9000, /path/to.sock, or a configuration: ferryman.yaml)"
         )
-    for text in arguments:
-        kind = "echo" if text.startswith("tcp:") else "http"
-        place = text.removeprefix("tcp:")
-        address = ("127.0.0.1", int(place)) if place.isdigit() else place
-        upstream = SampleUpstream(address, kind=kind)
-        print(f"{upstream.name} ({kind}) at {text}", flush=True)
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.ExitStack() as running, contextlib.suppress(KeyboardInterrupt):
+        for text in arguments:
+            try:
+                _serve(text, running)
+            except OSError as error:
+                sys.exit(f"error: {text}: {error.strerror}")
         threading.Event().wait()
+
+
+def _serve(text: str, running: contextlib.ExitStack) -> None:
+    if text.endswith((".yaml", ".yml")):
+        import yaml
+
+        configuration = yaml.safe_load(Path(text).read_text())
+        for upstream in running.enter_context(upstreams_for(configuration)):
+            print(f"{upstream.name} at {_shown(upstream.address)}", flush=True)
+        return
+    kind = "echo" if text.startswith("tcp:") else "http"
+    place = text.removeprefix("tcp:")
+    address = ("127.0.0.1", int(place)) if place.isdigit() else place
+    upstream = SampleUpstream(address, kind=kind)
+    running.callback(upstream.close)
+    print(f"{upstream.name} ({kind}) at {text}", flush=True)
+
+
+def _shown(address: Address) -> str:
+    return address if isinstance(address, str) else f"{address[0]}:{address[1]}"
 
 
 if __name__ == "__main__":
