@@ -7,10 +7,11 @@
 //! An idle time-out moves with every byte. Moving a deadline to a later time costs nothing here: the timer
 //! goes off at the earlier time, finds that the deadline has moved, and is armed anew.
 
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Instant;
 
+use tokio::task::unconstrained;
 use tokio::time::Sleep;
 
 /// One timer; takes no memory until it is first armed.
@@ -19,6 +20,8 @@ pub struct LazyTimer {
     sleep: Option<Pin<Box<Sleep>>>,
     /// When `sleep` goes off; none: it has gone off.
     armed: Option<Instant>,
+    /// Whom `sleep` wakes; none: it has not been asked since it was armed.
+    waker: Option<Waker>,
 }
 
 impl LazyTimer {
@@ -42,7 +45,14 @@ impl LazyTimer {
         loop {
             let armed = self.armed.filter(|&armed| armed <= deadline).unwrap_or_else(|| self.arm(deadline));
             let Some(sleep) = self.sleep.as_mut() else { return Poll::Pending };
-            ready!(sleep.as_mut().poll(cx));
+            // To ask costs many times what the rest of this does, and is in vain while the same task is to be woken.
+            let is_known = self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+            if is_known && !sleep.is_elapsed() {
+                return Poll::Pending;
+            }
+            self.waker = Some(cx.waker().clone());
+            // Constrained, it would not note whom to wake when the task has used up its turn.
+            ready!(pin!(unconstrained(sleep.as_mut())).poll(cx));
             self.armed = None;
             if armed == deadline || deadline <= tokio::time::Instant::now().into_std() {
                 return Poll::Ready(());
@@ -57,6 +67,7 @@ impl LazyTimer {
             None => self.sleep = Some(Box::pin(tokio::time::sleep_until(at))),
         }
         self.armed = Some(deadline);
+        self.waker = None;
         deadline
     }
 }
@@ -110,6 +121,31 @@ mod tests {
         assert_eq!(timer.armed, Some(start + seconds(8)));
         poll_fn(|cx| timer.poll_at(cx, Some(start + seconds(9)))).await;
         assert_eq!((now() - start).as_secs(), 9);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn wakes_a_task_that_had_used_up_its_turn() {
+        let (mut timer, start) = (LazyTimer::new(), now());
+        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+        (0..1000).for_each(|number| sender.send(number).unwrap());
+        let mut polls = 0;
+        let passed = poll_fn(|cx| {
+            polls += 1;
+            while polls == 1 && receiver.poll_recv(cx).is_ready() {}
+            assert!(!receiver.is_empty(), "the turn was over before the messages");
+            timer.poll_at(cx, Some(start + seconds(5)))
+        });
+        tokio::time::timeout(seconds(9), passed).await.expect("in time");
+        assert_eq!((now() - start).as_secs(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn wakes_the_task_that_asked_last() {
+        let (mut timer, start) = (LazyTimer::new(), now());
+        let mut nobody = Context::from_waker(Waker::noop());
+        assert!(timer.poll_at(&mut nobody, Some(start + seconds(5))).is_pending());
+        let passed = poll_fn(|cx| timer.poll_at(cx, Some(start + seconds(5))));
+        tokio::time::timeout(seconds(9), passed).await.expect("in time");
     }
 
     #[test]
