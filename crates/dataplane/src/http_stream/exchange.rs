@@ -234,7 +234,11 @@ impl<'c> Exchange<'c> {
                         state.downstream.finish(with_trailers.then(|| reader.trailers()));
                         state.info.mark(TimePoint::LastUpstreamRxByte, stream.now);
                     }
-                    return state.downstream.poll_flush(downstream.socket, cx).map_err(gone);
+                    if state.downstream.poll_flush(downstream.socket, cx).map_err(gone)?.is_ready() {
+                        return Poll::Ready(Ok(()));
+                    }
+                    self.watch(stream, cx)?;
+                    return Poll::Pending;
                 }
                 match reader.poll_data(socket, cx, blocks) {
                     Poll::Ready(Ok(())) => stream.timers.active_at = Instant::now(),
@@ -256,7 +260,10 @@ impl<'c> Exchange<'c> {
                     reader.consume(taken, blocks);
                     state.info.bytes_sent += u64::try_from(taken).unwrap_or(u64::MAX);
                 }
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    self.watch(stream, cx)?;
+                    return Poll::Pending;
+                }
             }
         }
     }
@@ -269,6 +276,11 @@ impl<'c> Exchange<'c> {
                 return Err(ErrorKind::DownstreamDisconnect.into());
             }
         }
+        self.watch(stream, cx)
+    }
+
+    /// Notices that the client leaves, also while it takes nothing. A body is watched by reading it.
+    fn watch(&self, stream: &mut HttpStream<'_>, cx: &mut Context<'_>) -> Result<(), Error> {
         if self.request == Request::Copying { Ok(()) } else { stream.poll_client(cx) }
     }
 

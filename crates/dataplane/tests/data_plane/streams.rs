@@ -2,7 +2,7 @@
 
 use ferryman_dataplane::filters::network::http_connection_manager::WorkerHttpConnectionManager;
 use ferryman_dataplane::stats::{ClusterStat, HttpStat};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::rig::{Rig, connection_manager, read_all, read_until, run, write};
@@ -91,6 +91,27 @@ fn a_client_that_leaves_is_noticed_although_it_has_sent_more() {
         }
         drop(client);
         assert_eq!(read_all(&mut upstream).await, "", "the exchange is given up");
+        let service = rig.worker.process.registry.cluster("service");
+        assert_eq!(service.value(ClusterStat::UpstreamRqTimeout), 0, "at once, not when time is up");
+    });
+}
+
+#[test]
+fn a_client_that_leaves_is_noticed_although_it_takes_nothing() {
+    run(async {
+        let rig = Rig::new(&connection_manager(), Vec::new()).await;
+        let mut client = rig.connect().await;
+        write(&mut client, "GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        let (mut upstream, _) = rig.upstream.accept().await.unwrap();
+        read_until(&mut upstream, "\r\n\r\n").await;
+        write(&mut upstream, "HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n").await;
+        let mut in_vain = 0;
+        while in_vain < 100 {
+            in_vain = if upstream.try_write(&[b'x'; 65_536]).is_ok() { 0 } else { in_vain + 1 };
+            tokio::task::yield_now().await;
+        }
+        client.shutdown().await.unwrap();
+        upstream.read_to_end(&mut Vec::new()).await.expect_err("what was not read is thrown away");
         let service = rig.worker.process.registry.cluster("service");
         assert_eq!(service.value(ClusterStat::UpstreamRqTimeout), 0, "at once, not when time is up");
     });
