@@ -52,6 +52,7 @@ oracle: $(STAMPS)/native $(STAMPS)/oracle
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal tests/oracle
 
 bench: $(STAMPS)/native $(STAMPS)/oracle
+	cargo build --release --locked --quiet -p ferryman-dataplane --example relay_floor
 	$(BIN)/python -m bench $(BENCH)
 
 # What is found goes to fuzz/target/; copy into fuzz/corpus/ what `make test` is to replay.

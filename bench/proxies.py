@@ -18,11 +18,18 @@ from bench.cases import Case
 
 _TYPED = "type.googleapis.com/envoy.extensions.filters."
 _NGINX_STREAM_MODULE = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
+_FLOOR = Path("target/release/examples/relay_floor")
 _NGINX_TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+
+
+FLOOR = "floor"
+"""No proxy, but the least that one can take: `crates/dataplane/examples/relay_floor.rs`."""
 
 
 def present(name: str) -> str | None:
     """The program of a proxy, or None if it is not installed."""
+    if name == FLOOR:
+        return str(_FLOOR.resolve()) if _FLOOR.exists() else None
     beside = Path(sys.executable).parent / name
     return (
         str(beside) if beside.exists() else shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin")
@@ -147,7 +154,17 @@ def _haproxy(case: Case, port: int, upstream: int, folder: Path) -> list[str]:
     return [present("haproxy") or "haproxy", "-db", "-f", str(path)]
 
 
+def _floor(case: Case, port: int, upstream: int, folder: Path) -> list[str]:
+    return [present(FLOOR) or FLOOR, f"127.0.0.1:{port}", f"127.0.0.1:{upstream}"]
+
+
 Starter = Callable[[Case, int, int, Path], list[str]]
 
-PROXIES: dict[str, Starter] = {"ferryman": _ferryman, "envoy": _envoy, "nginx": _nginx, "haproxy": _haproxy}
+PROXIES: dict[str, Starter] = {
+    "ferryman": _ferryman,
+    "envoy": _envoy,
+    "nginx": _nginx,
+    "haproxy": _haproxy,
+    FLOOR: _floor,
+}
 """Name to what writes its configuration and gives its command."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.cases import CASES
 from bench.peers import Measurement, medians
-from bench.proxies import present
+from bench.proxies import FLOOR, present
 from bench.scale import Footprint, IdleConnections
 
 
@@ -28,6 +28,8 @@ def versions(proxies: Sequence[str]) -> dict[str, str]:
     """What each proxy says of its version."""
     found = {}
     for proxy in proxies:
+        if proxy == FLOOR:
+            continue
         flag = "-v" if proxy in ("nginx", "haproxy") else "--version"
         done = subprocess.run([present(proxy) or proxy, flag], capture_output=True, text=True)
         numbers = re.search(r"\d+\.\d+\.\d+", (done.stdout + done.stderr).split("version")[-1])
@@ -52,7 +54,7 @@ def _ratios(row: Mapping[str, float], must: float) -> list[str]:
     if "ferryman" not in row:
         return ["–", "–", "–"]
     ours, envoy = row["ferryman"], row.get("envoy")
-    best = min((value for proxy, value in row.items() if proxy != "ferryman"), default=None)
+    best = min((value for proxy, value in row.items() if proxy not in ("ferryman", FLOOR)), default=None)
     return [
         f"{ours / envoy:.2f}" if envoy else "–",
         f"≤ {must:.2f}",

@@ -9,6 +9,7 @@ import pytest
 from bench import results
 from bench.__main__ import PARTS
 from bench.peers import Measurement
+from bench.proxies import FLOOR
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -33,14 +34,26 @@ def test_a_table_goes_into_each_document_that_has_a_place(tmp_path: Path) -> Non
     assert not results.put_into(documents, "scale", "new")
 
 
+def measured(proxy: str, cost: float) -> Measurement:
+    return Measurement(
+        case="h1", proxy=proxy, cpu_us_per_request=cost, requests_per_s=1, p50="", p99="", memory_mib=1,
+        requests=1, failed=0,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(("ours", "ratio"), [(12.0, "0.24"), (60.0, "1.20")])
 def test_ratios_are_of_medians(ours: float, ratio: str) -> None:
-    def measured(proxy: str, cost: float) -> Measurement:
-        return Measurement(
-            case="h1", proxy=proxy, cpu_us_per_request=cost, requests_per_s=1, p50="", p99="", memory_mib=1,
-            requests=1, failed=0,
-        )  # fmt: skip
-
     rows = [measured("ferryman", ours), *(measured("envoy", cost) for cost in (10.0, 50.0, 90.0))]
     _, _, row = results.peers_table(rows, ["ferryman", "envoy"]).splitlines()
     assert [cell.strip() for cell in row.split("|")[2:5]] == [f"{ours:.1f}", "50.0", ratio]
+
+
+def test_the_floor_is_no_peer() -> None:
+    rows = [
+        measured("ferryman", 12.0),
+        measured("envoy", 30.0),
+        measured("nginx", 15.0),
+        measured(FLOOR, 6.0),
+    ]
+    _, _, row = results.peers_table(rows, ["ferryman", "envoy", "nginx", FLOOR]).splitlines()
+    assert row.rstrip(" |").endswith("0.80")
