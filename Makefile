@@ -74,8 +74,9 @@ $(STAMPS)/venv:
 	@$(PYTHON) -m venv $(VENV) \
 	  || { echo 'python -m venv failed; on Debian: apt install python3-venv' >&2; exit 1; }
 	@mkdir -p $(STAMPS)
-	# Dependency groups need pip 25.1.
-	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
+	@echo 'Making $(VENV) and fetching what building and testing need …'
+	@# Dependency groups need pip 25.1.
+	@$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
 	@touch $@
 
 $(STAMPS)/packages: $(STAMPS)/venv pyproject.toml
@@ -92,5 +93,6 @@ $(STAMPS)/profile-$(PROFILE): $(STAMPS)/venv
 	@touch $@
 
 $(STAMPS)/native: $(STAMPS)/packages $(STAMPS)/profile-$(PROFILE) $(RUST_SOURCES)
-	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --locked --quiet --profile $(PROFILE)
+	@echo 'Building the data plane ($(PROFILE)): a few minutes the first time, then only what changed …'
+	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --locked --quiet --profile $(PROFILE)
 	@touch $@

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -287,6 +288,33 @@ def test_check_of_a_missing_file_goes_on(run: Run, tmp_path: Any) -> None:
     assert "/nowhere/e.yaml: error: cannot be read" in out and "bad.yaml:1:1" in out
     _, out, _ = run("check", "--format", "json", "/nowhere/e.yaml")
     assert '"file": "/nowhere/e.yaml"' in out
+
+
+def test_check_ends_with_a_count(run: Run, tmp_path: Any) -> None:
+    bad, warned = tmp_path / "bad.yaml", tmp_path / "warned.yaml"
+    bad.write_text(BAD)
+    warned.write_text(GOOD + "node: {}\nnode: {}\n")
+    lines = run("check", str(bad), str(warned))[1].splitlines()
+    assert f"configuration '{bad}' has 2 errors" in lines
+    assert lines[-1] == f"configuration '{warned}' OK, 1 warning"
+
+
+def test_check_reads_standard_input(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for text, code, place in ((GOOD, 0, "configuration '-' OK"), (BAD, 1, "<stdin>:1:1: error: ")):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+        ended, out, _ = run("check", "-")
+        assert ended == code and place in out
+
+
+@pytest.mark.parametrize("name", ["there", "envoy.yaml", "no/envoy.json"])
+def test_a_file_alone_is_told_of_its_flag(
+    name: str, run: Run, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").write_text(GOOD)
+    code, out, err = run(name)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert f"ferryman -c {name}" in err
 
 
 def test_quick_prints_its_configuration(run: Run) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import resource
@@ -58,8 +59,8 @@ def bootstrap(port: int = 0, **more: Any) -> dict[str, Any]:
     return {"admin": {"address": address(0)}, "static_resources": {"listeners": [listener]}}
 
 
-def address(port: int) -> dict[str, Any]:
-    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+def address(port: int, ip: str = "127.0.0.1") -> dict[str, Any]:
+    return {"socket_address": {"address": ip, "port_value": port}}
 
 
 class Running:
@@ -245,6 +246,34 @@ def test_a_port_in_use(tmp_path: Path) -> None:
         assert_one_clear_line(run(bootstrap(port), tmp_path, "-l", "off"), f"127.0.0.1:{port}", "in use")
 
 
+def test_a_port_that_another_proxy_has(start: Start, tmp_path: Path) -> None:
+    port = start(bootstrap()).listener()[1]
+    for word in ("another process listens there", f"cannot bind '127.0.0.1:{port}'"):
+        assert_one_clear_line(run(bootstrap(port), tmp_path, "-l", "off"), word)
+    everywhere = bootstrap(port)
+    everywhere["static_resources"]["listeners"][0]["address"] = address(port, "0.0.0.0")
+    assert_one_clear_line(run(everywhere, tmp_path, "-l", "off"), f"0.0.0.0:{port}", "in use")
+
+
+def test_a_hot_restart_shares_the_port(start: Start) -> None:
+    first = start(bootstrap())
+    second = start(bootstrap(first.listener()[1]), "--restart-epoch", "1")
+    assert second.listener() == first.listener()
+    assert first.end(signal.SIGTERM)[0] == 0
+    assert second.status_of_a_request() == 200
+
+
+def test_two_listeners_of_one_proxy_may_share_a_port(start: Start) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    configuration = bootstrap(port)
+    listeners = configuration["static_resources"]["listeners"]
+    listeners.append(listeners[0] | {"name": "everywhere", "address": address(port, "0.0.0.0")})
+    running = start(configuration)
+    assert len(json.loads(running.page("/listeners?format=json"))["listener_statuses"]) == 2
+
+
 def test_an_admin_port_in_use(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -271,6 +300,21 @@ def test_an_access_log_that_cannot_be_opened(tmp_path: Path) -> None:
     # A place in the configuration, so the line is followed by an excerpt.
     assert err.count(": error: ") == 1
     assert "cannot open /nowhere/access.log: there is no folder /nowhere" in err.splitlines()[0]
+
+
+def test_an_access_log_without_permission(tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir(mode=0o555)
+    configuration = bootstrap(access_log=access_log_to(folder / "access.log"))
+    code, err = run(configuration, tmp_path, "-l", "off", preexec_fn=mind_file_modes)
+    assert code == 1 and err.count(": error: ") == 1
+    assert f"cannot open {folder}/access.log: permission denied" in err.splitlines()[0]
+
+
+def mind_file_modes() -> None:
+    """Takes CAP_DAC_OVERRIDE from what is executed next; only root has it."""
+    pr_capbset_drop, cap_dac_override = 24, 1
+    ctypes.CDLL(None).prctl(pr_capbset_drop, cap_dac_override, 0, 0, 0)
 
 
 def test_too_few_descriptors(tmp_path: Path) -> None:

@@ -45,6 +45,18 @@ class EnvoyCommandLine(click.Command):
 class Front(EnvoyCommandLine, click.Group):
     """Envoy's flags, or a command."""
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """A file where a command should stand was meant for `-c`."""
+        if args[0] not in self.commands and _looks_like_a_file(args[0]):
+            raise click.UsageError(f"a configuration file comes after -c: ferryman -c {args[0]}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+def _looks_like_a_file(argument: str) -> bool:
+    return os.path.exists(argument) or argument.endswith((".yaml", ".yml", ".json", ".pb", ".pb_text"))
+
 
 def _without_ignored(args: Sequence[str], commands: Any) -> list[str]:
     for index, argument in enumerate(args):
@@ -152,7 +164,10 @@ ferryman.add_command(envoy)
 )
 @click.pass_context
 def check(context: click.Context, files: tuple[str, ...], form: str) -> None:
-    """Check configuration files; every error is told at once. Ends with 1 if there is any."""
+    """Check configuration files; every error is told at once. Ends with 1 if there is any.
+
+    - is standard input, as YAML or JSON.
+    """
     from ferryman.config import report
 
     found = [(name, _problems_of(name, context.obj)) for name in files]
@@ -160,7 +175,7 @@ def check(context: click.Context, files: tuple[str, ...], form: str) -> None:
         for name, problems in found:
             if len(problems):
                 click.echo(problems.as_text())
-            click.echo(f"configuration '{name}' {'has errors' if problems.has_errors else 'OK'}")
+            click.echo(f"configuration '{name}' {report.verdict(problems)}")
     else:
         every = [problem for _, problems in found for problem in problems]
         click.echo(report.as_json(every) if form == "json" else report.as_sarif(every, __version__))
@@ -173,10 +188,16 @@ def _problems_of(name: str, options: Options) -> Problems:
 
     from ferryman.config.pipeline import check_bootstrap
     from ferryman.config.problems import Place, Problems
+    from ferryman.config.source import Source
     from ferryman.proxy import load_options_of, sources_of
 
     try:
-        return check_bootstrap(sources_of(replace(options, config_path=name)), load_options_of(options))
+        if name == "-":
+            text = [Source("<stdin>", sys.stdin.buffer.read(), "yaml")]
+            sources = text + sources_of(replace(options, config_path=""))
+        else:
+            sources = sources_of(replace(options, config_path=name))
+        return check_bootstrap(sources, load_options_of(options))
     except SourceError as error:
         unreadable = Problems()
         unreadable.add_at("unreadable", Place(name), str(error).removeprefix(f"{name}: "))

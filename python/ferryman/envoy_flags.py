@@ -24,7 +24,6 @@ WITHOUT_MEANING = {
     "base_id": f"{_NO_HOT_RESTART}, so processes need no ID to stay apart",
     "use_dynamic_base_id": f"{_NO_HOT_RESTART}, so processes need no ID to stay apart",
     "base_id_path": f"{_NO_HOT_RESTART}, so there is no ID to write",
-    "restart_epoch": f"{_NO_HOT_RESTART}; no parent process is asked for its sockets",
     "parent_shutdown_time_s": f"{_NO_HOT_RESTART}, so no parent to shut down",
     "skip_hot_restart_on_no_parent": f"{_NO_HOT_RESTART}, so no parent to look for",
     "skip_hot_restart_parent_stats": f"{_NO_HOT_RESTART}, so no parent to copy stats from",
@@ -76,6 +75,8 @@ def flags() -> list[click.Parameter]:
         _text("--service-node", help="Name of this node."),
         _text("--service-zone", help="Zone of this node."),
         _text("--admin-address-path", help="File that the admin address is written to."),
+        _number("--restart-epoch", 0,
+                help="Above 0, ports may be shared with a process that listens on them already."),
         _number("--drain-time-s", 600, help="Seconds that a drain may take."),
         _choice("--drain-strategy", ["gradual", "immediate"], help="How connections are asked to close."),
         _number("--file-flush-interval-msec", 10_000, help="Milliseconds between flushes of access logs."),
@@ -111,7 +112,6 @@ def _without_meaning_flags() -> list[click.Parameter]:
     """They are not shown by `--help` one by one; `THE_OTHER_FLAGS` names them."""
     declared: dict[str, Any] = {
         "base_id": {"type": click.INT, "callback": _uint32, "default": 0},
-        "restart_epoch": {"type": click.INT, "callback": _uint32, "default": 0},
         "parent_shutdown_time_s": {"type": click.INT, "callback": _uint32, "default": 900},
         "disabled_extensions": {"default": "", "callback": _extension_names},
         "local_address_ip_version": {"type": click.Choice(["v4", "v6"]), "default": "v4"},

@@ -28,6 +28,7 @@ from ferryman.admin.server_info import server_info
 from ferryman.config.pipeline import LoadOptions, Lowered, load_bootstrap, read_sources
 from ferryman.errors import StartError
 from ferryman.options import Options
+from ferryman.ports_in_use import refuse_ports_in_use
 from ferryman.process_limits import allow_core_dumps, raise_descriptor_limit
 
 if TYPE_CHECKING:
@@ -97,6 +98,8 @@ class Proxy:
             allow_core_dumps()
         addresses = sum(len(listener.addresses) for listener in lowered.listeners)
         raise_descriptor_limit(lowered.bootstrap.concurrency, addresses)
+        if not self._options.restart_epoch:
+            refuse_ports_in_use(lowered.listeners)
         running = self._running = RunningConfig(
             options=self._options,
             bootstrap=lowered.message,

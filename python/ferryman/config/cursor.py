@@ -68,6 +68,10 @@ class Cursor:
     def _at(self, message: Message, *steps: str | int) -> Cursor:
         return Cursor(message, self.problems, self.origin, self, steps)
 
+    def below(self, message: Message, *steps: str | int) -> Cursor:
+        """A message within this one at a way that is not that of its fields, such as a key of a Struct."""
+        return self._at(message, *steps)
+
     def get(self, field: str) -> Any:
         """The value of a scalar or enum field (its number), a repeated scalar or a map of scalars."""
         return getattr(self.message, field)

@@ -123,20 +123,26 @@ def _argument_complaint(name: str, argument: str) -> str | None:
 
 
 def lower_json_format(cursor: Cursor, struct: Any, field: str | None) -> model.JsonObject:
-    """A Struct whose strings are formats. Fields come out by name: that is Envoy's order in the log."""
-    fields = [(name, _json_value(cursor, struct.fields[name], field)) for name in sorted(struct.fields)]
+    """A Struct whose strings are formats. Fields come out by name: that is Envoy's order in the log.
+
+    `struct` is the value of `field` of the cursor, or what the cursor stands on if that is None. What is wrong
+    with a format is reported at its key.
+    """
+    here = cursor if field is None else cursor.below(struct, field)
+    fields = [(name, _json_value(here.below(struct.fields[name], name))) for name in sorted(struct.fields)]
     return model.JsonObject(fields=fields)
 
 
-def _json_value(cursor: Cursor, value: Any, field: str | None) -> model.JsonValue:
+def _json_value(cursor: Cursor) -> model.JsonValue:
+    value = cursor.message
     kind = value.WhichOneof("kind")
     if kind == "string_value":
-        return model.JsonFormat(format=lower_format(cursor, value.string_value, field))
+        return model.JsonFormat(format=lower_format(cursor, value.string_value, None))
     if kind == "struct_value":
-        return lower_json_format(cursor, value.struct_value, field)
+        return lower_json_format(cursor, value.struct_value, None)
     if kind == "list_value":
-        elements = [_json_value(cursor, item, field) for item in value.list_value.values]
-        return model.JsonArray(elements=elements)
+        items = enumerate(value.list_value.values)
+        return model.JsonArray(elements=[_json_value(cursor.below(item, index)) for index, item in items])
     if kind == "number_value":
         return model.JsonNumber(value=value.number_value)
     if kind == "bool_value":

@@ -71,7 +71,7 @@ def validate_and_lower(cursor: Cursor, options: LoadOptions) -> Lowered | None:
     resources = read_static_resources(cursor)
     clusters = _lower_clusters(resources, references)
     listeners = lower_listeners(resources, references)
-    if not _lacks_clusters(resources):
+    if not _lacks_clusters(cursor, resources):
         references.check()
     if cursor.problems.has_errors:
         return None
@@ -89,12 +89,15 @@ def _worth_telling(problems: Problems, options: LoadOptions) -> list[Problem]:
     return [warning for warning in problems.warnings if warning.code != quiet]
 
 
-def _lacks_clusters(resources: Cursor) -> bool:
+def _lacks_clusters(root: Cursor, resources: Cursor) -> bool:
     """Whether a cluster or its name could not be read, so that a name nobody has proves nothing."""
-    if not resources.problems.has_errors:
+    problems = root.problems
+    if not problems.has_errors:
         return False
-    unread = resources.is_doubtful() or resources.is_doubtful("clusters")
-    return unread or any(not item.get("name") for item in resources.items("clusters"))
+    # The whole list may stand at the wrong depth, or under a misspelt `static_resources`.
+    unread = root.is_doubtful() or resources.is_doubtful() or resources.is_doubtful("clusters")
+    misplaced = any(problem.path[-1:] == ("clusters",) for problem in problems.errors)
+    return unread or misplaced or any(not item.get("name") for item in resources.items("clusters"))
 
 
 def _lower_clusters(resources: Cursor, references: References) -> list[model.Cluster]:

@@ -30,6 +30,17 @@ def text(problems: Problems, *, limit: int = 100, excerpts: bool = True) -> str:
     return "\n".join(blocks)
 
 
+def verdict(problems: Problems) -> str:
+    """The last words on a configuration: `OK`, `OK, 1 warning`, `has 2 errors, 1 warning`."""
+    errors, warnings = problems.count(Severity.ERROR), problems.count(Severity.WARNING)
+    told = [f"has {_counted(errors, 'error')}" if errors else "OK"]
+    return ", ".join(told + ([_counted(warnings, "warning")] if warnings else []))
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def _block(problem: Problem, excerpts: bool) -> str:
     place = str(problem.place)
     head = f"{place}: " if place else ""
