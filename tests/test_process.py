@@ -368,3 +368,27 @@ def test_traffic_goes_on_while_python_is_stuck(start: Start, tmp_path: Path) -> 
     assert "server.live: 1" in running.page("/stats")
     assert running.page("/clusters") == ""
     assert time.monotonic() - before < 10
+
+
+DROPPED = """
+import socket, sys
+from ferryman import Proxy
+proxy, at_exit = Proxy.from_file(sys.argv[1]), Proxy.from_file(sys.argv[1])
+proxy.start()
+at_exit.start()
+host, port = proxy.listener_addresses["l"][0].split(":")
+socket.create_connection((host, int(port)), 5).close()
+del proxy
+try:
+    socket.create_connection((host, int(port)), 5)
+except ConnectionRefusedError:
+    print("closed")
+"""
+
+
+def test_a_proxy_that_nobody_holds_any_more_is_closed(tmp_path: Path) -> None:
+    configuration = tmp_path / "proxy.json"
+    configuration.write_text(json.dumps(bootstrap()))
+    command = [sys.executable, "-c", DROPPED, str(configuration)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (ended.stdout, ended.returncode) == ("closed\n", 0), ended.stderr

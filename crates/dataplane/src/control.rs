@@ -11,17 +11,19 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::admin::{self, DrainRequest, ProxyState};
 use crate::application_log::{self, Component, Level};
 use crate::proxy::Event;
 use crate::state::State;
+use crate::stats::ServerStat;
 use crate::worker::{Command, WorkerThread};
 
-/// How often it is looked whether the workers have ended.
-const END_CHECK: Duration = Duration::from_millis(5);
+mod signals;
+
+pub(crate) use signals::FormerHandlers;
+use signals::Signals;
 
 /// What the control thread is told to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,34 +43,18 @@ pub(crate) struct Control {
     pub(crate) state: Arc<State>,
     pub(crate) orders: UnboundedReceiver<Order>,
     pub(crate) workers: Vec<WorkerThread>,
+    pub(crate) ended_workers: UnboundedReceiver<usize>,
     pub(crate) admin: Option<admin::Listener>,
     pub(crate) events: Sender<Event>,
     pub(crate) stats_flush_interval: Duration,
     pub(crate) signals: bool,
 }
 
-/// The signals that it takes. A signal that nobody takes stays what it was.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    reopen: Signal,
-    hang_up: Signal,
-}
-
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        Ok(Signals {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            reopen: signal(SignalKind::user_defined1())?,
-            hang_up: signal(SignalKind::hangup())?,
-        })
-    }
-}
-
 /// What happened.
 enum Happened {
     Order(Order),
+    /// A worker's thread has ended.
+    WorkerEnded(usize),
     Reopen,
     Nothing,
 }
@@ -105,19 +91,56 @@ impl Control {
             match self.next(signals.as_mut()).await {
                 Happened::Order(Order::DrainListeners(request)) => self.drain_listeners(request),
                 Happened::Order(Order::End { drain }) => return self.end(drain, signals.as_mut()).await,
+                Happened::WorkerEnded(index) => {
+                    self.lose_worker(index);
+                    if self.workers.iter().all(WorkerThread::is_joined) {
+                        return self.end(false, signals.as_mut()).await;
+                    }
+                }
                 Happened::Reopen => self.state.reopen_logs(),
                 Happened::Nothing => {}
             }
         }
     }
 
+    fn join_worker(&mut self, index: usize) {
+        if self.workers.get_mut(index).is_some_and(WorkerThread::join) {
+            self.state.process.server.add(ServerStat::EnvoyBugFailures, 1);
+            let text = format!("worker {index} was ended by a panic");
+            application_log::write(Component::EnvoyBug, Level::Critical, text);
+        }
+    }
+
+    /// A worker has ended unasked. Its connections and listening sockets are closed with its thread, so that the system
+    /// gives new connections to the workers that are left; without any, the process ends.
+    fn lose_worker(&mut self, index: usize) {
+        self.join_worker(index);
+        let left = self.workers.iter().filter(|worker| !worker.is_joined()).count();
+        let text = format!(
+            "worker {index} has ended unasked: its connections are lost, its listening sockets are closed; \
+             {left} workers go on"
+        );
+        application_log::write(Component::Main, Level::Critical, text);
+    }
+
     async fn next(&mut self, signals: Option<&mut Signals>) -> Happened {
-        let order = self.orders.recv();
+        let order = async {
+            let order = self.orders.recv().await;
+            order.map_or(Happened::Order(Order::End { drain: false }), Happened::Order)
+        };
+        let ended = async {
+            match self.ended_workers.recv().await {
+                Some(index) => Happened::WorkerEnded(index),
+                // All have been told of.
+                None => std::future::pending().await,
+            }
+        };
         let Some(signals) = signals else {
-            return order.await.map_or(Happened::Order(Order::End { drain: false }), Happened::Order);
+            return tokio::select! { order = order => order, ended = ended => ended };
         };
         tokio::select! {
-            order = order => order.map_or(Happened::Order(Order::End { drain: false }), Happened::Order),
+            order = order => order,
+            ended = ended => ended,
             _ = signals.terminate.recv() => Happened::Order(Order::End { drain: true }),
             _ = signals.interrupt.recv() => Happened::Order(Order::End { drain: true }),
             _ = signals.reopen.recv() => Happened::Reopen,
@@ -168,22 +191,18 @@ impl Control {
         self.stop_listening(&Command::StopListening { inbound_only: false });
         let deadline = Instant::now() + drain_time;
         self.workers.iter().for_each(|worker| worker.send(Command::End(deadline)));
-        let mut check = tokio::time::interval(END_CHECK);
-        while !self.workers.iter().all(WorkerThread::is_ended) {
-            tokio::select! {
-                _ = check.tick() => {}
-                happened = self.next(signals.as_deref_mut()) => match happened {
-                    Happened::Order(Order::End { .. }) => {
-                        let now = Instant::now();
-                        self.workers.iter().for_each(|worker| worker.send(Command::End(now)));
-                    }
-                    // A drain may take long enough for logs to be rotated.
-                    Happened::Reopen => self.state.reopen_logs(),
-                    Happened::Order(Order::DrainListeners(_)) | Happened::Nothing => {}
-                },
+        while !self.workers.iter().all(WorkerThread::is_joined) {
+            match self.next(signals.as_deref_mut()).await {
+                Happened::Order(Order::End { .. }) => {
+                    let now = Instant::now();
+                    self.workers.iter().for_each(|worker| worker.send(Command::End(now)));
+                }
+                Happened::WorkerEnded(index) => self.join_worker(index),
+                // A drain may take long enough for logs to be rotated.
+                Happened::Reopen => self.state.reopen_logs(),
+                Happened::Order(Order::DrainListeners(_)) | Happened::Nothing => {}
             }
         }
-        self.workers.iter_mut().for_each(WorkerThread::join);
     }
 }
 

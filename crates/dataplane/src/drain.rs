@@ -118,8 +118,8 @@ impl Drain {
     }
 }
 
-/// The open downstream connections of a worker: how many there are, and how to wake those that wait for nothing but a
-/// client's next request.
+/// The open downstream connections of a worker: how many there are, from the moment that each is accepted, and how to wake
+/// those that wait for nothing but a client's next request.
 #[derive(Debug, Default)]
 pub struct Connections {
     seats: RefCell<Vec<Seat>>,
@@ -134,14 +134,19 @@ struct Seat {
 }
 
 impl Connections {
-    /// Enters a connection; it leaves when the answer is dropped.
+    /// Counts a connection as open until the answer is dropped.
+    pub fn open(self: &std::rc::Rc<Self>) -> OpenConnection {
+        self.count.set(self.count.get() + 1);
+        OpenConnection(std::rc::Rc::clone(self))
+    }
+
+    /// A place among those that `wake_all` wakes; it is given back when the answer is dropped.
     pub fn enter(self: &std::rc::Rc<Self>) -> Entered {
         let index = self.free.borrow_mut().pop().unwrap_or_else(|| {
             let mut seats = self.seats.borrow_mut();
             seats.push(Seat { waker: None });
             seats.len() - 1
         });
-        self.count.set(self.count.get() + 1);
         Entered { connections: std::rc::Rc::clone(self), index }
     }
 
@@ -196,6 +201,16 @@ impl Drop for Entered {
             seat.waker = None;
         }
         connections.free.borrow_mut().push(self.index);
+    }
+}
+
+/// An open connection: the worker does not end before it.
+#[derive(Debug)]
+pub struct OpenConnection(std::rc::Rc<Connections>);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        let connections = &self.0;
         connections.count.set(connections.count.get().saturating_sub(1));
         if connections.count() == 0 {
             if let Some(waker) = connections.emptied.borrow_mut().take() {
@@ -253,13 +268,19 @@ mod tests {
         let connections = Rc::new(Connections::default());
         let first = connections.enter();
         let second = connections.enter();
-        assert_eq!(connections.count(), 2);
         drop(first);
         let third = connections.enter();
         assert_eq!((second.index, third.index), (1, 0));
+    }
+
+    #[test]
+    fn the_worker_does_not_end_before_its_connections() {
+        let connections = Rc::new(Connections::default());
+        let (first, second) = (connections.open(), connections.open());
         let mut cx = Context::from_waker(Waker::noop());
+        drop(first);
         assert!(connections.poll_empty(&mut cx).is_pending());
-        drop((second, third));
+        drop(second);
         assert!(connections.poll_empty(&mut cx).is_ready());
     }
 }

@@ -18,6 +18,7 @@ use tokio::task::AbortHandle;
 use crate::access_loggers::{AccessLogSet, LogWriterHandle};
 use crate::application_log::{self, Component, Level};
 use crate::connection_id::next_connection_id;
+use crate::drain::OpenConnection;
 use crate::filter_chain::{ConnectionFacts, FilterChainMatcher};
 use crate::filters::network::{NetworkFilter, ServeConnection, WorkerNetworkFilter};
 use crate::format::{AccessLogType, FormatContext};
@@ -355,7 +356,9 @@ fn spawn_connection(
         return listener.log(worker, &mut info);
     };
     info.filter_chain_name = Arc::clone(&chain.name);
-    let connection = Connection { worker: Rc::clone(worker), info, counted: Counted::new(listener, start) };
+    let open = worker.connections.open();
+    let connection =
+        Connection { worker: Rc::clone(worker), info, counted: Counted::new(listener, start), _open: open };
     match &chain.filter {
         Some(WorkerNetworkFilter::HttpConnectionManager(filter)) => {
             tokio::task::spawn_local(serve(Rc::clone(filter), connection, socket));
@@ -375,6 +378,7 @@ struct Connection {
     worker: Rc<Worker>,
     info: Box<ConnectionInfo>,
     counted: Counted,
+    _open: OpenConnection,
 }
 
 impl Drop for Connection {
@@ -390,3 +394,6 @@ async fn serve<F: ServeConnection>(filter: Rc<F>, mut connection: Connection, so
     let served = pin!(filter.serve(worker, socket, &mut connection.info));
     worker.contain_panic(served).await;
 }
+
+#[cfg(test)]
+mod tests;

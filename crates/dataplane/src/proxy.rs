@@ -14,7 +14,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use crate::access_loggers::{AccessLogSet, LogWriter};
 use crate::admin::{self, ListenerStatus, PythonPage, PythonPages, PythonRequest};
 use crate::cluster::Cluster;
-use crate::control::{Control, Order};
+use crate::control::{Control, FormerHandlers, Order};
 use crate::drain::Drain;
 use crate::listener::{BoundSocket, CompileContext, Listener, bind};
 use crate::matcher::StringMatcher;
@@ -62,6 +62,7 @@ pub struct Proxy {
     admin_address: Option<Address>,
     orders: Option<UnboundedReceiver<Order>>,
     control: Option<JoinHandle<()>>,
+    former_handlers: Option<FormerHandlers>,
     event_sender: Sender<Event>,
     events: Arc<Mutex<Receiver<Event>>>,
 }
@@ -110,6 +111,7 @@ impl Proxy {
             admin_address: None,
             orders: Some(orders),
             control: None,
+            former_handlers: None,
             event_sender,
             events: Arc::new(Mutex::new(events)),
         })
@@ -170,10 +172,12 @@ impl Proxy {
         let text = |error: io::Error| format!("cannot start: {error}");
         let clusters = u32::try_from(applied.snapshot.clusters().len()).unwrap_or(u32::MAX);
         self.state.process_stats.clusters_added(clusters);
+        let (ended_sender, ended_workers) = unbounded_channel();
         let mut workers = Vec::with_capacity(self.state.process.workers);
         for index in 0..self.state.process.workers {
             let snapshot = Arc::clone(&applied.snapshot);
-            let worker = WorkerThread::start(index, &self.state.process, self.state.logs.clone(), snapshot);
+            let (process, logs) = (&self.state.process, self.state.logs.clone());
+            let worker = WorkerThread::start(index, process, logs, snapshot, ended_sender.clone());
             workers.push(worker.map_err(text)?);
         }
         let listeners = u32::try_from(applied.listeners.len()).unwrap_or(u32::MAX);
@@ -189,11 +193,13 @@ impl Proxy {
             state: Arc::clone(&self.state),
             orders,
             workers,
+            ended_workers,
             admin: applied.admin,
             events: self.event_sender.clone(),
             stats_flush_interval: Duration::from_millis(self.bootstrap.stats_flush_interval_ms),
             signals,
         };
+        self.former_handlers = signals.then(FormerHandlers::remember);
         let (started, answer) = channel();
         let thread = std::thread::Builder::new().name("control".to_owned());
         self.control = Some(thread.spawn(move || control.run(&started)).map_err(text)?);
@@ -216,7 +222,8 @@ impl Proxy {
         }
     }
 
-    /// Ends and joins all threads, writes what is left of the logs. May be called more than once.
+    /// Ends and joins all threads, writes what is left of the logs, then gives the program its signals back. May be called
+    /// more than once.
     pub fn close(&mut self) {
         self.applied = None;
         if let Some(control) = self.control.take() {
@@ -235,6 +242,7 @@ impl Proxy {
             writer.finish();
         }
         crate::application_log::flush();
+        self.former_handlers = None;
     }
 
     /// Name and address of each bound listener, in the order of the configuration.
@@ -302,5 +310,52 @@ fn status(listener: &Arc<Listener>, sockets: &[Vec<BoundSocket>]) -> ServedListe
         status: ListenerStatus { name: Arc::clone(&listener.name), local_addresses },
         is_inbound: listener.model.traffic_direction == model::listener::TrafficDirection::Inbound,
         is_stopped: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One whose workers do `work`, and its control thread's last word.
+    fn served_by(work: fn()) -> (Proxy, bool) {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/model/minimal.msgpack");
+        #[derive(serde::Deserialize)]
+        struct Golden {
+            bootstrap: Bootstrap,
+        }
+        let golden: Golden = rmp_serde::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let bootstrap = Bootstrap { admin: None, ..golden.bootstrap };
+        let mut proxy = Proxy::new(bootstrap, Presentation::default()).unwrap();
+        let (ended_sender, ended_workers) = unbounded_channel();
+        let spawn = |index| {
+            let ended = ended_sender.clone();
+            WorkerThread::spawn(index, ended, move |_commands| work()).unwrap()
+        };
+        let control = Control {
+            state: Arc::clone(&proxy.state),
+            orders: proxy.orders.take().unwrap(),
+            workers: (0..2).map(spawn).collect(),
+            ended_workers,
+            admin: None,
+            events: proxy.event_sender.clone(),
+            stats_flush_interval: Duration::from_secs(5),
+            signals: false,
+        };
+        let (started, _answer) = channel();
+        proxy.control = Some(std::thread::spawn(move || control.run(&started)));
+        let last = proxy.events().next(Some(Duration::from_secs(9)));
+        (proxy, matches!(last, Some(Event::Stopped)))
+    }
+
+    #[test]
+    fn workers_that_end_unasked_are_counted_and_without_any_the_process_ends() {
+        let count =
+            |proxy: &Proxy| proxy.state.process.server.value(crate::stats::ServerStat::EnvoyBugFailures);
+        let (mut proxy, has_ended) = served_by(|| panic!("on purpose"));
+        assert!(has_ended && count(&proxy) == 2);
+        proxy.close();
+        let (_proxy, has_ended) = served_by(|| {});
+        assert!(has_ended);
     }
 }

@@ -16,7 +16,7 @@ use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tokio::runtime::{Builder, LocalOptions};
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc;
 
 use crate::access_loggers::{LogWriterHandle, WorkerLogs};
@@ -149,7 +149,7 @@ impl Worker {
         let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).ok();
         if done.is_none() {
             self.process.server.add(ServerStat::EnvoyBugFailures, 1);
-            let text = "a connection was ended by a panic";
+            let text = "a panic was contained: what it belonged to, a connection as a rule, has ended";
             application_log::write(Component::EnvoyBug, Level::Critical, text);
         }
         done
@@ -173,25 +173,36 @@ impl WorkerThread {
         process: &Arc<Process>,
         logs: LogWriterHandle,
         snapshot: Arc<Snapshot>,
+        ended: EndedWorkers,
     ) -> io::Result<Self> {
-        let (commands, inbox) = mpsc::unbounded_channel();
-        let runtime_options = LocalOptions::default();
         let process = Arc::clone(process);
         // The runtime is made here only to learn whether it can be: it must live on its own thread.
-        drop(Builder::new_current_thread().enable_all().build_local(runtime_options)?);
-        let thread = std::thread::Builder::new().name(format!("worker_{index}")).spawn(move || {
-            let runtime =
-                match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
-                    Ok(runtime) => runtime,
-                    Err(error) => {
-                        let text = format!("worker {index} cannot start: {error}");
-                        return application_log::write(Component::Main, Level::Critical, text);
-                    }
-                };
-            runtime.block_on(async move {
+        drop(runtime()?);
+        Self::spawn(index, ended, move |inbox| match runtime() {
+            Ok(runtime) => runtime.block_on(async move {
                 let worker = Rc::new(Worker::new(index, process, logs.worker(), snapshot));
                 run(&worker, inbox, logs.flush_interval()).await;
-            });
+            }),
+            Err(error) => {
+                let text = format!("worker {index} cannot start: {error}");
+                application_log::write(Component::Main, Level::Critical, text);
+            }
+        })
+    }
+
+    /// Starts a thread that does `work` with the commands it is sent, and tells `ended` when it is over.
+    ///
+    /// # Errors
+    /// The system has no more threads.
+    pub(crate) fn spawn(
+        index: usize,
+        ended: EndedWorkers,
+        work: impl FnOnce(mpsc::UnboundedReceiver<Command>) + Send + 'static,
+    ) -> io::Result<Self> {
+        let (commands, inbox) = mpsc::unbounded_channel();
+        let thread = std::thread::Builder::new().name(format!("worker_{index}")).spawn(move || {
+            let _last_word = LastWord { index, ended };
+            work(inbox);
         })?;
         Ok(WorkerThread { commands, thread: Some(thread) })
     }
@@ -208,20 +219,36 @@ impl WorkerThread {
         self.commands.clone()
     }
 
-    /// Whether the thread has ended.
+    /// Whether the thread was joined.
     #[must_use]
-    pub fn is_ended(&self) -> bool {
-        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    pub fn is_joined(&self) -> bool {
+        self.thread.is_none()
     }
 
-    /// Waits for the thread's end. `End` must have been sent.
-    pub fn join(&mut self) {
-        if let Some(thread) = self.thread.take() {
-            if thread.join().is_err() {
-                application_log::write(Component::Main, Level::Critical, "a worker ended by a panic");
-            }
-        }
+    /// Joins the thread, which has said its last word. Answers whether a panic ended it.
+    pub fn join(&mut self) -> bool {
+        self.thread.take().is_some_and(|thread| thread.join().is_err())
     }
+}
+
+/// Where threads tell that they have ended, by their index.
+pub type EndedWorkers = mpsc::UnboundedSender<usize>;
+
+/// Tells that a worker's thread ends, also when a panic ends it.
+struct LastWord {
+    index: usize,
+    ended: EndedWorkers,
+}
+
+impl Drop for LastWord {
+    fn drop(&mut self) {
+        // The control thread may have gone: then nobody asks.
+        let _ = self.ended.send(self.index);
+    }
+}
+
+fn runtime() -> io::Result<LocalRuntime> {
+    Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
 }
 
 async fn run(worker: &Rc<Worker>, mut inbox: mpsc::UnboundedReceiver<Command>, flush_interval: Duration) {
@@ -279,7 +306,8 @@ async fn sweep_pools(worker: Rc<Worker>) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         let now = ticks.tick().await;
-        worker.snapshot().sweep(now.into_std());
+        // A panic here must not end the sweeping.
+        worker.contain(|| worker.snapshot().sweep(now.into_std()));
     }
 }
 
@@ -288,6 +316,6 @@ async fn flush_logs(worker: Rc<Worker>, interval: Duration) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        worker.logs.flush();
+        worker.contain(|| worker.logs.flush());
     }
 }

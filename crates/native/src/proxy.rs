@@ -26,6 +26,18 @@ pub struct Proxy {
     events: EventQueue,
 }
 
+impl Drop for Proxy {
+    /// Without this Python's last reference would join all threads with the GIL held: for as long as connections last, and
+    /// for ever once a thread waits for Python.
+    fn drop(&mut self) {
+        // While the interpreter ends there may be no GIL to let go of any more.
+        let closed = Python::try_attach(|py| self.close(py));
+        if closed.is_none() {
+            self.locked().close();
+        }
+    }
+}
+
 fn refusal(text: String) -> PyErr {
     NativeError::new_err(text)
 }

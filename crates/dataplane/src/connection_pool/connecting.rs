@@ -51,15 +51,43 @@ pub fn connect_for_waiting(cluster: &Rc<WorkerCluster>, host: &Rc<WorkerHost>, p
             return;
         }
         let lifetime = ConnectionLifetime::begin(cluster, host, priority, Use::Http1);
-        pool.connecting.set(pool.connecting.get() + 1);
-        tokio::task::spawn_local(attempt(lifetime));
+        let connecting = Connecting::begin(&lifetime);
+        tokio::task::spawn_local(attempt(Attempt { connecting, lifetime }));
     }
 }
 
-async fn attempt(mut lifetime: ConnectionLifetime) {
-    let outcome = connect(&lifetime).await;
-    let connecting = &lifetime.host.pool.of(lifetime.priority).connecting;
-    connecting.set(connecting.get().saturating_sub(1));
+/// A connection that is being made, also when a panic ends that: else those who wait later would wait for it.
+struct Connecting {
+    host: Rc<WorkerHost>,
+    priority: RoutingPriority,
+}
+
+impl Connecting {
+    fn begin(lifetime: &ConnectionLifetime) -> Self {
+        let this = Connecting { host: Rc::clone(&lifetime.host), priority: lifetime.priority };
+        let connecting = &this.host.pool.of(this.priority).connecting;
+        connecting.set(connecting.get() + 1);
+        this
+    }
+}
+
+impl Drop for Connecting {
+    fn drop(&mut self) {
+        let connecting = &self.host.pool.of(self.priority).connecting;
+        connecting.set(connecting.get().saturating_sub(1));
+    }
+}
+
+/// One attempt to connect. `connecting` ends before `lifetime`, whose end makes connections for those who still wait.
+struct Attempt {
+    connecting: Connecting,
+    lifetime: ConnectionLifetime,
+}
+
+async fn attempt(attempt: Attempt) {
+    let outcome = connect(&attempt.lifetime).await;
+    let Attempt { connecting, mut lifetime } = attempt;
+    drop(connecting);
     match outcome {
         Ok(socket) => {
             lifetime.connected();
@@ -118,7 +146,29 @@ fn reason(address: &Address, error: &io::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::cluster::Cluster;
+    use crate::cluster::tests::{model, registry};
+
+    #[tokio::test(flavor = "local")]
+    async fn an_attempt_that_breaks_off_is_none_and_those_who_wait_get_another() {
+        let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let model = model("c", &[&free.local_addr().unwrap().to_string()]);
+        let compiled = Arc::new(Cluster::compile(&model, &registry(1), 1).unwrap());
+        let cluster = Rc::new(WorkerCluster::new(&compiled, 0, 1));
+        let host = Rc::clone(&cluster.hosts()[0]);
+        let priority = RoutingPriority::Default;
+        let lifetime = ConnectionLifetime::begin(&cluster, &host, priority, Use::Http1);
+        let connecting = Connecting::begin(&lifetime);
+        let mut waiting = waiting::obtain(&cluster, &host, priority).unwrap();
+        assert_eq!((host.pool.of(priority).connecting.get(), host.pool.of(priority).open.get()), (1, 1));
+        drop(attempt(Attempt { connecting, lifetime }));
+        assert_eq!((host.pool.of(priority).connecting.get(), host.pool.of(priority).open.get()), (1, 1));
+        let within = std::time::Duration::from_secs(9);
+        timeout(within, &mut waiting).await.expect("another attempt was made").expect("a connection");
+    }
 
     #[test]
     fn reasons_read_as_envoys() {

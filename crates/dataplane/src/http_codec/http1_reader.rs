@@ -254,13 +254,6 @@ impl Http1Reader {
         self.data == 0 && self.body.is_end()
     }
 
-    /// Whether `data` is the rest of the body.
-    #[inline]
-    #[must_use]
-    pub fn is_last_data(&self) -> bool {
-        self.body.is_end()
-    }
-
     /// The trailers; complete once the body has ended, always empty unless the settings enable them.
     #[must_use]
     pub fn trailers(&self) -> &HeaderBlock {

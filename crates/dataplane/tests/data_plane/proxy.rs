@@ -58,3 +58,28 @@ fn what_was_bound_is_closed_when_the_rest_cannot_be_had() {
     proxy.apply(golden.clusters, vec![first]).unwrap();
     assert!(UnixStream::connect_addr(&address).is_ok());
 }
+
+#[test]
+fn a_program_has_its_signals_back_when_the_proxy_is_closed() {
+    let handler = || {
+        let mut handler = std::mem::MaybeUninit::<libc::sigaction>::uninit();
+        // SAFETY: it only asks, and what was asked for is written when the answer is 0.
+        unsafe {
+            assert_eq!(libc::sigaction(libc::SIGTERM, std::ptr::null(), handler.as_mut_ptr()), 0);
+            handler.assume_init().sa_sigaction
+        }
+    };
+    for _ in 0..2 {
+        assert_eq!(handler(), libc::SIG_DFL);
+        let (mut proxy, golden) = proxy();
+        proxy.apply(golden.clusters, golden.listeners).unwrap();
+        proxy.start(true).unwrap();
+        assert_ne!(handler(), libc::SIG_DFL);
+        // SAFETY: the signal goes to this process, which has a handler for it.
+        assert_eq!(unsafe { libc::raise(libc::SIGTERM) }, 0);
+        let event = proxy.events().next(Some(Duration::from_secs(20)));
+        assert!(matches!(event, Some(Event::Stopped)), "{event:?}");
+        proxy.close();
+    }
+    assert_eq!(handler(), libc::SIG_DFL);
+}

@@ -315,23 +315,35 @@ fn a_session_that_is_cut_short_is_logged() {
 }
 
 #[test]
-fn nothing_is_left_buffered_in_the_statistics() {
-    run(async {
+fn nothing_is_left_buffered_in_the_statistics_when_time_is_up() {
+    nothing_is_left_buffered(Some(100));
+}
+
+#[test]
+fn nothing_is_left_buffered_in_the_statistics_when_a_session_is_cut_short() {
+    nothing_is_left_buffered(None);
+}
+
+fn nothing_is_left_buffered(idle_timeout_ms: Option<u64>) {
+    run(async move {
         let (listener, address) = host().await;
-        let rig = Rig::new(&[hosts("up", [address])], |model| model.idle_timeout_ms = Some(100));
+        let rig = Rig::new(&[hosts("up", [address])], |model| model.idle_timeout_ms = idle_timeout_ms);
         let (client, served) = rig.connect().await;
         let (_upstream, _) = listener.accept().await.unwrap();
         let up = rig.cluster("up");
-        // The host reads nothing: what it does not take waits here until time is up.
+        // The host reads nothing: what it does not take waits here until the end.
         let mut most = 0;
         while !served.is_finished() {
             if client.try_write(&[0; 65_536]).is_err() {
                 tokio::time::timeout(Duration::from_millis(5), client.writable()).await.ok();
             }
             most = most.max(up.value(ClusterStat::UpstreamCxTxBytesBuffered));
+            if most > 0 && idle_timeout_ms.is_none() {
+                served.abort();
+            }
             tokio::task::yield_now().await;
         }
-        served.await.unwrap();
+        assert_eq!(served.await.is_ok(), idle_timeout_ms.is_some());
         assert!(most > 0);
         assert_eq!(up.value(ClusterStat::UpstreamCxTxBytesBuffered), 0);
         assert!(rig.tcp(TcpStat::DownstreamFlowControlPausedReadingTotal) > 0);

@@ -111,7 +111,6 @@ impl WorkerTcpProxy {
 
     /// Serves a connection until its end.
     pub async fn serve(&self, worker: &Rc<Worker>, mut socket: TransportSocket, info: &mut ConnectionInfo) {
-        let _entered = worker.connections.enter();
         self.stats.inc(TcpStat::DownstreamCxTotal);
         let mut session = Session::new(&self.proxy, &self.stats, worker, info);
         match session.connect().await {

@@ -17,7 +17,7 @@ use crate::connection_pool::{PoolError, TcpUpstream, connect_tcp};
 use crate::format::{AccessLogType, FormatContext};
 use crate::random::thread_random;
 use crate::relay::{End, Relay, Side, Sides, Traffic};
-use crate::stats::{ClusterStat, LocalScope, TcpStat, TcpStats};
+use crate::stats::{ClusterStat, ClusterStats, LocalScope, TcpStat, TcpStats};
 use crate::stream_info::{ConnectionInfo, DetectedCloseType, ResponseFlag, StreamInfo, TimePoint};
 use crate::timer::{LazyTimer, earliest};
 use crate::transport_sockets::TransportSocket;
@@ -204,13 +204,13 @@ impl<'a> Session<'a> {
     pub(super) async fn relay(mut self, downstream: &mut TransportSocket, mut upstream: TcpUpstream) {
         let cluster = Rc::clone(upstream.cluster());
         let mut relay = Relay::new(cluster.buffer_limit(), self.proxy.buffer_limit);
-        let mut counted = Counted::default();
+        let mut counted = Counted::new(self.stats, &cluster);
         let mut sides = Sides { downstream: &mut *downstream, upstream: &mut upstream.socket };
         self.touch();
         let worker = self.worker;
         let outcome = poll_fn(|cx| {
             let polled = relay.poll(&mut sides, cx, &worker.blocks);
-            let has_moved = counted.count(&relay, self.stats, &cluster);
+            let has_moved = counted.count(&relay);
             match polled {
                 Poll::Ready(end) => Poll::Ready(Outcome::Ended(end)),
                 Poll::Pending => {
@@ -224,8 +224,8 @@ impl<'a> Session<'a> {
         })
         .await;
         relay.release(&worker.blocks);
-        counted.finish(self.stats, &cluster);
         self.note_bytes(&counted);
+        drop(counted);
         self.end(&outcome, downstream, &mut upstream);
     }
 
@@ -236,7 +236,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn note_bytes(&mut self, counted: &Counted) {
+    fn note_bytes(&mut self, counted: &Counted<'_>) {
         let (received, answered) = (counted.to_upstream.read, counted.to_downstream.read);
         let stream = &mut self.stream;
         (stream.bytes_received, stream.bytes_sent) = (received, answered);
@@ -304,37 +304,43 @@ fn reset(socket: &TransportSocket) {
     let _set: std::io::Result<()> = socket.reset_on_close();
 }
 
-/// What the statistics know already.
-#[derive(Debug, Default)]
-struct Counted {
+/// What the statistics know already. Its end, whatever the reason, takes out of the gauges what it put in.
+struct Counted<'a> {
+    tcp: &'a LocalScope<TcpStats>,
+    cluster: &'a LocalScope<ClusterStats>,
     to_upstream: Traffic,
     to_downstream: Traffic,
     is_flushing: bool,
 }
 
-impl Counted {
+impl<'a> Counted<'a> {
+    fn new(tcp: &'a LocalScope<TcpStats>, cluster: &'a WorkerCluster) -> Self {
+        let (to_upstream, to_downstream) = (Traffic::default(), Traffic::default());
+        Counted { tcp, cluster: &cluster.stats, to_upstream, to_downstream, is_flushing: false }
+    }
+
     /// Counts what has happened since. Answers whether anything has.
     #[inline]
-    fn count(&mut self, relay: &Relay, tcp: &LocalScope<TcpStats>, cluster: &WorkerCluster) -> bool {
+    fn count(&mut self, relay: &Relay) -> bool {
         let (up, down) = (relay.to_upstream(), relay.to_downstream());
         let has_moved = up != self.to_upstream || down != self.to_downstream;
         if up != self.to_upstream {
-            self.count_to_upstream(up, tcp, cluster);
+            self.count_to_upstream(up);
         }
         if down != self.to_downstream {
-            self.count_to_downstream(down, tcp, cluster);
+            self.count_to_downstream(down);
         }
         if relay.is_flushing_upstream() && !self.is_flushing {
             self.is_flushing = true;
-            tcp.inc(TcpStat::UpstreamFlushTotal);
-            tcp.inc(TcpStat::UpstreamFlushActive);
+            self.tcp.inc(TcpStat::UpstreamFlushTotal);
+            self.tcp.inc(TcpStat::UpstreamFlushActive);
         }
         has_moved
     }
 
-    fn count_to_upstream(&mut self, up: Traffic, tcp: &LocalScope<TcpStats>, cluster: &WorkerCluster) {
+    fn count_to_upstream(&mut self, up: Traffic) {
         let before = std::mem::replace(&mut self.to_upstream, up);
-        let cluster = &cluster.stats;
+        let (tcp, cluster) = (self.tcp, self.cluster);
         if up.read != before.read {
             tcp.add(TcpStat::DownstreamCxRxBytesTotal, up.read - before.read);
         }
@@ -353,9 +359,9 @@ impl Counted {
         }
     }
 
-    fn count_to_downstream(&mut self, down: Traffic, tcp: &LocalScope<TcpStats>, cluster: &WorkerCluster) {
+    fn count_to_downstream(&mut self, down: Traffic) {
         let before = std::mem::replace(&mut self.to_downstream, down);
-        let cluster = &cluster.stats;
+        let (tcp, cluster) = (self.tcp, self.cluster);
         if down.read != before.read {
             cluster.add(ClusterStat::UpstreamCxRxBytesTotal, down.read - before.read);
         }
@@ -373,17 +379,19 @@ impl Counted {
             cluster.add(ClusterStat::UpstreamFlowControlResumedReadingTotal, down.resumed - before.resumed);
         }
     }
+}
 
+impl Drop for Counted<'_> {
     /// What still waits is not going to be written.
-    fn finish(&self, tcp: &LocalScope<TcpStats>, cluster: &WorkerCluster) {
+    fn drop(&mut self) {
         if self.to_upstream.waiting() > 0 {
-            cluster.stats.sub(ClusterStat::UpstreamCxTxBytesBuffered, self.to_upstream.waiting());
+            self.cluster.sub(ClusterStat::UpstreamCxTxBytesBuffered, self.to_upstream.waiting());
         }
         if self.to_downstream.waiting() > 0 {
-            tcp.sub(TcpStat::DownstreamCxTxBytesBuffered, self.to_downstream.waiting());
+            self.tcp.sub(TcpStat::DownstreamCxTxBytesBuffered, self.to_downstream.waiting());
         }
         if self.is_flushing {
-            tcp.dec(TcpStat::UpstreamFlushActive);
+            self.tcp.dec(TcpStat::UpstreamFlushActive);
         }
     }
 }
