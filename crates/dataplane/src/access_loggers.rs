@@ -10,6 +10,7 @@
 //! waits for nothing: when a disk is stuck, lines are dropped and counted.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::format::{FormatContext, Formatter, JsonFormatter, Unset};
 use crate::model::access_log as model;
@@ -31,6 +32,15 @@ pub use writer::{LogWriter, LogWriterHandle};
 #[derive(Default)]
 pub struct AccessLogSet {
     logs: Box<[AccessLog]>,
+    events: Events,
+}
+
+/// When lines are due beside the end; on none of these without logs.
+#[derive(Default)]
+struct Events {
+    on_start: bool,
+    on_connected: bool,
+    interval: Option<Duration>,
 }
 
 struct AccessLog {
@@ -59,7 +69,44 @@ impl AccessLogSet {
         let open = |(log, (filter, line)): (&model::AccessLog, (Option<LogFilter>, Line))| {
             Ok(AccessLog { filter, line, destination: writer.open(&log.sink)? })
         };
-        Ok(AccessLogSet { logs: logs.iter().zip(compiled).map(open).collect::<Result<_, String>>()? })
+        Ok(AccessLogSet {
+            logs: logs.iter().zip(compiled).map(open).collect::<Result<_, String>>()?,
+            events: Events::default(),
+        })
+    }
+
+    /// Has lines also at these events.
+    #[must_use]
+    pub fn with_events(mut self, events: &model::AccessLogEvents) -> Self {
+        if !self.is_empty() {
+            self.events = Events {
+                on_start: events.on_start,
+                on_connected: events.on_connected,
+                interval: events.flush_interval_ms.map(Duration::from_millis),
+            };
+        }
+        self
+    }
+
+    /// Whether a line is due when a stream or session begins.
+    #[inline]
+    #[must_use]
+    pub fn on_start(&self) -> bool {
+        self.events.on_start
+    }
+
+    /// Whether a line is due when the upstream side stands: a TCP session's connection, a tunnel.
+    #[inline]
+    #[must_use]
+    pub fn on_connected(&self) -> bool {
+        self.events.on_connected
+    }
+
+    /// How often a line is due while a stream or session lasts.
+    #[inline]
+    #[must_use]
+    pub fn interval(&self) -> Option<Duration> {
+        self.events.interval
     }
 
     /// Whether there is nothing to log to.

@@ -14,11 +14,12 @@ use ferryman_codec::HeaderBlock;
 use crate::model::format::FormatPart;
 use crate::stream_info::{ConnectionInfo, StreamInfo};
 
+pub(crate) mod access_log_type;
 mod address_field;
 pub(crate) mod calendar;
 mod coalesce;
 mod duration;
-mod grpc_status;
+pub(crate) mod grpc_status;
 mod header_field;
 mod json;
 pub(crate) mod json_text;
@@ -27,38 +28,9 @@ mod path_field;
 mod stream_field;
 pub(crate) mod time_format;
 
+pub use access_log_type::AccessLogType;
 pub use json::JsonFormatter;
 use operator::{Operator, Written};
-
-/// On what occasion an access log line is written (Envoy: `AccessLogType`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[allow(missing_docs)] // Envoy's own names
-pub enum AccessLogType {
-    #[default]
-    NotSet,
-    TcpUpstreamConnected,
-    TcpPeriodic,
-    TcpConnectionEnd,
-    DownstreamStart,
-    DownstreamPeriodic,
-    DownstreamEnd,
-}
-
-impl AccessLogType {
-    /// As `%ACCESS_LOG_TYPE%` prints it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            AccessLogType::NotSet => "NotSet",
-            AccessLogType::TcpUpstreamConnected => "TcpUpstreamConnected",
-            AccessLogType::TcpPeriodic => "TcpPeriodic",
-            AccessLogType::TcpConnectionEnd => "TcpConnectionEnd",
-            AccessLogType::DownstreamStart => "DownstreamStart",
-            AccessLogType::DownstreamPeriodic => "DownstreamPeriodic",
-            AccessLogType::DownstreamEnd => "DownstreamEnd",
-        }
-    }
-}
 
 /// Everything that operators read. Heads are `None` on TCP and where none came.
 #[derive(Clone, Copy)]

@@ -34,6 +34,7 @@ use crate::worker::Worker;
 
 mod exchange;
 mod filter_walk;
+mod logging;
 mod response;
 mod summary;
 mod timers;
@@ -157,6 +158,8 @@ pub struct HttpStream<'a> {
     pub(crate) route_timeouts: Timeouts,
     /// The weighted cluster that was chosen.
     pub(crate) weighted: Option<&'a WeightedCluster>,
+    /// What decides among weighted clusters.
+    pub(crate) cluster_random: u64,
     /// Where the request is counted beside its cluster.
     pub(crate) counted_in: CountedIn,
     matched: Option<Matched<'a>>,
@@ -184,6 +187,8 @@ impl<'a> HttpStream<'a> {
         timers: StreamTimers,
     ) -> Self {
         let now = timers.active_at;
+        let interval = manager.settings.access_log.interval();
+        let timers = StreamTimers { log_at: logging::next_line(state.info.start, interval), ..timers };
         HttpStream {
             manager,
             worker,
@@ -196,6 +201,7 @@ impl<'a> HttpStream<'a> {
             request_completed_at: None,
             route_timeouts: Timeouts::default(),
             weighted: None,
+            cluster_random: worker.random.next(),
             counted_in: CountedIn::default(),
             matched: None,
             endless: head.kind == RequestKind::Connect,
@@ -261,6 +267,7 @@ impl<'a> HttpStream<'a> {
         if let Some(matched) = &self.matched {
             self.state.info.set_route(&matched.route.name, &matched.virtual_host.name);
         }
+        self.log_start();
         if upgrade {
             self.endless = true;
             return self.refuse_upgrade();
@@ -348,14 +355,10 @@ impl<'a> HttpStream<'a> {
     /// No route here switches protocols. Envoy names the cluster that it would have been.
     fn refuse_upgrade(&mut self) -> Result<(), Error> {
         self.manager.http.inc(HttpStat::DownstreamRqWsOnNonWsRoute);
-        let Some(matched) = self.matched else { return Err(ErrorKind::RouteNotFound.into()) };
-        if let Action::Forward(action) = &matched.route.action {
-            let choice = action.cluster(&self.state.request, self.worker.random.next());
-            let snapshot = self.worker.snapshot();
-            if let Some(cluster) = choice.slot.and_then(|slot| snapshot.cluster(slot)) {
-                self.state.info.upstream.cluster = Some(Rc::clone(&cluster.info));
-            }
+        if self.matched.is_none() {
+            return Err(ErrorKind::RouteNotFound.into());
         }
+        self.name_cluster();
         Err(ErrorKind::UpgradeNotAllowed.into())
     }
 

@@ -1,7 +1,7 @@
-"""Access logs: where lines go, how they look, and which requests are logged.
+"""Access logs: where lines go, how they look, and when.
 
-Owns AccessLog with its filters, the file, stdout and stderr loggers, and SubstitutionFormatString. What a
-format string means is `format.py`.
+Owns AccessLog, the file, stdout and stderr loggers, SubstitutionFormatString, and the options that say when a
+line is due. Which requests are logged is `access_log_filter.py`, what a format string means `format.py`.
 
 Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/observability/access_log/usage
 """
@@ -15,12 +15,13 @@ from typing import Any, Final
 
 from ferryman.api.schema import new_message
 from ferryman.config import model
+from ferryman.config.access_log_filter import lower_access_log_filter
 from ferryman.config.cursor import Cursor
 from ferryman.config.data_source import read_data_source
+from ferryman.config.duration import milliseconds
 from ferryman.config.extensions import open_extension, refuse_typed_config
-from ferryman.config.fields import Fields, word
+from ferryman.config.fields import Fields
 from ferryman.config.format import DEFAULT_TEXT, lower_format, lower_json_format
-from ferryman.config.matcher import lower_header_matcher
 from ferryman.config.problems import Problems
 
 Sink = model.FileSink | model.StdoutSink | model.StderrSink
@@ -46,32 +47,37 @@ _SUBSTITUTION = Fields(
         "json_format_options": "fields are always sorted, as in Envoy 1.40",
     },
 )
-_FILTER = Fields(
-    "envoy.config.accesslog.v3.AccessLogFilter",
-    "status_code_filter duration_filter not_health_check_filter and_filter or_filter header_filter"
-    " response_flag_filter",
-    checked={"extension_filter": "no extension is built"},
-)
-_STATUS_CODE = Fields("envoy.config.accesslog.v3.StatusCodeFilter", "comparison")
-_DURATION = Fields("envoy.config.accesslog.v3.DurationFilter", "comparison")
-_COMPARISON = Fields("envoy.config.accesslog.v3.ComparisonFilter", "op value")
-_RUNTIME_VALUE = Fields(
-    "envoy.config.core.v3.RuntimeUInt32",
-    "default_value",
-    no_effect={"runtime_key": "there is no runtime that could override the default"},
-)
-_RESPONSE_FLAG = Fields("envoy.config.accesslog.v3.ResponseFlagFilter", "flags")
-_HEADER = Fields("envoy.config.accesslog.v3.HeaderFilter", "header")
-_AND = Fields("envoy.config.accesslog.v3.AndFilter", "filters")
-_OR = Fields("envoy.config.accesslog.v3.OrFilter", "filters")
 
-_OPS: Final = ("eq", "ge", "le", "ne")
+_OLDER_EVENTS: Final = frozenset(
+    ("access_log_flush_interval", "flush_access_log_on_new_request", "flush_access_log_on_connected")
+)
+_ON_START: Final = ("flush_access_log_on_new_request", "flush_access_log_on_start")
+_ON_CONNECTED: Final = ("flush_access_log_on_connected", "flush_log_on_tunnel_successfully_established")
 
 
 def lower_access_logs(cursor: Cursor, field: str = "access_log") -> list[model.AccessLog]:
     """The access logs in a repeated field."""
     lowered = [_lower_access_log(item) for item in cursor.items(field)]
     return [log for log in lowered if log is not None]
+
+
+def lower_access_log_events(cursor: Cursor, fields: dict[str, Any], options: Fields) -> model.AccessLogEvents:
+    """When lines are written beside the end, for a filter whose `access_log_options` are such.
+
+    `fields` may hold the older fields instead, which stand beside `access_log_options`.
+    """
+    older = _OLDER_EVENTS.intersection(fields)
+    if "access_log_options" in fields:
+        for name in sorted(older):
+            cursor.problem(f"{name} and access_log_options cannot both be set", "remove it", name)
+        cursor = cursor.child("access_log_options")
+        fields = options.read(cursor)
+    interval = "access_log_flush_interval"
+    return model.AccessLogEvents(
+        on_start=any(fields.get(name, False) for name in _ON_START),
+        on_connected=any(fields.get(name, False) for name in _ON_CONNECTED),
+        flush_interval_ms=milliseconds(cursor, interval, fields, 0) if interval in fields else None,
+    )
 
 
 def check_log_path(cursor: Cursor, path: str, field: str) -> None:
@@ -97,7 +103,7 @@ def lower_file_log(cursor: Cursor, path: str, field: str) -> model.AccessLog:
 
 def _lower_access_log(cursor: Cursor) -> model.AccessLog | None:
     fields = _ACCESS_LOG.read(cursor)
-    log_filter = _lower_filter(cursor.child("filter")) if "filter" in fields else None
+    log_filter = lower_access_log_filter(cursor.child("filter")) if "filter" in fields else None
     opened = open_extension(cursor, "envoy.access_loggers", BUILT)
     if opened is None:
         return None
@@ -160,64 +166,3 @@ def _lower_substitution(cursor: Cursor) -> LogFormat:
 def _default_format() -> model.TextLog:
     parts = lower_format(Cursor(new_message(_SUBSTITUTION.message), Problems(), None), DEFAULT_TEXT, None)
     return model.TextLog(format=parts, omit_empty_values=False)
-
-
-def _lower_filter(cursor: Cursor) -> model.AccessLogFilter | None:
-    fields = _FILTER.read(cursor)
-    for name, lower in _FILTERS.items():
-        if name in fields:
-            return lower(cursor.child(name))
-    if "extension_filter" in fields:
-        refuse_typed_config(cursor.child("extension_filter"), "envoy.access_loggers.extension_filters")
-    return None
-
-
-def _lower_comparison(cursor: Cursor) -> model.Comparison:
-    fields = _COMPARISON.read(cursor)
-    value = _RUNTIME_VALUE.read(cursor.child("value")).get("default_value", 0) if "value" in fields else 0
-    return model.Comparison(op=word(cursor, "op", _OPS), value=value)
-
-
-def _lower_status_code(cursor: Cursor) -> model.AccessLogFilter:
-    _STATUS_CODE.read(cursor)
-    return model.StatusCodeFilter(comparison=_lower_comparison(cursor.child("comparison")))
-
-
-def _lower_duration(cursor: Cursor) -> model.AccessLogFilter:
-    _DURATION.read(cursor)
-    return model.DurationFilter(comparison=_lower_comparison(cursor.child("comparison")))
-
-
-def _lower_response_flag(cursor: Cursor) -> model.AccessLogFilter:
-    return model.ResponseFlagFilter(flags=list(_RESPONSE_FLAG.read(cursor).get("flags", ())))
-
-
-def _lower_header(cursor: Cursor) -> model.AccessLogFilter:
-    _HEADER.read(cursor)
-    return model.HeaderFilter(header=lower_header_matcher(cursor.child("header")))
-
-
-def _lower_filters(cursor: Cursor) -> list[model.AccessLogFilter]:
-    lowered = [_lower_filter(item) for item in cursor.items("filters")]
-    return [item for item in lowered if item is not None]
-
-
-def _lower_and(cursor: Cursor) -> model.AccessLogFilter:
-    _AND.read(cursor)
-    return model.AndFilter(filters=_lower_filters(cursor))
-
-
-def _lower_or(cursor: Cursor) -> model.AccessLogFilter:
-    _OR.read(cursor)
-    return model.OrFilter(filters=_lower_filters(cursor))
-
-
-_FILTERS: Final[Mapping[str, Callable[[Any], model.AccessLogFilter]]] = {
-    "status_code_filter": _lower_status_code,
-    "duration_filter": _lower_duration,
-    "not_health_check_filter": lambda _: model.NotHealthCheckFilter(),
-    "and_filter": _lower_and,
-    "or_filter": _lower_or,
-    "header_filter": _lower_header,
-    "response_flag_filter": _lower_response_flag,
-}

@@ -6,7 +6,7 @@
 
 use ferryman_codec::HeaderBlock;
 
-use crate::format::FormatContext;
+use crate::format::{FormatContext, grpc_status};
 use crate::matcher::HeaderMatcher;
 use crate::model::access_log as model;
 use crate::stream_info::{ResponseFlag, ResponseFlags, TimePoint};
@@ -21,6 +21,15 @@ pub(super) enum LogFilter {
     And(Box<[LogFilter]>),
     Or(Box<[LogFilter]>),
     NotHealthCheck,
+    /// Nothing is traced.
+    Traceable,
+    /// By number; the status counts as it is printed.
+    GrpcStatus {
+        statuses: Box<[u64]>,
+        exclude: bool,
+    },
+    /// A bit for each.
+    LogType(u32),
 }
 
 impl LogFilter {
@@ -40,6 +49,15 @@ impl LogFilter {
             Model::And { filters } => LogFilter::And(all(filters)?),
             Model::Or { filters } => LogFilter::Or(all(filters)?),
             Model::NotHealthCheck {} => LogFilter::NotHealthCheck,
+            Model::Traceable {} => LogFilter::Traceable,
+            Model::GrpcStatus { statuses, exclude } => {
+                LogFilter::GrpcStatus { statuses: statuses.as_slice().into(), exclude: *exclude }
+            }
+            Model::LogType { types, exclude } => {
+                let bits = types.iter().filter_map(|&number| 1_u32.checked_shl(number));
+                let named = bits.fold(0, |set, bit| set | bit);
+                LogFilter::LogType(if *exclude { !named } else { named })
+            }
         })
     }
 
@@ -65,6 +83,12 @@ impl LogFilter {
             LogFilter::And(filters) => filters.iter().all(|filter| filter.matches(context)),
             LogFilter::Or(filters) => filters.iter().any(|filter| filter.matches(context)),
             LogFilter::NotHealthCheck => !stream.health_check,
+            LogFilter::Traceable => false,
+            LogFilter::GrpcStatus { statuses, exclude } => {
+                let found = grpc_status::of_stream(context).is_some_and(|status| statuses.contains(&status));
+                found != *exclude
+            }
+            LogFilter::LogType(types) => types & context.access_log_type.bit() != 0,
         }
     }
 }

@@ -41,6 +41,9 @@ const NAMES: [(&str, &str); 17] = [
     ("Unauthenticated", "UNAUTHENTICATED"),
 ];
 
+/// The code of what has none.
+const UNKNOWN: u64 = 2;
+
 /// A code, or that what came is none (printed as -1).
 enum GrpcStatus {
     Code(u64),
@@ -85,6 +88,19 @@ fn grpc_status(context: &FormatContext<'_>) -> Option<GrpcStatus> {
     carried.or_else(|| context.stream.response_code.map(|status| GrpcStatus::Code(from_http(status))))
 }
 
+/// What a response stands for as one to a call, whether it is one or not; `None`: a code that there is not.
+pub(crate) fn of_stream(context: &FormatContext<'_>) -> Option<u64> {
+    let carried =
+        [context.response_trailers, context.response_headers].into_iter().flatten().find_map(carried);
+    match carried {
+        Some(GrpcStatus::Code(code)) => {
+            usize::try_from(code).is_ok_and(|code| code < NAMES.len()).then_some(code)
+        }
+        Some(GrpcStatus::Invalid) => None,
+        None => Some(context.stream.response_code.map_or(UNKNOWN, from_http)),
+    }
+}
+
 fn is_grpc_request(head: &HeaderBlock) -> bool {
     let content_type = head.get(KnownName::ContentType).unwrap_or_default();
     content_type
@@ -105,6 +121,6 @@ fn from_http(status: u16) -> u64 {
         403 => 7,
         404 => 12,
         429 | 502 | 503 | 504 => 14,
-        _ => 2,
+        _ => UNKNOWN,
     }
 }

@@ -77,7 +77,7 @@ impl<'c> Exchange<'c> {
         let head = poll_fn(|cx| {
             // A request that is complete now begins its deadlines now.
             self.poll_request(stream, cx)?;
-            stream.poll_deadlines(cx)?;
+            self.poll_deadlines(stream, cx)?;
             self.poll_response_head(stream, cx)
         })
         .await?;
@@ -96,7 +96,7 @@ impl<'c> Exchange<'c> {
         poll_fn(|cx| {
             // A request that is complete now begins its deadlines now.
             self.poll_request(stream, cx)?;
-            stream.poll_deadlines(cx)?;
+            self.poll_deadlines(stream, cx)?;
             self.poll_response_body(stream, cx)
         })
         .await
@@ -114,6 +114,26 @@ impl<'c> Exchange<'c> {
     #[must_use]
     pub fn request_is_sent(&self) -> bool {
         self.request == Request::Done
+    }
+
+    fn poll_deadlines(&self, stream: &mut HttpStream<'_>, cx: &mut Context<'_>) -> Result<(), Error> {
+        if stream.timers.log_at.is_none() {
+            return stream.poll_deadlines(cx);
+        }
+        // A line that is due tells the bytes as they stand now; they are counted at the end.
+        let counted = stream.state.info.upstream.bytes;
+        self.note_bytes(stream);
+        let passed = stream.poll_deadlines(cx);
+        stream.state.info.upstream.bytes = counted;
+        passed
+    }
+
+    /// Adds what has gone over the connection for this stream.
+    pub(crate) fn note_bytes(&self, stream: &mut HttpStream<'_>) {
+        let state = &mut *stream.state;
+        let bytes = &mut state.info.upstream.bytes;
+        bytes.receive_head(self.connection.reader.wire_bytes(), 0);
+        bytes.send_head(state.upstream.wire_bytes(), state.upstream.field_bytes());
     }
 
     fn poll_request(&mut self, stream: &mut HttpStream<'_>, cx: &mut Context<'_>) -> Result<(), Error> {

@@ -1,16 +1,15 @@
 //! The begin and the end of a stream as statistics and access logs see it.
 //!
 //! Owns: which counters of the connection manager move when, and the stream's last facts. Does not own: what the upstream's
-//! cluster counts (`filters::http::router`), nor how lines are written (`access_loggers`).
-//! Follows Envoy's pages "HTTP connection manager stats" and "Access logging".
+//! cluster counts (`filters::http::router`), nor the access log (`logging`).
+//! Follows Envoy's page "HTTP connection manager stats".
 
 use std::time::Instant;
 
 use ferryman_codec::ErrorKind as CodecError;
 
 use crate::error::ErrorKind;
-use crate::format::{AccessLogType, FormatContext};
-use crate::random::thread_random;
+use crate::format::AccessLogType;
 use crate::stats::{Http1Stat, HttpHistogram, HttpStat, HttpStats, ListenerHttpStat, LocalScope};
 use crate::stream_info::{ResponseFlag, TimePoint};
 
@@ -75,7 +74,7 @@ impl HttpStream<'_> {
         filters.iter_mut().for_each(|filter| filter.complete(&self.state.info));
         filters.clear();
         self.state.filters = filters;
-        self.log();
+        self.log(AccessLogType::DownstreamEnd);
         finished
     }
 
@@ -86,9 +85,8 @@ impl HttpStream<'_> {
         if info.response_code.is_some() && state.downstream.is_finished() {
             info.mark(TimePoint::LastDownstreamTxByte, self.now);
         }
-        info.downstream.wire_bytes_received = self.connection.reader.wire_bytes();
-        info.downstream.send_head(state.downstream.wire_bytes(), state.downstream.field_bytes());
         self.manager.http.add(HttpStat::DownstreamCxTxBytesTotal, state.downstream.wire_bytes());
+        self.note_bytes();
     }
 
     fn count_end(&self) {
@@ -147,19 +145,5 @@ impl HttpStream<'_> {
             ErrorKind::MaxStreamDuration => stats.inc(HttpStat::DownstreamRqMaxDurationReached),
             _ => {}
         }
-    }
-
-    fn log(&self) {
-        let access_log = &self.settings().access_log;
-        if access_log.is_empty() {
-            return;
-        }
-        let state = &*self.state;
-        let occasion = AccessLogType::DownstreamEnd;
-        let mut context =
-            FormatContext::new(&state.info, self.connection.info, occasion, self.now, thread_random);
-        context.request_headers = Some(&state.request);
-        context.response_headers = state.info.response_code.is_some().then_some(&state.response);
-        access_log.log(&self.worker.logs, &context);
     }
 }

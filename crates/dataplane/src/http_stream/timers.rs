@@ -28,6 +28,8 @@ pub struct StreamTimers {
     pub upstream_by: Option<Instant>,
     /// Until when the response must be over.
     pub response_by: Option<Instant>,
+    /// When the next line of the stream is due in the access log.
+    pub log_at: Option<Instant>,
 }
 
 impl StreamTimers {
@@ -48,6 +50,7 @@ impl StreamTimers {
             try_by: None,
             upstream_by: None,
             response_by: None,
+            log_at: None,
         }
     }
 
@@ -63,6 +66,7 @@ impl StreamTimers {
             self.try_by,
             self.upstream_by,
             self.response_by,
+            self.log_at,
         ])
     }
 

@@ -21,6 +21,7 @@ impl HttpStream<'_> {
             if let Some(kind) = self.timers.missed(self.now) {
                 return Err(kind.into());
             }
+            self.log_if_due();
             cx.waker().wake_by_ref();
         }
         Ok(())

@@ -47,6 +47,17 @@ pub enum LogFilter {
     And { filters: Vec<LogFilter> },
     Or { filters: Vec<LogFilter> },
     NotHealthCheck {},
+    Traceable {},
+    GrpcStatus { statuses: Vec<u64>, exclude: bool },
+    LogType { types: Vec<u32>, exclude: bool },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccessLogEvents {
+    pub on_start: bool,
+    pub on_connected: bool,
+    pub flush_interval_ms: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::access_log::AccessLog;
+use super::access_log::{AccessLog, AccessLogEvents};
 use super::address::CidrRange;
 use super::route::RouteConfiguration;
 
@@ -106,6 +106,7 @@ pub struct HttpConnectionManager {
     pub default_host_for_http_10: Option<String>,
     pub enable_trailers: bool,
     pub access_log: Vec<AccessLog>,
+    pub access_log_events: AccessLogEvents,
     pub add_proxy_protocol_connection_state: bool,
     pub append_x_forwarded_port: bool,
     pub append_local_overload: bool,

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::access_log::AccessLog;
+use super::access_log::{AccessLog, AccessLogEvents};
 use super::address::{Address, CidrRange};
 use super::http_connection_manager::HttpConnectionManager;
 
@@ -23,6 +23,7 @@ pub struct TcpProxy {
     pub max_downstream_connection_duration_ms: Option<u64>,
     pub max_connect_attempts: u32,
     pub access_log: Vec<AccessLog>,
+    pub access_log_events: AccessLogEvents,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]

@@ -9,7 +9,7 @@ use ferryman_dataplane::cluster::Cluster;
 use ferryman_dataplane::drain::Drain;
 use ferryman_dataplane::filters::network::tcp_proxy::{TcpProxy, WorkerTcpProxy};
 use ferryman_dataplane::listener::CompileContext;
-use ferryman_dataplane::model::access_log::{AccessLog, LogFormat, Sink};
+use ferryman_dataplane::model::access_log::{AccessLog, AccessLogEvents, LogFormat, Sink};
 use ferryman_dataplane::model::address::Address as ModelAddress;
 use ferryman_dataplane::model::bootstrap::{DrainStrategy, StatsConfig};
 use ferryman_dataplane::model::cluster::{Cluster as ClusterModel, Endpoint, HealthStatus};
@@ -128,6 +128,7 @@ impl Rig {
             max_downstream_connection_duration_ms: None,
             max_connect_attempts: 1,
             access_log: vec![log_model(folder.path("log"))],
+            access_log_events: AccessLogEvents::default(),
         };
         configure(&mut model);
         let logs = folder.handle();

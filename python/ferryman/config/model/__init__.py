@@ -9,13 +9,16 @@ Ferryman.
 
 from ferryman.config.model.access_log import (
     AccessLog,
+    AccessLogEvents,
     AccessLogFilter,
     AndFilter,
     Comparison,
     DurationFilter,
     FileSink,
+    GrpcStatusFilter,
     HeaderFilter,
     JsonLog,
+    LogTypeFilter,
     NotHealthCheckFilter,
     OrFilter,
     ResponseFlagFilter,
@@ -23,6 +26,7 @@ from ferryman.config.model.access_log import (
     StderrSink,
     StdoutSink,
     TextLog,
+    TraceableFilter,
 )
 from ferryman.config.model.address import (
     Address,
@@ -117,6 +121,7 @@ from ferryman.config.model.route import (
 
 __all__ = [
     "AccessLog",
+    "AccessLogEvents",
     "AccessLogFilter",
     "Address",
     "Admin",
@@ -138,6 +143,7 @@ __all__ = [
     "FilterChain",
     "FilterChainMatch",
     "Format",
+    "GrpcStatusFilter",
     "HeaderFilter",
     "HeaderMatcher",
     "HeaderMutations",
@@ -166,6 +172,7 @@ __all__ = [
     "Literal",
     "LoadBalancingPolicy",
     "LocalityEndpoints",
+    "LogTypeFilter",
     "NetworkFilter",
     "NotHealthCheckFilter",
     "Operator",
@@ -201,6 +208,7 @@ __all__ = [
     "TcpKeepalive",
     "TcpProxy",
     "TextLog",
+    "TraceableFilter",
     "VirtualCluster",
     "VirtualHost",
     "WeightedCluster",

@@ -82,6 +82,24 @@ class NotHealthCheckFilter(Tagged, tag="not_health_check", frozen=True):
     """The request is no health check."""
 
 
+class TraceableFilter(Tagged, tag="traceable", frozen=True):
+    """The request is traced: none is."""
+
+
+class GrpcStatusFilter(Tagged, tag="grpc_status", frozen=True):
+    """The response's gRPC status is one of these numbers; with `exclude`, none of them."""
+
+    statuses: list[int]
+    exclude: bool
+
+
+class LogTypeFilter(Tagged, tag="log_type", frozen=True):
+    """The occasion is one of these (numbers of AccessLogType); with `exclude`, none of them."""
+
+    types: list[int]
+    exclude: bool
+
+
 AccessLogFilter = (
     StatusCodeFilter
     | DurationFilter
@@ -90,7 +108,18 @@ AccessLogFilter = (
     | AndFilter
     | OrFilter
     | NotHealthCheckFilter
+    | TraceableFilter
+    | GrpcStatusFilter
+    | LogTypeFilter
 )
+
+
+class AccessLogEvents(Model, frozen=True):
+    """When lines are written beside the end; `flush_interval_ms`: how often meanwhile, None: never."""
+
+    on_start: bool
+    on_connected: bool  # an upstream connection of tcp_proxy, a tunnel of a connection manager
+    flush_interval_ms: int | None
 
 
 class AccessLog(Model, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ferryman.config.model.access_log import AccessLog
+from ferryman.config.model.access_log import AccessLog, AccessLogEvents
 from ferryman.config.model.address import CidrRange
 from ferryman.config.model.route import RouteConfiguration
 from ferryman.config.model.struct import Model, Tagged
@@ -68,6 +68,7 @@ class HttpConnectionManager(Tagged, tag="http_connection_manager", frozen=True):
     default_host_for_http_10: str | None
     enable_trailers: bool
     access_log: list[AccessLog]
+    access_log_events: AccessLogEvents
     add_proxy_protocol_connection_state: bool
     append_x_forwarded_port: bool
     append_local_overload: bool

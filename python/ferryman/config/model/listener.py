@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ferryman.config.model.access_log import AccessLog
+from ferryman.config.model.access_log import AccessLog, AccessLogEvents
 from ferryman.config.model.address import Address, CidrRange
 from ferryman.config.model.http_connection_manager import HttpConnectionManager
 from ferryman.config.model.struct import Model, Tagged
@@ -24,6 +24,7 @@ class TcpProxy(Tagged, tag="tcp_proxy", frozen=True):
     max_downstream_connection_duration_ms: int | None
     max_connect_attempts: int
     access_log: list[AccessLog]
+    access_log_events: AccessLogEvents
 
 
 NetworkFilter = TcpProxy | HttpConnectionManager

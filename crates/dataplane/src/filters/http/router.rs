@@ -28,7 +28,7 @@ pub(crate) async fn forward<'a>(
     action: &'a ForwardAction,
 ) -> Result<(), Error> {
     let snapshot = stream.worker.snapshot();
-    let choice = action.cluster(&stream.state.request, stream.worker.random.next());
+    let choice = action.cluster(&stream.state.request, stream.cluster_random);
     let cluster = match choice.slot {
         None if choice.from_header => snapshot.cluster_by_name(&choice.name),
         slot => slot.and_then(|slot| snapshot.cluster(slot)),

@@ -121,7 +121,8 @@ impl HttpConnectionManager {
             routes,
             filters,
             access_log: AccessLogSet::open(&model.access_log, context.logs)
-                .map_err(|error| error.to_string())?,
+                .map_err(|error| error.to_string())?
+                .with_events(&model.access_log_events),
             timeouts: Timeouts::new(model),
             max_requests: model.max_requests_per_connection,
             buffer_limit,

@@ -56,7 +56,8 @@ impl TcpProxy {
             idle_timeout: positive(model.idle_timeout_ms),
             max_duration: positive(model.max_downstream_connection_duration_ms),
             max_connect_attempts: model.max_connect_attempts.max(1),
-            access_log: AccessLogSet::open(&model.access_log, context.logs)?,
+            access_log: AccessLogSet::open(&model.access_log, context.logs)?
+                .with_events(&model.access_log_events),
             stats: context.registry.tcp(&model.stat_prefix),
             buffer_limit,
         })
@@ -113,6 +114,7 @@ impl WorkerTcpProxy {
     pub async fn serve(&self, worker: &Rc<Worker>, mut socket: TransportSocket, info: &mut ConnectionInfo) {
         self.stats.inc(TcpStat::DownstreamCxTotal);
         let mut session = Session::new(&self.proxy, &self.stats, worker, info);
+        session.log_start();
         match session.connect().await {
             Ok(upstream) => session.relay(&mut socket, upstream).await,
             Err(reason) => session.give_up(reason),

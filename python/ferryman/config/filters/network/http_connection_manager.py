@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ferryman.config import model
-from ferryman.config.access_log import lower_access_logs
+from ferryman.config.access_log import lower_access_log_events, lower_access_logs
 from ferryman.config.address import lower_cidr_range
 from ferryman.config.cursor import Cursor
 from ferryman.config.duration import milliseconds, off_if_zero
@@ -35,7 +35,8 @@ _MANAGER = Fields(
     " represent_ipv4_remote_address_as_ipv4_mapped_ipv6 normalize_path merge_slashes"
     " path_with_escaped_slashes_action strip_matching_host_port strip_any_host_port strip_trailing_host_dot"
     " stream_error_on_invalid_http_message append_x_forwarded_port append_local_overload"
-    " add_proxy_protocol_connection_state",
+    " add_proxy_protocol_connection_state access_log_options access_log_flush_interval"
+    " flush_access_log_on_new_request",
     checked={
         "forward_client_cert_details": "all but ALWAYS_FORWARD_ONLY: without TLS they are SANITIZE",
         "request_id_extension": "no extension is built",
@@ -45,7 +46,6 @@ _MANAGER = Fields(
     },
     same={
         "add_user_agent": False,
-        "access_log_options": EMPTY,
         "drain_timeout_jitter": EMPTY,
         "local_reply_config": EMPTY,
         "path_normalization_options": EMPTY,
@@ -54,6 +54,10 @@ _MANAGER = Fields(
     partly={"codec_type": "AUTO, HTTP1"},
 )
 _SCHEME = Fields("envoy.config.core.v3.SchemeHeaderTransformation", "scheme_to_overwrite")
+_ACCESS_LOG_OPTIONS = Fields(
+    f"{TYPE}.HcmAccessLogOptions",
+    "access_log_flush_interval flush_access_log_on_new_request flush_log_on_tunnel_successfully_established",
+)
 _INTERNAL = Fields(f"{TYPE}.InternalAddressConfig", "unix_sockets cidr_ranges")
 
 _CODECS: Final = ("auto", "http1")
@@ -129,6 +133,7 @@ def lower(cursor: Cursor, references: References) -> model.HttpConnectionManager
         default_host_for_http_10=http.default_host_for_http_10,
         enable_trailers=http.enable_trailers,
         access_log=lower_access_logs(cursor),
+        access_log_events=lower_access_log_events(cursor, fields, _ACCESS_LOG_OPTIONS),
         add_proxy_protocol_connection_state=_wrapped(fields, "add_proxy_protocol_connection_state", True),
         append_x_forwarded_port=fields.get("append_x_forwarded_port", False),
         append_local_overload=fields.get("append_local_overload", False),

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ferryman.config import model
-from ferryman.config.access_log import lower_access_logs
+from ferryman.config.access_log import lower_access_log_events, lower_access_logs
 from ferryman.config.cursor import Cursor
 from ferryman.config.duration import off_if_zero
-from ferryman.config.fields import EMPTY, Fields
+from ferryman.config.fields import Fields
 from ferryman.config.protocol_options import HOUR_MS
 from ferryman.config.references import References
 
@@ -21,9 +21,13 @@ _NO_SUBSETS: Final = "subset load balancing, which reads it, is not built"
 _TCP_PROXY = Fields(
     TYPE,
     "stat_prefix cluster weighted_clusters idle_timeout max_downstream_connection_duration"
-    " max_connect_attempts access_log",
-    same={"access_log_options": EMPTY},
+    " max_connect_attempts access_log access_log_options access_log_flush_interval"
+    " flush_access_log_on_connected",
     no_effect={"metadata_match": _NO_SUBSETS},
+)
+_ACCESS_LOG_OPTIONS = Fields(
+    f"{TYPE}.TcpAccessLogOptions",
+    "access_log_flush_interval flush_access_log_on_connected flush_access_log_on_start",
 )
 _WEIGHTED = Fields(f"{TYPE}.WeightedCluster", "clusters")
 _CLUSTER_WEIGHT = Fields(
@@ -44,6 +48,7 @@ def lower(cursor: Cursor, references: References) -> model.TcpProxy:
         ),
         max_connect_attempts=1 if attempts is None else attempts.value,
         access_log=lower_access_logs(cursor),
+        access_log_events=lower_access_log_events(cursor, fields, _ACCESS_LOG_OPTIONS),
     )
 
 

@@ -58,6 +58,7 @@ fn config() -> HttpConnectionManager {
         default_host_for_http_10: None,
         enable_trailers: false,
         access_log: Vec::new(),
+        access_log_events: crate::model::access_log::AccessLogEvents::default(),
         add_proxy_protocol_connection_state: false,
         append_x_forwarded_port: false,
         append_local_overload: false,

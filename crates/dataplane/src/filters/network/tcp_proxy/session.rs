@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use super::TcpProxy;
@@ -80,6 +80,8 @@ pub(super) struct Session<'a> {
     timer: LazyTimer,
     max_at: Option<Instant>,
     idle_at: Option<Instant>,
+    /// When the next line is due in the access log.
+    log_at: Option<Instant>,
 }
 
 impl<'a> Session<'a> {
@@ -97,6 +99,7 @@ impl<'a> Session<'a> {
             timer: LazyTimer::new(),
             max_at: proxy.max_duration.and_then(|duration| info.start.checked_add(duration)),
             idle_at: proxy.idle_timeout.and_then(|timeout| info.start.checked_add(timeout)),
+            log_at: None,
             info,
         }
     }
@@ -176,10 +179,31 @@ impl<'a> Session<'a> {
     }
 
     fn poll_time(&mut self, cx: &mut Context<'_>) -> Poll<TimeLimit> {
-        let deadline = earliest([self.idle_at, self.max_at]);
-        self.timer
-            .poll_at(cx, deadline)
-            .map(|()| if deadline == self.idle_at { TimeLimit::Idle } else { TimeLimit::MaxDuration })
+        loop {
+            let deadline = earliest([self.idle_at, self.max_at, self.log_at]);
+            ready!(self.timer.poll_at(cx, deadline));
+            if deadline == self.idle_at {
+                return Poll::Ready(TimeLimit::Idle);
+            }
+            if deadline == self.max_at {
+                return Poll::Ready(TimeLimit::MaxDuration);
+            }
+            self.plan_line();
+            self.log(AccessLogType::TcpPeriodic, Instant::now());
+        }
+    }
+
+    /// Logs the start of the session where that is asked for.
+    pub(super) fn log_start(&mut self) {
+        self.plan_line();
+        if self.proxy.access_log.on_start() {
+            self.log(AccessLogType::TcpConnectionStart, Instant::now());
+        }
+    }
+
+    fn plan_line(&mut self) {
+        let interval = self.proxy.access_log.interval();
+        self.log_at = interval.and_then(|interval| Instant::now().checked_add(interval));
     }
 
     /// Ends a session that has not come to a host; the client's connection closes when its socket is dropped.
@@ -202,6 +226,9 @@ impl<'a> Session<'a> {
 
     /// Moves bytes until both sides have ended, one breaks, or time is up.
     pub(super) async fn relay(mut self, downstream: &mut TransportSocket, mut upstream: TcpUpstream) {
+        if self.proxy.access_log.on_connected() {
+            self.log(AccessLogType::TcpUpstreamConnected, Instant::now());
+        }
         let cluster = Rc::clone(upstream.cluster());
         let mut relay = Relay::new(cluster.buffer_limit(), self.proxy.buffer_limit);
         let mut counted = Counted::new(self.stats, &cluster);
@@ -274,17 +301,16 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn log(&mut self) {
+    fn log(&mut self, occasion: AccessLogType, now: Instant) {
         let access_log = &self.proxy.access_log;
         if access_log.is_empty() {
             return;
         }
-        let now = Instant::now();
-        self.stream.mark(TimePoint::RequestComplete, now);
-        let random = &self.worker.random;
-        let id = uuid::random(random.next(), random.next());
-        self.stream.stream_id.push_str(&String::from_utf8_lossy(&id));
-        let occasion = AccessLogType::TcpConnectionEnd;
+        if self.stream.stream_id.is_empty() {
+            let random = &self.worker.random;
+            let id = uuid::random(random.next(), random.next());
+            self.stream.stream_id.push_str(&String::from_utf8_lossy(&id));
+        }
         let context = FormatContext::new(&self.stream, self.info, occasion, now, thread_random);
         access_log.log(&self.worker.logs, &context);
     }
@@ -292,7 +318,9 @@ impl<'a> Session<'a> {
 
 impl Drop for Session<'_> {
     fn drop(&mut self) {
-        self.log();
+        let now = Instant::now();
+        self.stream.mark(TimePoint::RequestComplete, now);
+        self.log(AccessLogType::TcpConnectionEnd, now);
         if let Some(stream) = &mut self.info.stream {
             std::mem::swap(&mut **stream, &mut self.stream);
         }

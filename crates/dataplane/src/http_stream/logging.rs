@@ -1,0 +1,82 @@
+//! When a stream leaves lines in the access log.
+//!
+//! Owns: the lines of its start, of its middle and of its end, and the byte counts as they stand then. Does not own: which
+//! lines are wanted and how they look (`access_loggers`, `format`).
+//! Follows Envoy's page "Access logging" and `HcmAccessLogOptions`.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use crate::format::{AccessLogType, FormatContext};
+use crate::random::thread_random;
+use crate::route::{Action, ForwardAction, Matched};
+
+use super::HttpStream;
+
+impl HttpStream<'_> {
+    /// The route is known: logs the start of the stream where that is asked for.
+    pub(super) fn log_start(&mut self) {
+        if !self.settings().access_log.on_start() {
+            return;
+        }
+        self.name_cluster();
+        self.log_event(AccessLogType::DownstreamStart);
+    }
+
+    /// Logs the stream while it lasts, when a line is due.
+    pub(super) fn log_if_due(&mut self) {
+        if self.timers.log_at.is_some_and(|at| at <= self.now) {
+            self.timers.log_at = next_line(self.now, self.settings().access_log.interval());
+            self.log_event(AccessLogType::DownstreamPeriodic);
+        }
+    }
+
+    /// A line before the end: bytes are told as they stand now, and counted on.
+    pub(crate) fn log_event(&mut self, occasion: AccessLogType) {
+        let counted = self.state.info.downstream;
+        self.note_bytes();
+        self.log(occasion);
+        self.state.info.downstream = counted;
+    }
+
+    /// Brings the bytes of the downstream side up to date.
+    pub(super) fn note_bytes(&mut self) {
+        let state = &mut *self.state;
+        let bytes = &mut state.info.downstream;
+        bytes.wire_bytes_received = self.connection.reader.wire_bytes();
+        bytes.send_head(state.downstream.wire_bytes(), state.downstream.field_bytes());
+    }
+
+    pub(super) fn log(&self, occasion: AccessLogType) {
+        let access_log = &self.settings().access_log;
+        if access_log.is_empty() {
+            return;
+        }
+        let state = &*self.state;
+        let mut context =
+            FormatContext::new(&state.info, self.connection.info, occasion, self.now, thread_random);
+        context.request_headers = Some(&state.request);
+        context.response_headers = state.info.response_code.is_some().then_some(&state.response);
+        access_log.log(&self.worker.logs, &context);
+    }
+
+    /// Envoy names the cluster of the route that was found before anything is sent there.
+    pub(super) fn name_cluster(&mut self) {
+        let Some(Matched { route, .. }) = self.matched else { return };
+        let Action::Forward(action) = &route.action else { return };
+        self.name_cluster_of(action);
+    }
+
+    fn name_cluster_of(&mut self, action: &ForwardAction) {
+        let choice = action.cluster(&self.state.request, self.cluster_random);
+        let snapshot = self.worker.snapshot();
+        if let Some(cluster) = choice.slot.and_then(|slot| snapshot.cluster(slot)) {
+            self.state.info.upstream.cluster = Some(Rc::clone(&cluster.info));
+        }
+    }
+}
+
+/// When the line after the one of `now` is due.
+pub(super) fn next_line(now: Instant, interval: Option<std::time::Duration>) -> Option<Instant> {
+    interval.and_then(|interval| now.checked_add(interval))
+}
