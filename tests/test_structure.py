@@ -28,7 +28,8 @@ MAY_IMPORT = {
     "quick": {"errors"},
     "admin": {"admin", "api", "config", "config.model", "errors", "options", "_native", ""},
     "proxy": {
-        "admin", "config", "config.model", "errors", "options", "ports_in_use", "process_limits", "_native", "",
+        "admin", "config", "config.model", "errors", "options", "ports_in_use", "process_limits", "_native",
+        "",
     },
     "envoy_flags": {"api", "options"},
     "demo": {"demo", "options", "proxy"},

@@ -1,8 +1,9 @@
 """Whether somebody else listens on a port already: told before anything is bound.
 
-Owns that question. With `SO_REUSEPORT`, which every listener has unless it is told otherwise, the kernel lets two
-processes of one user listen on one port and deals the connections out among them: whoever starts a proxy twice
-has half of the requests answered by the former configuration. Binding itself is the data plane's business.
+Owns that question. With `SO_REUSEPORT`, which every listener has unless it is told otherwise, the kernel
+lets two processes of one user listen on one port and deals the connections out among them: whoever starts a
+proxy twice has half of the requests answered by the former configuration. Binding itself is the data plane's
+business.
 
 Follows `enable_reuse_port` of envoy.config.listener.v3.Listener and socket(7).
 """
@@ -27,13 +28,14 @@ def refuse_ports_in_use(listeners: Iterable[model.Listener]) -> None:
             for address in listener.addresses:
                 if isinstance(address, model.SocketAddress) and address.port and _is_in_use(address):
                     raise StartError(
-                        f"{listener.place}: listener '{listener.name}': cannot bind '{_text(address)}': Address "
-                        "already in use; another process listens there (--restart-epoch 1 shares the port with it)"
+                        f"{listener.place}: listener '{listener.name}': cannot bind '{_text(address)}':"
+                        " Address already in use; another process listens there"
+                        " (--restart-epoch 1 shares the port with it)"
                     )
 
 
 def _is_in_use(address: model.SocketAddress) -> bool:
-    """Binds without `SO_REUSEPORT`, which fails beside a socket that listens, and closes; never listens itself."""
+    """Binds without `SO_REUSEPORT`, which fails beside a socket that listens; never listens itself."""
     family = socket.AF_INET6 if ":" in address.ip else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_STREAM) as probe:

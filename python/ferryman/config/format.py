@@ -125,8 +125,8 @@ def _argument_complaint(name: str, argument: str) -> str | None:
 def lower_json_format(cursor: Cursor, struct: Any, field: str | None) -> model.JsonObject:
     """A Struct whose strings are formats. Fields come out by name: that is Envoy's order in the log.
 
-    `struct` is the value of `field` of the cursor, or what the cursor stands on if that is None. What is wrong
-    with a format is reported at its key.
+    `struct` is the value of `field` of the cursor, or what the cursor stands on if that is None. What is
+    wrong with a format is reported at its key.
     """
     here = cursor if field is None else cursor.below(struct, field)
     fields = [(name, _json_value(here.below(struct.fields[name], name))) for name in sorted(struct.fields)]
