@@ -27,6 +27,7 @@ pub use tcp_upstream::{TcpUpstream, connect_tcp};
 pub use upstream_connection::UpstreamConnection;
 pub use waiting::{Obtain, obtain};
 
+use crate::application_log::{OfConnection, log_at};
 use crate::circuit_breakers::Resource;
 use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::model::route::RoutingPriority;
@@ -142,7 +143,9 @@ impl HostPool {
             let (kept, unfit): (Vec<_>, Vec<_>) = pool.idle.take().into_iter().partition(|of| fit(of));
             *pool.idle.borrow_mut() = kept;
             for mut connection in unfit {
-                match connection.unfit(settings, now) {
+                let reason = connection.unfit(settings, now);
+                log_at!(Pool, Debug, "{} idle connection ends: {reason:?}", OfConnection(connection.id()));
+                match reason {
                     Some(Unfit::Closed) | None => connection.set_closed_by_remote(),
                     Some(Unfit::Idle) => cluster.stats.inc(ClusterStat::UpstreamCxIdleTimeout),
                     Some(Unfit::Old) => cluster.stats.inc(ClusterStat::UpstreamCxMaxDurationReached),
@@ -169,6 +172,12 @@ pub fn take_idle(host: &WorkerHost, priority: RoutingPriority) -> Option<Box<Ups
         let connection = pool.idle.borrow_mut().pop();
         let mut connection = connection?;
         if !connection.is_disturbed() {
+            log_at!(
+                Pool,
+                Debug,
+                "{} using existing fully connected connection",
+                OfConnection(connection.id())
+            );
             return Some(connection);
         }
         connection.set_closed_by_remote();
@@ -188,6 +197,7 @@ pub fn check_in(mut connection: Box<UpstreamConnection>, now: Instant) {
     if cluster.is_draining() || !connection.may_serve_again() {
         return;
     }
+    log_at!(Pool, Trace, "{} response complete, ready for the next stream", OfConnection(connection.id()));
     connection.idle_since = now;
     waiting::serve(connection);
 }

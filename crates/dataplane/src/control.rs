@@ -14,7 +14,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::admin::{self, DrainRequest, ProxyState};
-use crate::application_log::{self, Component, Level};
+use crate::application_log::{self, Component, Level, log_at};
 use crate::proxy::Event;
 use crate::state::State;
 use crate::stats::ServerStat;
@@ -152,6 +152,7 @@ impl Control {
     /// listeners close now.
     fn drain_listeners(&self, request: DrainRequest) {
         let stop = Command::StopListening { inbound_only: request.inbound_only };
+        log_at!(Main, Debug, "draining listeners (inbound only: {})", request.inbound_only);
         if !request.graceful {
             return self.stop_listening(&stop);
         }

@@ -38,6 +38,7 @@ mod logging;
 mod response;
 mod summary;
 mod timers;
+mod told;
 mod waiting;
 
 pub use exchange::Exchange;
@@ -253,6 +254,7 @@ impl<'a> HttpStream<'a> {
             Box::pin(self.send(b"")).await?;
         }
         self.receive_head();
+        self.tell_request();
         self.check_head()?;
         let upgrade = match self.admit() {
             Ok(upgrade) => upgrade,
@@ -264,6 +266,7 @@ impl<'a> HttpStream<'a> {
         };
         let settings = self.settings();
         self.matched = settings.routes.find(&self.state.request);
+        self.tell_route();
         if let Some(matched) = &self.matched {
             self.state.info.set_route(&matched.route.name, &matched.virtual_host.name);
         }

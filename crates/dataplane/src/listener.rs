@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use tokio::task::AbortHandle;
 
 use crate::access_loggers::{AccessLogSet, LogWriterHandle};
-use crate::application_log::{self, Component, Level};
+use crate::application_log::{self, Component, Level, OfConnection, log_at};
 use crate::connection_id::next_connection_id;
 use crate::drain::OpenConnection;
 use crate::filter_chain::{ConnectionFacts, FilterChainMatcher};
@@ -347,7 +347,23 @@ fn spawn_connection(
     if !listener.listener.access_log.is_empty() {
         info.stream = Some(Box::new(StreamInfo::new(info.start, info.start_time)));
     }
+    log_at!(
+        ConnHandler,
+        Debug,
+        "{} new connection from {} to {}, listener '{}'",
+        OfConnection(info.id),
+        info.remote_address,
+        info.local_address,
+        info.listener_name,
+    );
     let Some(chain) = listener.find_chain(&info) else {
+        log_at!(
+            ConnHandler,
+            Debug,
+            "{} closing connection from {}: no matching filter chain found",
+            OfConnection(info.id),
+            info.remote_address,
+        );
         listener.stats.inc(ListenerStat::NoFilterChainMatch);
         if let Some(stream) = &mut info.stream {
             stream.set_flag(ResponseFlag::NoRouteFound);
@@ -356,6 +372,7 @@ fn spawn_connection(
         return listener.log(worker, &mut info);
     };
     info.filter_chain_name = Arc::clone(&chain.name);
+    log_at!(ConnHandler, Trace, "{} filter chain '{}' chosen", OfConnection(info.id), chain.name);
     let open = worker.connections.open();
     let connection =
         Connection { worker: Rc::clone(worker), info, counted: Counted::new(listener, start), _open: open };
@@ -384,6 +401,15 @@ struct Connection {
 impl Drop for Connection {
     /// Logs: also what the end of the process cuts short.
     fn drop(&mut self) {
+        log_at!(
+            Connection,
+            Debug,
+            "{} closed after {} ms{}{}",
+            OfConnection(self.info.id),
+            self.info.start.elapsed().as_millis(),
+            if self.info.local_close_reason.is_empty() { "" } else { ": " },
+            self.info.local_close_reason,
+        );
         self.counted.listener.log(&self.worker, &mut self.info);
     }
 }

@@ -13,6 +13,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::access_loggers::{AccessLogSet, LogWriter};
 use crate::admin::{self, ListenerStatus, PythonPage, PythonPages, PythonRequest};
+use crate::application_log::log_at;
 use crate::cluster::Cluster;
 use crate::control::{Control, FormerHandlers, Order};
 use crate::drain::Drain;
@@ -141,11 +142,19 @@ impl Proxy {
             .into_iter()
             .map(|listener| Listener::compile(listener, &context).map(Arc::new))
             .collect::<Result<_, _>>()?;
+        for cluster in snapshot.clusters() {
+            log_at!(Config, Debug, "cluster '{}' has {} endpoints", cluster.name, cluster.hosts.len());
+        }
         let mut bound = Vec::with_capacity(compiled.len());
         for listener in compiled {
             let sockets =
                 bind::bind(&listener.model, self.state.process.workers).map_err(|e| e.to_string())?;
             bound.push((listener, sockets));
+        }
+        for (listener, sockets) in &bound {
+            for socket in sockets.iter().flatten() {
+                log_at!(Config, Debug, "listener '{}' is bound to {}", listener.name, socket.address);
+            }
         }
         let admin = match &self.bootstrap.admin {
             Some(admin) => Some(bind::bind_admin(&admin.address).map_err(|error| error.to_string())?),

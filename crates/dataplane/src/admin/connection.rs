@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use ferryman_codec::{
-    BodyDecoder, BodyFraming, CHUNK_END, ErrorKind, HeaderBlock, Http1Settings, RequestDecoder, RequestHead,
-    RequestKind, Version, encode_chunk_start, encode_last_chunk, encode_response_head,
+    BodyDecoder, BodyFraming, CHUNK_END, ErrorKind, HeaderBlock, Http1Settings, KnownName, RequestDecoder,
+    RequestHead, RequestKind, Version, encode_chunk_start, encode_last_chunk, encode_response_head,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{timeout, timeout_at};
@@ -21,6 +21,7 @@ use super::proxy_state::{AdminAccess, ProxyState};
 use super::request::Request;
 use super::response::{Body, Response};
 use super::same_origin;
+use crate::application_log::log_at;
 use crate::stats::Registry;
 use crate::stream_info::{ConnectionInfo, Protocol, StreamInfo, TimePoint};
 
@@ -192,6 +193,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Some(status) => self.shared.counters.request_ends(start, status),
             None => self.shared.counters.request_reset(),
         }
+        let path = self.head.get(KnownName::Path).unwrap_or_default().escape_ascii();
+        log_at!(Admin, Debug, "request complete: path: {path}");
         stream.mark(TimePoint::RequestComplete, Instant::now());
         stream.protocol = Some(Protocol::Http11);
         stream.response_code_details = "admin_filter_response".into();

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::connection_lifetime::{ConnectionLifetime, Use};
 use super::upstream_connection::UpstreamConnection;
 use super::{PoolError, waiting};
+use crate::application_log::{OfConnection, log_at};
 use crate::circuit_breakers::Resource;
 use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::model::route::RoutingPriority;
@@ -45,12 +46,23 @@ pub fn connect_for_waiting(cluster: &Rc<WorkerCluster>, host: &Rc<WorkerHost>, p
         }
         let room = can_create_connection(cluster, host, priority);
         if !room {
+            log_at!(Pool, Debug, "cluster '{}': max active connections overflow", cluster.info.name);
             cluster.stats.inc(ClusterStat::UpstreamCxOverflow);
         }
         if !room && pool.open.get() > 0 {
             return;
         }
         let lifetime = ConnectionLifetime::begin(cluster, host, priority, Use::Http1);
+        log_at!(
+            Pool,
+            Debug,
+            "{} creating a new connection to {} of cluster '{}' (connecting={}, open={})",
+            OfConnection(lifetime.id),
+            host.info.address,
+            cluster.info.name,
+            pool.connecting.get(),
+            pool.open.get(),
+        );
         let connecting = Connecting::begin(&lifetime);
         tokio::task::spawn_local(attempt(Attempt { connecting, lifetime }));
     }
@@ -91,6 +103,13 @@ async fn attempt(attempt: Attempt) {
     match outcome {
         Ok(socket) => {
             lifetime.connected();
+            log_at!(
+                Pool,
+                Debug,
+                "{} connected in {} ms",
+                OfConnection(lifetime.id),
+                lifetime.started.elapsed().as_millis()
+            );
             let connection = UpstreamConnection::new(lifetime, socket, Instant::now());
             if connection.cluster().is_draining() && connection.nobody_waits() {
                 return;
@@ -118,6 +137,14 @@ pub async fn connect(lifetime: &ConnectionLifetime) -> Result<TransportSocket, P
 
 /// Counts why an attempt failed.
 pub fn count_failure(lifetime: &mut ConnectionLifetime, error: &PoolError) {
+    log_at!(
+        Pool,
+        Debug,
+        "{} no connection to {} of cluster '{}': {error}",
+        OfConnection(lifetime.id),
+        lifetime.host.info.address,
+        lifetime.cluster.info.name,
+    );
     lifetime.connect_failed();
     match error {
         PoolError::ConnectTimeout => lifetime.cluster.stats.inc(ClusterStat::UpstreamCxConnectTimeout),

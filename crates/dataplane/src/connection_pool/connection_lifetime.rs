@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::connecting;
+use crate::application_log::{OfConnection, log_at};
 use crate::circuit_breakers::Resource;
 use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::connection_id::next_connection_id;
@@ -96,6 +97,15 @@ impl ConnectionLifetime {
 
 impl Drop for ConnectionLifetime {
     fn drop(&mut self) {
+        log_at!(
+            Pool,
+            Debug,
+            "{} upstream connection closed by {} after {} requests{}",
+            OfConnection(self.id),
+            if self.closed_by_remote { "the host" } else { "us" },
+            self.requests,
+            if self.active { ", the last one unfinished" } else { "" },
+        );
         let stats = &self.cluster.stats;
         let (by, by_with_request) = if self.closed_by_remote {
             (ClusterStat::UpstreamCxDestroyRemote, ClusterStat::UpstreamCxDestroyRemoteWithActiveRq)

@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use super::connecting::connect_for_waiting;
 use super::{PoolError, UpstreamConnection, check_in};
+use crate::application_log::log_at;
 use crate::circuit_breakers::Resource;
 use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::model::route::RoutingPriority;
@@ -44,6 +45,7 @@ impl Pending {
         priority: RoutingPriority,
     ) -> Result<(), PoolError> {
         if !cluster.circuit_breakers.acquire(Resource::PendingRequests, priority) {
+            log_at!(Pool, Debug, "cluster '{}': max pending streams overflow", cluster.info.name);
             cluster.stats.inc(ClusterStat::UpstreamRqPendingOverflow);
             return Err(PoolError::Overflow);
         }

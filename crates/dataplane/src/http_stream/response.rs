@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use ferryman_codec::{BodyFraming, KnownName, RequestKind, Version};
 
+use crate::application_log::log_at;
 use crate::error::{Error, ErrorKind, Side};
 use crate::format::{AccessLogType, FormatContext};
 use crate::local_reply::{LocalReply, When, details_of_reset};
@@ -26,6 +27,7 @@ const LAST_FLUSH: Duration = Duration::from_secs(1);
 impl HttpStream<'_> {
     /// Sends an answer of the proxy's own.
     pub(crate) async fn reply(&mut self, reply: LocalReply<'_>) -> Result<(), Error> {
+        log_at!(Http, Debug, "{} sending local reply with details {}", self.tag(), reply.details);
         reply.write_head(&mut self.state.response);
         self.state.info.response_code_details = reply.details.clone();
         self.close |= reply.close;
@@ -76,6 +78,7 @@ impl HttpStream<'_> {
             self.state.response.append(KnownName::Connection, b"keep-alive");
         }
         self.response_started = true;
+        self.tell_response();
         self.timers.respond();
         let state = &mut *self.state;
         state.info.mark(TimePoint::FirstDownstreamTxByte, self.now);
@@ -115,6 +118,7 @@ impl HttpStream<'_> {
         }
         let drains = self.worker.process.drain.should_close(self.worker.random.next());
         if drains {
+            log_at!(Http, Debug, "{} drain closing connection", self.tag());
             self.manager.http.inc(HttpStat::DownstreamCxDrainClose);
         }
         let over = self.connection.closes_from.is_some_and(|from| from <= self.now);
@@ -128,6 +132,7 @@ impl HttpStream<'_> {
 
     /// Ends the stream because of an error.
     pub(super) async fn fail(&mut self, error: &Error) {
+        self.tell_failure(error);
         // A deadline that was missed must not end its own answer.
         self.timers.only_idle(Instant::now());
         if let Some(flag) = error.kind.response_flag() {

@@ -68,6 +68,7 @@ impl HttpStream<'_> {
         self.ended = true;
         self.now = Instant::now();
         let finished = self.finished();
+        self.tell_end(finished);
         self.close_facts();
         self.count_end();
         let mut filters = std::mem::take(&mut self.state.filters);

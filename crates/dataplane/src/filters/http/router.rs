@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use ferryman_codec::KnownName;
 
+use crate::application_log::log_at;
 use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::connection_pool::{self, PoolError, UpstreamConnection};
 use crate::error::{Error, ErrorKind};
@@ -34,9 +35,18 @@ pub(crate) async fn forward<'a>(
         slot => slot.and_then(|slot| snapshot.cluster(slot)),
     };
     let Some(cluster) = cluster else {
+        log_at!(Router, Debug, "{} unknown cluster '{}'", stream.tag(), choice.name);
         stream.manager.router.inc(RouterStat::NoCluster);
         return Err(ErrorKind::ClusterNotFound(action.cluster_not_found_response_code).into());
     };
+    log_at!(
+        Router,
+        Debug,
+        "{} cluster '{}' match for URL '{}'",
+        stream.tag(),
+        cluster.info.name,
+        stream.shown_path(),
+    );
     stream.weighted = choice.weighted;
     stream.state.info.upstream.cluster = Some(Rc::clone(&cluster.info));
     let (counted_in, virtual_cluster) = matched.counted_in(&stream.state.request);
@@ -45,6 +55,7 @@ pub(crate) async fn forward<'a>(
     set_timeouts(stream, action);
     stream.edit_request(&matched);
     let Some(host) = cluster.choose_host() else {
+        log_at!(Upstream, Debug, "{} no healthy host in cluster '{}'", stream.tag(), cluster.info.name);
         // As in Envoy, the attempt counts although there was nobody to try.
         stream.state.info.upstream.attempt_count = 1;
         charge(stream, cluster, None, 503, false);
@@ -73,6 +84,7 @@ async fn attempt(
         let request = &mut stream.state.request;
         set_authority(request, host.info.hostname.as_bytes(), action.append_x_forwarded_host, keep_original);
     }
+    log_at!(Upstream, Trace, "{} host {} chosen", stream.tag(), host.info.address);
     stream.state.info.begin_request_attempt(&host.info);
     let mut connection = match connection_pool::take_idle(host, action.priority) {
         Some(connection) => connection,
@@ -84,6 +96,15 @@ async fn attempt(
         return Err(ErrorKind::Overflow.into());
     };
     note_connecting(stream, &connection);
+    log_at!(
+        Router,
+        Debug,
+        "attached upstream connection [C{}] to {} to downstream connection [C{}], request {} on it",
+        connection.id(),
+        host.info.address,
+        stream.connection.info.id,
+        connection.requests(),
+    );
     of_route(stream).for_each(|stats| stats.inc(VirtualHostStat::UpstreamRqTotal));
     let info = &mut stream.state.info;
     let local_address = connection.local_address.clone().unwrap_or_else(|| Address::Pipe("".into()));
@@ -111,6 +132,7 @@ async fn exchange(
         let head = exchange.response_head(stream).await?;
         let fields = u64::try_from(head.field_bytes).unwrap_or(u64::MAX);
         stream.state.info.upstream.bytes.receive_head(0, fields);
+        log_at!(Router, Debug, "{} upstream headers complete: status {}", stream.tag(), head.status);
         if !head.informational {
             break head;
         }

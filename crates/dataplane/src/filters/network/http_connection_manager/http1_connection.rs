@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use tokio::io::ReadBuf;
 
+use crate::application_log::{OfConnection, log_at};
 use crate::drain::{Entered, Phase};
 use crate::error::ErrorKind;
 use crate::http_codec::{Disturbance, Http1Reader, ReadError};
@@ -163,6 +164,7 @@ impl Http1Connection<'_> {
                 return true;
             }
         };
+        log_at!(Connection, Debug, "{} {reason}", OfConnection(self.info.id));
         self.manager.http.inc(stat);
         if self.counted.is_http1 {
             return false;
@@ -279,6 +281,7 @@ impl Http1Connection<'_> {
                         if self.timer.poll_at(cx, deadline).is_pending() {
                             return Poll::Pending;
                         }
+                        log_at!(Connection, Debug, "{} delayed close timeout", OfConnection(self.info.id));
                         self.manager.http.inc(HttpStat::DownstreamCxDelayedCloseTimeout);
                         return Poll::Ready(());
                     }

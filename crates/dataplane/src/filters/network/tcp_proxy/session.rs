@@ -12,6 +12,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use super::TcpProxy;
+use crate::application_log::{OfConnection, log_at};
 use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::connection_pool::{PoolError, TcpUpstream, connect_tcp};
 use crate::format::{AccessLogType, FormatContext};
@@ -129,10 +130,12 @@ impl<'a> Session<'a> {
         let snapshot = self.worker.snapshot();
         let name = self.proxy.choose_cluster(&self.worker.random);
         let Some(cluster) = snapshot.cluster_by_name(name) else {
+            log_at!(Filter, Debug, "{} unknown cluster '{name}'", OfConnection(self.info.id));
             self.stats.inc(TcpStat::DownstreamCxNoRoute);
             self.stream.set_flag(ResponseFlag::NoClusterFound);
             return Err(GivenUp::NoCluster);
         };
+        log_at!(Filter, Debug, "{} creating connection to cluster '{name}'", OfConnection(self.info.id));
         self.stream.upstream.cluster = Some(Rc::clone(&cluster.info));
         Ok(Rc::clone(cluster))
     }
@@ -153,6 +156,14 @@ impl<'a> Session<'a> {
         .await;
         match connected {
             Ok(Ok(upstream)) => {
+                log_at!(
+                    Filter,
+                    Debug,
+                    "{} TCP session with {} on upstream connection [C{}]",
+                    OfConnection(self.info.id),
+                    host.info.address,
+                    upstream.id(),
+                );
                 self.stream.mark(TimePoint::UpstreamConnectStart, start);
                 self.stream.mark(TimePoint::UpstreamConnectEnd, Instant::now());
                 self.stream.attempt_connected(upstream.id(), upstream.local_address.clone(), None);
@@ -208,6 +219,7 @@ impl<'a> Session<'a> {
 
     /// Ends a session that has not come to a host; the client's connection closes when its socket is dropped.
     pub(super) fn give_up(mut self, reason: GivenUp) {
+        log_at!(Filter, Debug, "{} no TCP session: {reason:?}", OfConnection(self.info.id));
         if let GivenUp::OutOfTime(limit) = reason {
             self.note_time_limit(limit);
         }
@@ -215,6 +227,7 @@ impl<'a> Session<'a> {
     }
 
     fn note_time_limit(&mut self, limit: TimeLimit) {
+        log_at!(Filter, Debug, "{} session timed out: {limit:?}", OfConnection(self.info.id));
         match limit {
             TimeLimit::Idle => self.stats.inc(TcpStat::IdleTimeout),
             TimeLimit::MaxDuration => {
