@@ -147,6 +147,7 @@ impl HostPool {
                 log_at!(Pool, Debug, "{} idle connection ends: {reason:?}", OfConnection(connection.id()));
                 match reason {
                     Some(Unfit::Closed) | None => connection.set_closed_by_remote(),
+                    Some(Unfit::Unasked) => cluster.stats.inc(ClusterStat::UpstreamCxProtocolError),
                     Some(Unfit::Idle) => cluster.stats.inc(ClusterStat::UpstreamCxIdleTimeout),
                     Some(Unfit::Old) => cluster.stats.inc(ClusterStat::UpstreamCxMaxDurationReached),
                 }
@@ -163,7 +164,9 @@ impl HostPool {
 }
 
 /// An idle connection of this worker, the one that was used last; `None`: there is none, so `obtain` one. One that the
-/// peer has closed, or on which something came that nobody asked for, is closed and passed over.
+/// peer has closed, or on which something came that nobody asked for, is closed and passed over: what
+/// the worker's event loop has been told of, which is what Envoy knows; to ask the kernel would be a fifth system call of
+/// every small request.
 #[inline]
 #[must_use]
 pub fn take_idle(host: &WorkerHost, priority: RoutingPriority) -> Option<Box<UpstreamConnection>> {
@@ -171,7 +174,7 @@ pub fn take_idle(host: &WorkerHost, priority: RoutingPriority) -> Option<Box<Ups
     loop {
         let connection = pool.idle.borrow_mut().pop();
         let mut connection = connection?;
-        if !connection.is_disturbed() {
+        if connection.is_silent(false) {
             log_at!(
                 Pool,
                 Debug,
@@ -180,7 +183,6 @@ pub fn take_idle(host: &WorkerHost, priority: RoutingPriority) -> Option<Box<Ups
             );
             return Some(connection);
         }
-        connection.set_closed_by_remote();
     }
 }
 

@@ -24,6 +24,17 @@ pub enum TransportSocket {
     RawBuffer(RawBuffer),
 }
 
+/// What a read would answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peeked {
+    /// It would wait.
+    Nothing,
+    /// Bytes.
+    Bytes,
+    /// The end, or an error.
+    End,
+}
+
 impl TransportSocket {
     /// Reads once. Nothing read is the end of the stream. A read that does not fill the buffer is known to
     /// have emptied the socket: the next call waits without asking the kernel.
@@ -59,13 +70,13 @@ impl TransportSocket {
         }
     }
 
-    /// Whether a read would answer something, as far as the worker has been told. Asks the kernel only then, and leaves
-    /// nobody to be woken.
+    /// What a read would answer: as far as the worker has been told, or, at the price of a system call, as the kernel
+    /// knows it now. Leaves nobody to be woken.
     #[inline]
     #[must_use]
-    pub fn is_readable(&self) -> bool {
+    pub fn peek(&self, ask_kernel: bool) -> Peeked {
         match self {
-            TransportSocket::RawBuffer(socket) => socket.is_readable(),
+            TransportSocket::RawBuffer(socket) => socket.peek(ask_kernel),
         }
     }
 

@@ -257,6 +257,47 @@ fn what_the_peer_closes_while_idle_is_noticed() {
     });
 }
 
+/// A host on a Unix domain socket, which has what is sent as soon as it is.
+fn pair(most: u32, name: &str) -> (tokio::net::UnixListener, Rc<WorkerCluster>, Rc<WorkerHost>) {
+    let name = format!("ferryman-pool-{name}-{}", std::process::id());
+    let (cluster, host) =
+        worker_of(&format!("@{name}"), |model| model.circuit_breakers_default.max_connections = most);
+    (tokio::net::UnixListener::bind(format!("\0{name}")).unwrap(), cluster, host)
+}
+
+#[test]
+fn what_comes_unasked_is_no_response() {
+    run(async {
+        let (listener, cluster, host) = pair(9, "unasked");
+        let connection = obtain(&cluster, &host, LOW).unwrap().await.unwrap();
+        let (upstream, _) = listener.accept().await.unwrap();
+        check_in(connection, now());
+        upstream.try_write(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+        while let Some(unaware) = take_idle(&host, LOW) {
+            // The event loop has not asked yet.
+            check_in(unaware, now());
+            tokio::task::yield_now().await;
+        }
+        let stats = &cluster.cluster.stats;
+        assert_eq!(stats.value(ClusterStat::UpstreamCxProtocolError), 1);
+        assert_eq!(stats.value(ClusterStat::UpstreamCxDestroyLocal), 1);
+        assert_eq!(stats.value(ClusterStat::UpstreamCxActive), 0);
+    });
+}
+
+#[test]
+fn what_comes_unasked_is_no_response_for_one_that_waits() {
+    run(async {
+        let (listener, cluster, host) = pair(1, "waits");
+        let connection = obtain(&cluster, &host, LOW).unwrap().await.unwrap();
+        let (upstream, _) = listener.accept().await.unwrap();
+        let (id, waiting) = (connection.id(), obtain(&cluster, &host, LOW).unwrap());
+        upstream.try_write(b"x").unwrap();
+        check_in(connection, now());
+        assert_ne!(waiting.await.unwrap().id(), id);
+    });
+}
+
 #[test]
 fn limits_of_requests_are_kept() {
     run(async {

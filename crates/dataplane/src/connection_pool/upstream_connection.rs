@@ -14,13 +14,15 @@ use crate::http_codec::Http1Reader;
 use crate::model::route::RoutingPriority;
 use crate::stats::ClusterStat;
 use crate::stream_info::{Address, Protocol};
-use crate::transport_sockets::TransportSocket;
+use crate::transport_sockets::{Peeked, TransportSocket};
 
 /// Why an idle connection must not be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unfit {
-    /// The peer has closed it, or something came that nobody asked for.
+    /// The peer has closed it.
     Closed,
+    /// Something came that nobody asked for.
+    Unasked,
     /// It has been idle for too long.
     Idle,
     /// It has lived for too long.
@@ -143,17 +145,30 @@ impl UpstreamConnection {
     }
 
     pub(super) fn may_serve_again(&mut self) -> bool {
-        if self.reader.is_closed() || self.is_disturbed() {
+        if self.reader.is_closed() {
             self.set_closed_by_remote();
             return false;
         }
-        self.may_serve_again && !self.reader.has_unread()
+        // Whoever waits takes it at once.
+        let ask_kernel = !self.nobody_waits();
+        self.is_silent(ask_kernel) && self.may_serve_again && !self.reader.has_unread()
     }
 
-    /// Whether something came since the last response, or the peer has closed it, as far as the worker has been told.
+    /// Whether nothing came since the last response, and the peer has not closed it: as far as the worker has been told, or
+    /// as the kernel knows it now. Counts what it finds; the connection is to be dropped then.
     #[inline]
-    pub(super) fn is_disturbed(&self) -> bool {
-        self.socket.is_readable()
+    pub(super) fn is_silent(&mut self, ask_kernel: bool) -> bool {
+        match self.socket.peek(ask_kernel) {
+            Peeked::Nothing => true,
+            Peeked::End => {
+                self.set_closed_by_remote();
+                false
+            }
+            Peeked::Bytes => {
+                self.lifetime.cluster.stats.inc(ClusterStat::UpstreamCxProtocolError);
+                false
+            }
+        }
     }
 
     #[inline]
@@ -163,8 +178,11 @@ impl UpstreamConnection {
 
     pub(super) fn unfit(&self, settings: &ConnectionSettings, now: Instant) -> Option<Unfit> {
         let idle = now.saturating_duration_since(self.idle_since);
-        if self.is_disturbed() {
+        let peeked = self.socket.peek(false);
+        if peeked == Peeked::End {
             Some(Unfit::Closed)
+        } else if peeked == Peeked::Bytes {
+            Some(Unfit::Unasked)
         } else if settings.idle_timeout.is_some_and(|most| idle >= most) {
             Some(Unfit::Idle)
         } else {

@@ -17,6 +17,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
 
+use super::Peeked;
 use crate::model::cluster::TcpKeepalive;
 use crate::stream_info::Address;
 
@@ -98,9 +99,11 @@ impl RawBuffer {
 
     /// A flag that the last read has cleared costs no system call; a set one is verified by a look at the first byte.
     #[inline]
-    pub(super) fn is_readable(&self) -> bool {
+    pub(super) fn peek(&self, ask_kernel: bool) -> Peeked {
         let mut first = [MaybeUninit::uninit()];
         let seen = match self {
+            RawBuffer::Tcp(stream) if ask_kernel => SockRef::from(stream).peek(&mut first),
+            RawBuffer::Unix(stream) if ask_kernel => SockRef::from(stream).peek(&mut first),
             RawBuffer::Tcp(stream) => {
                 stream.try_io(Interest::READABLE, || SockRef::from(stream).peek(&mut first))
             }
@@ -108,7 +111,11 @@ impl RawBuffer {
                 stream.try_io(Interest::READABLE, || SockRef::from(stream).peek(&mut first))
             }
         };
-        !seen.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+        match seen {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Peeked::Nothing,
+            Ok(1..) => Peeked::Bytes,
+            Ok(0) | Err(_) => Peeked::End,
+        }
     }
 
     pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
