@@ -83,6 +83,7 @@ fn virtual_host(domain: String, routes: Vec<Route>) -> VirtualHost {
 fn table(virtual_hosts: Vec<VirtualHost>) -> RouteTable {
     let config = RouteConfiguration {
         name: "r".to_owned(),
+        filter_config: Vec::new(),
         virtual_hosts,
         headers: HeaderMutations::default(),
         internal_only_headers: Vec::new(),

@@ -7,24 +7,23 @@
 
 use std::borrow::Cow;
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use ferryman_codec::{
     BodyFraming, ErrorKind as CodecError, HeaderBlock, KnownName, RequestHead, RequestKind, Version,
 };
 
+use crate::cluster::WorkerCluster;
 use crate::error::{Error, ErrorKind};
-use crate::filters::http::ActiveFilter;
+use crate::filters::http::{ActiveFilter, RouteFilters};
 use crate::filters::network::http_connection_manager::{
     ConnectionFacts, HttpConnectionManager, Refusal, WorkerHttpConnectionManager,
 };
-use crate::format::{AccessLogType, FormatContext};
 use crate::header_mutation::MutationScratch;
 use crate::http_codec::{Http1Reader, Http1Writer};
 use crate::local_reply::{LocalReply, set_status};
-use crate::random::thread_random;
 use crate::route::{
-    Action, CountedIn, DirectResponse, Matched, Redirect, RouteLimit, Timeouts, WeightedCluster,
+    Action, ClusterChoice, CountedIn, DirectResponse, Matched, Redirect, Timeouts, WeightedCluster,
 };
 use crate::stats::{HttpStat, RouterStat};
 use crate::stream_info::{ConnectionInfo, Protocol, StreamInfo, TimePoint};
@@ -36,6 +35,7 @@ mod exchange;
 mod filter_walk;
 mod logging;
 mod response;
+mod routing;
 mod summary;
 mod timers;
 mod told;
@@ -157,6 +157,10 @@ pub struct HttpStream<'a> {
     pub(crate) request_completed_at: Option<Instant>,
     /// How long the upstream may take.
     pub(crate) route_timeouts: Timeouts,
+    /// The cluster that the route chose, if it forwards.
+    pub(crate) choice: Option<ClusterChoice<'a>>,
+    /// That cluster, if there is one of the name.
+    pub(crate) cluster: Option<Rc<WorkerCluster>>,
     /// The weighted cluster that was chosen.
     pub(crate) weighted: Option<&'a WeightedCluster>,
     /// What decides among weighted clusters.
@@ -164,6 +168,12 @@ pub struct HttpStream<'a> {
     /// Where the request is counted beside its cluster.
     pub(crate) counted_in: CountedIn,
     matched: Option<Matched<'a>>,
+    /// What the route says to the HTTP filters.
+    route_filters: &'a RouteFilters,
+    /// Whether the HTTP filters of the stream were made.
+    filters_begun: bool,
+    /// How much of the request's body filters may hold, where one of them says so.
+    request_body_limit: Option<usize>,
     /// Whether the request has no end: its head could not be read, or what follows is another protocol.
     endless: bool,
     /// Whether the upstream sent a 1xx: Envoy looks at one.
@@ -201,10 +211,15 @@ impl<'a> HttpStream<'a> {
             is_internal: false,
             request_completed_at: None,
             route_timeouts: Timeouts::default(),
+            choice: None,
+            cluster: None,
             weighted: None,
             cluster_random: worker.random.next(),
             counted_in: CountedIn::default(),
             matched: None,
+            route_filters: &manager.settings.filters.without_route,
+            filters_begun: false,
+            request_body_limit: None,
             endless: head.kind == RequestKind::Connect,
             informational_seen: false,
             response_started: false,
@@ -264,22 +279,18 @@ impl<'a> HttpStream<'a> {
                 return Err(ErrorKind::RequestRefused { status, details }.into());
             }
         };
-        let settings = self.settings();
-        self.matched = settings.routes.find(&self.state.request);
+        self.find_route();
         self.tell_route();
-        if let Some(matched) = &self.matched {
-            self.state.info.set_route(&matched.route.name, &matched.virtual_host.name);
-        }
         self.log_start();
         if upgrade {
             self.endless = true;
             return self.refuse_upgrade();
         }
         self.set_route_timers();
-        self.manager.router.inc(RouterStat::RqTotal);
         if !self.walk_request_filters().await? {
             return Ok(());
         }
+        self.manager.router.inc(RouterStat::RqTotal);
         let Some(matched) = self.matched else {
             self.manager.router.inc(RouterStat::NoRoute);
             return Err(ErrorKind::RouteNotFound.into());
@@ -355,26 +366,13 @@ impl<'a> HttpStream<'a> {
         queued.map_err(|error| ErrorKind::DownstreamCodec(error.kind).into())
     }
 
-    /// No route here switches protocols. Envoy names the cluster that it would have been.
+    /// No route here switches protocols.
     fn refuse_upgrade(&mut self) -> Result<(), Error> {
         self.manager.http.inc(HttpStat::DownstreamRqWsOnNonWsRoute);
         if self.matched.is_none() {
             return Err(ErrorKind::RouteNotFound.into());
         }
-        self.name_cluster();
         Err(ErrorKind::UpgradeNotAllowed.into())
-    }
-
-    fn set_route_timers(&mut self) {
-        let start = self.state.info.start;
-        let mut duration = self.settings().timeouts.max_stream_duration;
-        if let Some(Matched { route, .. }) = self.matched {
-            if let Action::Forward(action) = &route.action {
-                limit(&mut self.timers.idle_timeout, action.idle_timeout);
-                limit(&mut duration, action.max_stream_duration);
-            }
-        }
-        self.timers.stream_by = duration.map(|duration| start + duration);
     }
 
     async fn redirect_to_normalized_path(&mut self) -> Result<(), Error> {
@@ -414,17 +412,6 @@ impl<'a> HttpStream<'a> {
         .await
     }
 
-    /// Makes the route's edits of the request.
-    pub(crate) fn edit_request(&mut self, matched: &Matched<'_>) {
-        let keep_original = !self.settings().filters.router.suppress_envoy_headers;
-        let state = &mut *self.state;
-        let occasion = AccessLogType::NotSet;
-        let context =
-            FormatContext::new(&state.info, self.connection.info, occasion, self.now, thread_random);
-        let scratch = &mut state.scratch;
-        matched.finalize_request(&mut state.request, self.weighted, &context, keep_original, scratch);
-    }
-
     /// Whether all of the request is there.
     pub(crate) fn request_is_complete(&self) -> bool {
         !self.endless && self.connection.reader.is_ended()
@@ -449,13 +436,5 @@ impl<'a> HttpStream<'a> {
             Version::Http10 => Protocol::Http10,
             Version::Http11 => Protocol::Http11,
         }
-    }
-}
-
-fn limit(of_connection_manager: &mut Option<Duration>, of_route: RouteLimit) {
-    match of_route {
-        RouteLimit::FromConnectionManager => {}
-        RouteLimit::Off => *of_connection_manager = None,
-        RouteLimit::After(duration) => *of_connection_manager = Some(duration),
     }
 }

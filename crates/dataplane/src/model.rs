@@ -11,6 +11,7 @@ pub mod bootstrap;
 pub mod cluster;
 pub mod format;
 pub mod http_connection_manager;
+pub mod http_filters;
 pub mod listener;
 pub mod matcher;
 pub mod route;

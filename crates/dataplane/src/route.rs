@@ -6,14 +6,16 @@
 //! A table is immutable and shared by all workers. A look-up allocates nothing and does not try all virtual hosts or all
 //! routes: ten thousand cost what ten cost.
 
+use std::sync::Arc;
+
 use ferryman_codec::{HeaderBlock, KnownName};
 
-use crate::filters::http::{ActiveFilters, HttpFilters};
+use crate::filters::http::{FilterCompileContext, HttpFilters, RouteFilters};
 use crate::filters::network::http_connection_manager::port_start;
 use crate::format::FormatContext;
 use crate::header_mutation::{HeaderMutations, MutationScratch};
 use crate::model;
-use crate::model::route::{RequireTls, RouteFilterConfig};
+use crate::model::route::RequireTls;
 use crate::stats::{Registry, Scope, VirtualHostStats};
 
 mod action;
@@ -21,6 +23,7 @@ mod cluster_choice;
 mod condition;
 mod counted_in;
 mod domains;
+mod filter_levels;
 mod path_index;
 mod path_match;
 mod prefix_tree;
@@ -81,8 +84,6 @@ pub struct RouteTable {
 pub struct VirtualHost {
     /// Its name.
     pub name: Box<str>,
-    /// What it says about HTTP filters.
-    pub filter_config: Vec<RouteFilterConfig>,
     routes: Vec<Route>,
     index: PathIndex,
     require_tls: RequireTls,
@@ -99,10 +100,8 @@ pub struct Route {
     pub place: Box<str>,
     /// What it does.
     pub action: Action,
-    /// What it says about HTTP filters.
-    pub filter_config: Vec<RouteFilterConfig>,
-    /// The HTTP filters that are on for it.
-    pub filters: ActiveFilters,
+    /// The HTTP filters that are on for it, and what they are told.
+    pub filters: Arc<RouteFilters>,
     /// How much of a request body may be buffered; none: as elsewhere configured.
     pub request_body_buffer_limit_bytes: Option<u64>,
     path: PathMatcher,
@@ -152,17 +151,18 @@ impl RouteTable {
         })
     }
 
-    /// Works out which HTTP filters are on for each route: the route's word counts more than its virtual host's.
-    pub fn set_active_filters(&mut self, filters: &HttpFilters) {
-        let said = |config: &RouteFilterConfig| (config.filter_name.clone(), config.disabled);
-        for host in &mut self.virtual_hosts {
-            for route in &mut host.routes {
-                let overrides: Vec<_> =
-                    host.filter_config.iter().chain(&route.filter_config).map(said).collect();
-                route.filters = filters.active(overrides.iter().map(|(name, off)| (name.as_str(), *off)));
-            }
-        }
-        self.to_tls.filters = filters.active(std::iter::empty());
+    /// Works out which HTTP filters are on for each route, and what each is told there. `config` is what the table was
+    /// compiled from.
+    ///
+    /// # Errors
+    /// What is wrong with a filter's configuration on some level.
+    pub fn set_filters(
+        &mut self,
+        config: &model::route::RouteConfiguration,
+        filters: &HttpFilters,
+        context: &FilterCompileContext<'_>,
+    ) -> Result<(), String> {
+        filter_levels::set(self, config, filters, context)
     }
 
     /// Opens the statistics of virtual clusters and routes; to be kept as long as the table is used.
@@ -227,7 +227,6 @@ impl VirtualHost {
         let here = |text| CompileError { place: format!("virtual host '{}'", model.name), text };
         Ok(VirtualHost {
             name: model.name.as_str().into(),
-            filter_config: model.filter_config.clone(),
             index: PathIndex::compile(&paths),
             routes,
             require_tls: model.require_tls,
@@ -256,8 +255,7 @@ impl Route {
             name: model.name.as_str().into(),
             place: model.place.as_str().into(),
             action: Action::compile(&model.action, resolve).map_err(here)?,
-            filter_config: model.filter_config.clone(),
-            filters: ActiveFilters::default(),
+            filters: Arc::default(),
             request_body_buffer_limit_bytes: model.request_body_buffer_limit_bytes,
             path: PathMatcher::compile(&model.matching.path).map_err(here)?,
             conditions: Conditions::compile(&model.matching).map_err(here)?,
@@ -277,8 +275,7 @@ impl Route {
             name: "".into(),
             place: "require_tls".into(),
             action: Action::Redirect(Box::new(Redirect::to_tls())),
-            filter_config: Vec::new(),
-            filters: ActiveFilters::default(),
+            filters: Arc::default(),
             request_body_buffer_limit_bytes: None,
             path: PathMatcher::compile(&everything.path)?,
             conditions: Conditions::compile(&everything)?,

@@ -1,7 +1,8 @@
 """Route tables: virtual hosts and their routes.
 
-Owns RouteConfiguration, VirtualHost, Route and per-filter configuration, and Envoy's rules for domains. What
-a route matches is `route_match.py`, what it does `route_action.py`, its header edits `header.py`.
+Owns RouteConfiguration, VirtualHost and Route, and Envoy's rules for domains. What a route matches is
+`route_match.py`, what it does `route_action.py`, its header edits `header.py`, what it says to HTTP filters
+`route_filter_config.py`.
 
 Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/http/http_conn_man/route_matching
 """
@@ -12,11 +13,11 @@ from typing import Any, Final
 
 from ferryman.config import header, model
 from ferryman.config.cursor import Cursor
-from ferryman.config.extensions import refuse_type
-from ferryman.config.fields import Fields, refuse, word
+from ferryman.config.fields import Fields, word
 from ferryman.config.matcher import lower_header_matcher
 from ferryman.config.references import References
 from ferryman.config.route_action import lower_direct_response, lower_redirect, lower_route_action
+from ferryman.config.route_filter_config import lower_filter_configs
 from ferryman.config.route_match import lower_route_match
 
 _NO_METADATA: Final = "nothing that reads route metadata is built"
@@ -28,14 +29,12 @@ _TABLE = Fields(
     " max_direct_response_body_size_bytes ignore_port_in_host_matching typed_per_filter_config "
     + header.FIELDS,
     no_effect={"metadata": _NO_METADATA},
-    partly={"typed_per_filter_config": "only `envoy.config.route.v3.FilterConfig`"},
 )
 _VIRTUAL_HOST = Fields(
     "envoy.config.route.v3.VirtualHost",
     "name domains routes require_tls virtual_clusters typed_per_filter_config per_request_buffer_limit_bytes"
     f" request_body_buffer_limit {header.FIELDS}",
     no_effect={"metadata": _NO_METADATA},
-    partly={"typed_per_filter_config": "only `envoy.config.route.v3.FilterConfig`"},
 )
 _ROUTE = Fields(
     "envoy.config.route.v3.Route",
@@ -43,21 +42,12 @@ _ROUTE = Fields(
     " per_request_buffer_limit_bytes"
     f" request_body_buffer_limit {header.FIELDS}",
     no_effect={"metadata": _NO_METADATA, "decorator": _NO_TRACING, "tracing": _NO_TRACING},
-    partly={"typed_per_filter_config": "only `envoy.config.route.v3.FilterConfig`"},
 )
 _VIRTUAL_CLUSTER = Fields("envoy.config.route.v3.VirtualCluster", "name headers")
-_FILTER_CONFIG = Fields(
-    "envoy.config.route.v3.FilterConfig",
-    "config disabled",
-    no_effect={"is_optional": "a configuration of a filter that is not built is refused all the same"},
-    partly={"config": "only an empty one, which switches a disabled filter on"},
-)
 
 _REQUIRE_TLS: Final = ("none", "external_only", "all")
 _MAX_BODY_BYTES: Final = 4096
 _MAX_U32: Final = 2**32 - 1
-
-FilterConfigs = list[model.RouteFilterConfig]
 
 
 def lower_route_configuration(cursor: Cursor, references: References) -> model.RouteConfiguration:
@@ -65,13 +55,10 @@ def lower_route_configuration(cursor: Cursor, references: References) -> model.R
     fields = _TABLE.read(cursor)
     checked = fields["validate_clusters"].value if "validate_clusters" in fields else True
     limit = _body_limit(cursor, fields)
-    table = _Table(
-        references if checked else None,
-        limit,
-        _lower_filter_configs(cursor, fields),
-    )
+    table = _Table(references if checked else None, limit)
     lowered = model.RouteConfiguration(
         name=fields.get("name", ""),
+        filter_config=lower_filter_configs(cursor, fields),
         virtual_hosts=[table.lower_virtual_host(item) for item in cursor.items("virtual_hosts")],
         headers=header.lower_header_mutations(cursor, fields),
         internal_only_headers=[name.lower() for name in fields.get("internal_only_headers", ())],
@@ -114,16 +101,13 @@ def _check_domains(cursor: Cursor, hosts: list[model.VirtualHost]) -> None:
 class _Table:
     """What the virtual hosts and routes of one table need to know of it."""
 
-    def __init__(self, references: References | None, max_body_bytes: int, configs: FilterConfigs) -> None:
+    def __init__(self, references: References | None, max_body_bytes: int) -> None:
         self._references = references
-        self._configs = configs
         self.max_body_bytes = max_body_bytes
 
     def lower_virtual_host(self, cursor: Cursor) -> model.VirtualHost:
-        """A VirtualHost; per-filter configuration of the table holds where it has none of its own."""
+        """A VirtualHost."""
         fields = _VIRTUAL_HOST.read(cursor)
-        configs = _lower_filter_configs(cursor, fields)
-        own = {config.filter_name for config in configs}
         limit = _buffer_limit(fields)
         return model.VirtualHost(
             name=fields.get("name", ""),
@@ -131,7 +115,7 @@ class _Table:
             routes=[self._lower_route(item, limit) for item in cursor.items("routes")],
             headers=header.lower_header_mutations(cursor, fields),
             require_tls=word(cursor, "require_tls", _REQUIRE_TLS) if "require_tls" in fields else "none",
-            filter_config=configs + [config for config in self._configs if config.filter_name not in own],
+            filter_config=lower_filter_configs(cursor, fields),
             virtual_clusters=[
                 _lower_virtual_cluster(item) for item in _items(cursor, fields, "virtual_clusters")
             ],
@@ -146,7 +130,7 @@ class _Table:
             match=lower_route_match(cursor.child("match")),
             action=self._lower_action(cursor, fields),
             headers=header.lower_header_mutations(cursor, fields),
-            filter_config=_lower_filter_configs(cursor, fields),
+            filter_config=lower_filter_configs(cursor, fields),
             request_body_buffer_limit_bytes=buffer_limit if limit is None else limit,
             stat_prefix=fields.get("stat_prefix", ""),
         )
@@ -184,31 +168,3 @@ def _buffer_limit(fields: dict[str, Any]) -> int | None:
         if name in fields:
             return int(fields[name].value)
     return None
-
-
-def _lower_filter_configs(cursor: Cursor, fields: dict[str, Any]) -> FilterConfigs:
-    """The typed_per_filter_config of a route, virtual host or table."""
-    if "typed_per_filter_config" not in fields:
-        return []
-    entries = cursor.map_items("typed_per_filter_config")
-    lowered = [_lower_filter_config(name, entry) for name, entry in entries]
-    return [config for config in lowered if config is not None]
-
-
-def _lower_filter_config(name: str, entry: Cursor) -> model.RouteFilterConfig | None:
-    inner = entry.unpack()
-    if inner is None:
-        if not entry.get("type_url"):
-            entry.problem("has no @type", "it is what Envoy finds an extension by")
-        return None
-    if inner.type_name != _FILTER_CONFIG.message:
-        refuse_type(entry, "envoy.filters.http", inner.type_name, None)
-        return None
-    fields = _FILTER_CONFIG.read(inner)
-    if "config" not in fields and "disabled" not in fields:
-        inner.problem("is empty", "set disabled: true, or remove it")
-        return None
-    if "config" in fields and fields["config"].ByteSize():
-        refuse(inner, f"configuration of `{name}` per route is not supported yet", field="config")
-        return None
-    return model.RouteFilterConfig(filter_name=name, disabled=fields.get("disabled", False))

@@ -17,6 +17,7 @@ from ferryman.config.duration import milliseconds, off_if_zero
 from ferryman.config.fields import EMPTY, Fields, word
 from ferryman.config.matcher import lower_regex_rewrite
 from ferryman.config.references import References
+from ferryman.config.route_filter_config import lower_filter_configs
 
 _NO_SUBSETS: Final = "subset load balancing, which reads it, is not built"
 
@@ -40,7 +41,7 @@ _WEIGHTED = Fields(
 )
 _CLUSTER_WEIGHT = Fields(
     "envoy.config.route.v3.WeightedCluster.ClusterWeight",
-    f"name weight host_rewrite_literal {header.FIELDS}",
+    f"name weight host_rewrite_literal typed_per_filter_config {header.FIELDS}",
     no_effect={"metadata_match": _NO_SUBSETS},
 )
 _REDIRECT = Fields(
@@ -137,6 +138,7 @@ def _cluster_weight(cursor: Cursor, references: References | None) -> model.Weig
         weight=fields["weight"].value if "weight" in fields else 1,
         headers=header.lower_header_mutations(cursor, fields),
         host_rewrite_literal=fields.get("host_rewrite_literal") or None,
+        filter_config=lower_filter_configs(cursor, fields),
     )
 
 

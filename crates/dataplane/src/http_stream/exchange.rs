@@ -326,6 +326,10 @@ fn request_framing(request: &HeaderBlock, came: BodyFraming, held: usize, is_who
         // A body that came with a length and is not in the socket any more is the one that is held, also if a filter
         // emptied it.
         BodyFraming::Length(_) if is_whole => BodyFraming::Length(u64::try_from(held).unwrap_or(u64::MAX)),
+        // A filter that holds all of it may say its length.
+        BodyFraming::Chunked if is_whole && request.contains(KnownName::ContentLength) => {
+            BodyFraming::Length(u64::try_from(held).unwrap_or(u64::MAX))
+        }
         BodyFraming::None if held > 0 => BodyFraming::Length(u64::try_from(held).unwrap_or(u64::MAX)),
         BodyFraming::None => match request.get(KnownName::Method) {
             Some(b"GET" | b"HEAD" | b"DELETE" | b"TRACE" | b"CONNECT") => came,

@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::Instant;
 
 use crate::error::{Error, ErrorKind};
-use crate::filters::http::{Answer, FilterContext, Phase};
+use crate::filters::http::{Answer, FilterContext, Phase, Wishes};
 use crate::local_reply::LocalReply;
 use crate::stats::HttpStat;
 
@@ -23,25 +23,25 @@ enum Verdict {
 }
 
 impl HttpStream<'_> {
+    /// Makes the stream's filters: those that are on for the route that it has now. As in Envoy, another route that it
+    /// may get later changes what they are told, but not which they are.
+    pub(super) fn begin_filters(&mut self) {
+        if !std::mem::replace(&mut self.filters_begun, true) && !self.route_filters.active.is_empty() {
+            self.settings().filters.begin(self.route_filters.active, &mut self.state.filters);
+        }
+    }
+
     /// Walks towards the upstream. Answers whether the request goes on; if not, the client has its answer.
     pub(super) async fn walk_request_filters(&mut self) -> Result<bool, Error> {
-        let filters = &self.settings().filters;
-        let active = match &self.matched {
-            Some(matched) => matched.route.filters,
-            None => filters.active(std::iter::empty()),
-        };
-        if active.is_empty() {
-            return Ok(true);
-        }
-        filters.begin(active, &mut self.state.filters);
+        self.begin_filters();
         for index in 0..self.state.filters.len() {
-            let mut verdict = self.call_filter(index, Phase::RequestHeaders).await?;
+            let mut verdict = self.call_filter(index, Phase::RequestHeaders, false).await?;
             while let Verdict::Stop = verdict {
                 if self.connection.reader.is_ended() {
                     break;
                 }
                 self.hold_more().await?;
-                verdict = self.call_filter(index, Phase::RequestData).await?;
+                verdict = self.call_filter(index, Phase::RequestData, false).await?;
             }
             if let Verdict::Respond(reply) = verdict {
                 self.reply(reply).await?;
@@ -51,30 +51,60 @@ impl HttpStream<'_> {
         Ok(true)
     }
 
-    /// Walks back with the response's head. Answers what takes its place, if a filter wants that.
-    pub(crate) async fn walk_response_filters(&mut self) -> Result<Option<LocalReply<'static>>, Error> {
+    /// Walks back with the response's head; `end_stream`: nothing follows it. Answers what takes its place, if a filter
+    /// wants that.
+    #[inline]
+    pub(crate) async fn walk_response_filters(
+        &mut self,
+        end_stream: bool,
+    ) -> Result<Option<LocalReply<'static>>, Error> {
         for index in (0..self.state.filters.len()).rev() {
-            if let Verdict::Respond(reply) = self.call_filter(index, Phase::ResponseHeaders).await? {
+            if let Verdict::Respond(reply) =
+                self.call_filter(index, Phase::ResponseHeaders, end_stream).await?
+            {
                 return Ok(Some(reply));
             }
         }
         Ok(None)
     }
 
-    async fn call_filter(&mut self, index: usize, phase: Phase) -> Result<Verdict, Error> {
+    async fn call_filter(
+        &mut self,
+        index: usize,
+        phase: Phase,
+        response_end_stream: bool,
+    ) -> Result<Verdict, Error> {
         let mut resumed = false;
         loop {
+            let settings = self.settings();
             let state = &mut *self.state;
             let Some(filter) = state.filters.get_mut(index) else { return Ok(Verdict::Continue) };
+            if !filter.takes_part_in(phase, &settings.filters) {
+                return Ok(Verdict::Continue);
+            }
+            let mut wishes = Wishes::default();
             let mut context = FilterContext {
                 request: &mut state.request,
                 body: &mut state.held_body,
                 end_stream: self.connection.reader.is_ended(),
                 response: &mut state.response,
+                response_end_stream,
                 info: &mut state.info,
                 connection: self.connection.info,
+                worker: self.worker,
+                route: self.matched,
+                cluster: self.choice.as_ref(),
+                route_configs: self.route_filters.of(filter.index()),
+                wishes: &mut wishes,
             };
-            match filter.call(phase, resumed, &mut context) {
+            let answer = filter.call(&settings.filters, phase, resumed, &mut context);
+            if wishes.clear_route_cache {
+                self.find_route_again();
+            }
+            if let Some(limit) = wishes.request_body_limit {
+                self.request_body_limit = Some(limit);
+            }
+            match answer {
                 Answer::Continue => return Ok(Verdict::Continue),
                 Answer::StopIteration => return Ok(Verdict::Stop),
                 Answer::Respond(reply) => return Ok(Verdict::Respond(reply)),
@@ -84,11 +114,13 @@ impl HttpStream<'_> {
         }
     }
 
-    /// Reads more of the body into memory, within the limit of the route or of the listener.
+    /// Reads more of the body into memory, within the limit of the filter, of the route or of the listener.
     async fn hold_more(&mut self) -> Result<(), Error> {
-        let of_route = self.matched.and_then(|matched| matched.route.request_body_buffer_limit_bytes);
-        let limit = of_route
-            .map_or(self.settings().buffer_limit, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        let of_route = || {
+            let bytes = self.matched?.route.request_body_buffer_limit_bytes?;
+            Some(usize::try_from(bytes).unwrap_or(usize::MAX))
+        };
+        let limit = self.request_body_limit.or_else(of_route).unwrap_or(self.settings().buffer_limit);
         poll_fn(|cx| {
             self.poll_deadlines(cx)?;
             let downstream = &mut self.connection;
@@ -99,6 +131,7 @@ impl HttpStream<'_> {
                 Poll::Pending => return Poll::Pending,
             }
             let data = downstream.reader.data();
+            self.state.info.bytes_received += u64::try_from(data.len()).unwrap_or(u64::MAX);
             if self.state.held_body.len() + data.len() > limit {
                 self.manager.http.inc(HttpStat::DownstreamRqTooLarge);
                 return Poll::Ready(Err(ErrorKind::RequestTooLarge.into()));
@@ -106,7 +139,6 @@ impl HttpStream<'_> {
             self.state.held_body.extend_from_slice(data);
             let count = data.len();
             downstream.reader.consume(count, blocks);
-            self.state.info.bytes_received += u64::try_from(count).unwrap_or(u64::MAX);
             self.timers.active_at = Instant::now();
             Poll::Ready(Ok(()))
         })

@@ -4,12 +4,10 @@
 //! lines are wanted and how they look (`access_loggers`, `format`).
 //! Follows Envoy's page "Access logging" and `HcmAccessLogOptions`.
 
-use std::rc::Rc;
 use std::time::Instant;
 
 use crate::format::{AccessLogType, FormatContext};
 use crate::random::thread_random;
-use crate::route::{Action, ForwardAction, Matched};
 
 use super::HttpStream;
 
@@ -19,7 +17,6 @@ impl HttpStream<'_> {
         if !self.settings().access_log.on_start() {
             return;
         }
-        self.name_cluster();
         self.log_event(AccessLogType::DownstreamStart);
     }
 
@@ -58,21 +55,6 @@ impl HttpStream<'_> {
         context.request_headers = Some(&state.request);
         context.response_headers = state.info.response_code.is_some().then_some(&state.response);
         access_log.log(&self.worker.logs, &context);
-    }
-
-    /// Envoy names the cluster of the route that was found before anything is sent there.
-    pub(super) fn name_cluster(&mut self) {
-        let Some(Matched { route, .. }) = self.matched else { return };
-        let Action::Forward(action) = &route.action else { return };
-        self.name_cluster_of(action);
-    }
-
-    fn name_cluster_of(&mut self, action: &ForwardAction) {
-        let choice = action.cluster(&self.state.request, self.cluster_random);
-        let snapshot = self.worker.snapshot();
-        if let Some(cluster) = choice.slot.and_then(|slot| snapshot.cluster(slot)) {
-            self.state.info.upstream.cluster = Some(Rc::clone(&cluster.info));
-        }
     }
 }
 

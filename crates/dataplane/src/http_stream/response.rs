@@ -25,21 +25,47 @@ use super::HttpStream;
 const LAST_FLUSH: Duration = Duration::from_secs(1);
 
 impl HttpStream<'_> {
-    /// Sends an answer of the proxy's own.
-    pub(crate) async fn reply(&mut self, reply: LocalReply<'_>) -> Result<(), Error> {
+    /// Sends an answer of the proxy's own. As in Envoy, all filters see it; one that answers in its place has the last
+    /// word.
+    pub(crate) async fn reply(&mut self, mut reply: LocalReply<'_>) -> Result<(), Error> {
+        self.begin_filters();
+        self.write_reply_head(&reply);
+        if !self.state.filters.is_empty() {
+            let end_stream = !self.has_reply_body(&reply) || reply.body.is_empty();
+            if let Some(other) = self.walk_response_filters(end_stream).await? {
+                reply = other;
+                self.write_reply_head(&reply);
+            }
+        }
+        self.send_reply(&reply).await
+    }
+
+    /// Sends an answer in the place of an upstream's response, on which a filter had the last word.
+    pub(crate) async fn reply_in_place(&mut self, reply: LocalReply<'_>) -> Result<(), Error> {
+        self.write_reply_head(&reply);
+        self.send_reply(&reply).await
+    }
+
+    async fn send_reply(&mut self, reply: &LocalReply<'_>) -> Result<(), Error> {
+        let length = u64::try_from(reply.body.len()).unwrap_or(u64::MAX);
+        let has_body = self.has_reply_body(reply);
+        let framing = if has_body { BodyFraming::Length(length) } else { BodyFraming::None };
+        self.start_response(framing)?;
+        let body = if has_body { &*reply.body } else { b"" };
+        self.send(body).await
+    }
+
+    fn has_reply_body(&self, reply: &LocalReply<'_>) -> bool {
+        self.head.kind != RequestKind::Head && !matches!(reply.status, 204 | 304) && reply.status >= 200
+    }
+
+    fn write_reply_head(&mut self, reply: &LocalReply<'_>) {
         log_at!(Http, Debug, "{} sending local reply with details {}", self.tag(), reply.details);
         reply.write_head(&mut self.state.response);
         self.state.info.response_code_details = reply.details.clone();
         self.close |= reply.close;
-        let length = u64::try_from(reply.body.len()).unwrap_or(u64::MAX);
-        let has_body =
-            self.head.kind != RequestKind::Head && !matches!(reply.status, 204 | 304) && reply.status >= 200;
-        let framing = if has_body { BodyFraming::Length(length) } else { BodyFraming::None };
         self.edit_response(reply.status);
         reply.write_body_headers(&mut self.state.response);
-        self.start_response(framing)?;
-        let body = if has_body { &*reply.body } else { b"" };
-        self.send(body).await
     }
 
     /// Writes a whole body and all that waits before it.

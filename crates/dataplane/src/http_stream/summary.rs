@@ -72,7 +72,8 @@ impl HttpStream<'_> {
         self.close_facts();
         self.count_end();
         let mut filters = std::mem::take(&mut self.state.filters);
-        filters.iter_mut().for_each(|filter| filter.complete(&self.state.info));
+        let list = &self.settings().filters;
+        filters.iter_mut().for_each(|filter| filter.complete(list, self.worker.index, &self.state.info));
         filters.clear();
         self.state.filters = filters;
         self.log(AccessLogType::DownstreamEnd);

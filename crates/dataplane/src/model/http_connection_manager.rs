@@ -1,33 +1,12 @@
-//! The HTTP connection manager and its filters (Envoy: `http_connection_manager.v3`).
+//! The HTTP connection manager (Envoy: `http_connection_manager.v3`).
 #![allow(missing_docs)] // field by field in ferryman/config/model/
 
 use serde::{Deserialize, Serialize};
 
 use super::access_log::{AccessLog, AccessLogEvents};
 use super::address::CidrRange;
+use super::http_filters::HttpFilter;
 use super::route::RouteConfiguration;
-
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Router {
-    pub dynamic_stats: bool,
-    pub suppress_envoy_headers: bool,
-    pub start_child_span: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum HttpFilterConfig {
-    Router(Router),
-}
-
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct HttpFilter {
-    pub name: String,
-    pub disabled: bool,
-    pub config: HttpFilterConfig,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::format::Format;
+use super::http_filters::RouteFilterConfig;
 use super::matcher::{HeaderMatcher, QueryParameterMatcher};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
@@ -64,6 +65,7 @@ pub struct WeightedCluster {
     pub weight: u32,
     pub headers: HeaderMutations,
     pub host_rewrite_literal: Option<String>,
+    pub filter_config: Vec<RouteFilterConfig>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -139,13 +141,6 @@ pub enum Action {
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct RouteFilterConfig {
-    pub filter_name: String,
-    pub disabled: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
 pub struct Route {
     pub name: String,
     pub place: String,
@@ -189,6 +184,7 @@ pub struct VirtualHost {
 #[serde(deny_unknown_fields)]
 pub struct RouteConfiguration {
     pub name: String,
+    pub filter_config: Vec<RouteFilterConfig>,
     pub virtual_hosts: Vec<VirtualHost>,
     pub headers: HeaderMutations,
     pub internal_only_headers: Vec<String>,

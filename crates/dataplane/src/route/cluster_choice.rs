@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use ferryman_codec::{HeaderBlock, HeaderName};
 
 use crate::decimal;
+use crate::filters::http::RouteFilters;
 use crate::header_mutation::HeaderMutations;
 use crate::model;
 
@@ -37,6 +38,8 @@ pub struct WeightedCluster {
     weights_so_far: u64,
     pub(super) headers: HeaderMutations,
     pub(super) host_rewrite: Option<Box<[u8]>>,
+    /// The HTTP filters that are on for it, and what they are told, where that differs from the route's.
+    pub filters: Option<RouteFilters>,
 }
 
 /// What was chosen for one request.
@@ -81,6 +84,7 @@ impl ClusterSpecifier {
                         weights_so_far,
                         headers: HeaderMutations::compile(&cluster.headers)?,
                         host_rewrite: super::non_empty(cluster.host_rewrite_literal.as_deref()),
+                        filters: None,
                     })
                 };
                 Self::WeightedClusters {
@@ -149,6 +153,7 @@ mod tests {
             weight,
             headers: NoEdits::default(),
             host_rewrite_literal: None,
+            filter_config: Vec::new(),
         };
         let clusters = weights.iter().map(cluster).collect();
         let header_name = header_name.map(str::to_owned);

@@ -72,6 +72,7 @@ fn host(domain: &str, routes: Vec<RouteModel>) -> HostModel {
 fn config(virtual_hosts: Vec<HostModel>) -> RouteConfiguration {
     RouteConfiguration {
         name: "r".to_owned(),
+        filter_config: Vec::new(),
         virtual_hosts,
         headers: Edits::default(),
         internal_only_headers: Vec::new(),
@@ -256,6 +257,7 @@ fn the_order_of_header_edits() {
             weight: 1,
             headers: edits("w"),
             host_rewrite_literal: None,
+            filter_config: Vec::new(),
         }],
         header_name: None,
     };
@@ -307,6 +309,7 @@ fn a_weighted_clusters_host_leaves_no_trace() {
             weight: 1,
             headers: Edits::default(),
             host_rewrite_literal: Some("wlit".to_owned()),
+            filter_config: Vec::new(),
         }];
         let mut action = forward(ClusterSpecifier::WeightedClusters { clusters, header_name: None });
         action.append_x_forwarded_host = true;

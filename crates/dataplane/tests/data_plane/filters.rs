@@ -9,7 +9,7 @@ use ferryman_dataplane::filters::http::{
     Answer, FilterContext, HttpFilter, NamedFilter, Phase, StreamFilter,
 };
 use ferryman_dataplane::local_reply::LocalReply;
-use ferryman_dataplane::model::route::RouteFilterConfig;
+use ferryman_dataplane::model::http_filters::RouteFilterConfig;
 use ferryman_dataplane::stream_info::StreamInfo;
 
 use crate::rig::{Rig, connection_manager, read_all, read_until, run, write};
@@ -130,10 +130,9 @@ impl StreamFilter for OnStream {
 
 fn chain(filters: &[(&'static str, Does)]) -> (Vec<NamedFilter>, Calls) {
     let calls = Calls::default();
-    let named = |&(name, does): &(&'static str, Does)| NamedFilter {
-        name: name.into(),
-        disabled: name == "off",
-        filter: Box::new(TestFilter { name, does, calls: calls.clone() }),
+    let named = |&(name, does): &(&'static str, Does)| {
+        let filter = TestFilter { name, does, calls: calls.clone() };
+        NamedFilter::custom(name, name == "off", Box::new(filter))
     };
     (filters.iter().map(named).collect(), calls)
 }
@@ -254,8 +253,11 @@ fn routes_turn_filters_off_and_on() {
     run(async {
         let (filters, calls) = chain(&[("off", Does::Mark), ("on", Does::Mark), ("other", Does::Mark)]);
         let mut model = connection_manager();
-        let said =
-            |filter_name: &str, disabled| RouteFilterConfig { filter_name: filter_name.to_owned(), disabled };
+        let said = |filter_name: &str, disabled| RouteFilterConfig {
+            filter_name: filter_name.to_owned(),
+            disabled,
+            config: None,
+        };
         let host = &mut model.route_config.virtual_hosts[0];
         host.filter_config = vec![said("on", true), said("other", true)];
         host.routes[0].filter_config = vec![said("other", false)];

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use ferryman_dataplane::access_loggers::LogWriter;
 use ferryman_dataplane::cluster::Cluster;
 use ferryman_dataplane::drain::Drain;
-use ferryman_dataplane::filters::http::{HttpFilters, NamedFilter};
+use ferryman_dataplane::filters::http::{FilterCompileContext, HttpFilters, NamedFilter};
 use ferryman_dataplane::filters::network::http_connection_manager::{
     HttpConnectionManager, WorkerHttpConnectionManager,
 };
@@ -80,7 +80,8 @@ impl Rig {
         let context = CompileContext { registry: &registry, snapshot: &snapshot, logs: &logs };
         let mut compiled = HttpConnectionManager::compile(model, "test", 1 << 20, &context).unwrap();
         compiled.filters = HttpFilters::new(filters, compiled.filters.router.clone()).unwrap();
-        compiled.routes.set_active_filters(&compiled.filters);
+        let of_filters = FilterCompileContext { process: &context, stat_prefix: "test" };
+        compiled.routes.set_filters(&model.route_config, &compiled.filters, &of_filters).unwrap();
         let process = Arc::new(Process::new(registry, Drain::new(Duration::ZERO, DrainStrategy::Immediate)));
         Rig {
             worker: Rc::new(Worker::new(0, process, logs.worker(), snapshot)),

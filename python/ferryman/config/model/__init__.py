@@ -64,9 +64,14 @@ from ferryman.config.model.format import (
     Literal,
     Operator,
 )
-from ferryman.config.model.http_connection_manager import (
-    HttpConnectionManager,
+from ferryman.config.model.http_connection_manager import HttpConnectionManager
+from ferryman.config.model.http_filters import (
+    Buffer,
+    BufferPerRoute,
     HttpFilter,
+    HttpFilterConfig,
+    PerRouteConfig,
+    RouteFilterConfig,
     Router,
 )
 from ferryman.config.model.listener import (
@@ -111,7 +116,6 @@ from ferryman.config.model.route import (
     Route,
     RouteAction,
     RouteConfiguration,
-    RouteFilterConfig,
     RouteMatch,
     VirtualCluster,
     VirtualHost,
@@ -127,6 +131,8 @@ __all__ = [
     "Admin",
     "AndFilter",
     "Bootstrap",
+    "Buffer",
+    "BufferPerRoute",
     "CidrRange",
     "CircuitBreakerThresholds",
     "Cluster",
@@ -159,6 +165,7 @@ __all__ = [
     "HostRewritePathRegex",
     "HttpConnectionManager",
     "HttpFilter",
+    "HttpFilterConfig",
     "JsonArray",
     "JsonBool",
     "JsonFormat",
@@ -181,6 +188,7 @@ __all__ = [
     "PathPrefix",
     "PathRegex",
     "PathSeparatedPrefix",
+    "PerRouteConfig",
     "Pipe",
     "PrefixMatch",
     "QueryParameterMatcher",

@@ -1,27 +1,12 @@
-"""The HTTP connection manager and its filters (Envoy: `http_connection_manager.v3`)."""
+"""The HTTP connection manager (Envoy: `http_connection_manager.v3`)."""
 
 from __future__ import annotations
 
 from ferryman.config.model.access_log import AccessLog, AccessLogEvents
 from ferryman.config.model.address import CidrRange
+from ferryman.config.model.http_filters import HttpFilter
 from ferryman.config.model.route import RouteConfiguration
-from ferryman.config.model.struct import Model, Tagged
-
-
-class Router(Tagged, tag="router", frozen=True):
-    """`envoy.filters.http.router`."""
-
-    dynamic_stats: bool
-    suppress_envoy_headers: bool
-    start_child_span: bool
-
-
-class HttpFilter(Model, frozen=True):
-    """One HTTP filter in the chain; `name` is its name in the configuration."""
-
-    name: str
-    disabled: bool
-    config: Router
+from ferryman.config.model.struct import Tagged
 
 
 class HttpConnectionManager(Tagged, tag="http_connection_manager", frozen=True):

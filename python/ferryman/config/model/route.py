@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ferryman.config.model.format import Format
+from ferryman.config.model.http_filters import RouteFilterConfig
 from ferryman.config.model.matcher import HeaderMatcher, QueryParameterMatcher
 from ferryman.config.model.struct import Model, Tagged
 
@@ -86,6 +87,7 @@ class WeightedCluster(Model, frozen=True):
     weight: int
     headers: HeaderMutations
     host_rewrite_literal: str | None
+    filter_config: list[RouteFilterConfig]
 
 
 class WeightedClusters(Tagged, tag="weighted_clusters", frozen=True):
@@ -161,13 +163,6 @@ class DirectResponseAction(Tagged, tag="direct_response", frozen=True):
     body: bytes
 
 
-class RouteFilterConfig(Model, frozen=True):
-    """Per-route configuration of one HTTP filter, by the filter's name in the chain."""
-
-    filter_name: str
-    disabled: bool
-
-
 class Route(Model, frozen=True):
     """One route of a virtual host; `name` may be empty. `place` is where it stands in the configuration.
 
@@ -210,6 +205,7 @@ class RouteConfiguration(Model, frozen=True):
     """A route table."""
 
     name: str
+    filter_config: list[RouteFilterConfig]
     virtual_hosts: list[VirtualHost]
     headers: HeaderMutations
     internal_only_headers: list[str]

@@ -8,13 +8,14 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use ferryman_codec::KnownName;
+use ferryman_codec::{BodyFraming, KnownName};
 
 use crate::application_log::log_at;
 use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::connection_pool::{self, PoolError, UpstreamConnection};
 use crate::error::{Error, ErrorKind};
 use crate::http_stream::{Exchange, HttpStream};
+use crate::local_reply::LocalReply;
 use crate::route::{ForwardAction, Matched, set_authority};
 use crate::stats::{
     ClusterHistogram, ClusterStat, EndpointStat, LocalScope, ResponseClass, RouterStat, VirtualHostHistogram,
@@ -28,14 +29,9 @@ pub(crate) async fn forward<'a>(
     matched: Matched<'a>,
     action: &'a ForwardAction,
 ) -> Result<(), Error> {
-    let snapshot = stream.worker.snapshot();
-    let choice = action.cluster(&stream.state.request, stream.cluster_random);
-    let cluster = match choice.slot {
-        None if choice.from_header => snapshot.cluster_by_name(&choice.name),
-        slot => slot.and_then(|slot| snapshot.cluster(slot)),
-    };
-    let Some(cluster) = cluster else {
-        log_at!(Router, Debug, "{} unknown cluster '{}'", stream.tag(), choice.name);
+    let Some(cluster) = stream.cluster.clone() else {
+        let name = stream.choice.as_ref().map(|choice| &*choice.name).unwrap_or_default();
+        log_at!(Router, Debug, "{} unknown cluster '{name}'", stream.tag());
         stream.manager.router.inc(RouterStat::NoCluster);
         return Err(ErrorKind::ClusterNotFound(action.cluster_not_found_response_code).into());
     };
@@ -47,8 +43,6 @@ pub(crate) async fn forward<'a>(
         cluster.info.name,
         stream.shown_path(),
     );
-    stream.weighted = choice.weighted;
-    stream.state.info.upstream.cluster = Some(Rc::clone(&cluster.info));
     let (counted_in, virtual_cluster) = matched.counted_in(&stream.state.request);
     stream.counted_in = counted_in;
     stream.state.info.virtual_cluster_name.push_str(virtual_cluster.unwrap_or_default());
@@ -58,12 +52,12 @@ pub(crate) async fn forward<'a>(
         log_at!(Upstream, Debug, "{} no healthy host in cluster '{}'", stream.tag(), cluster.info.name);
         // As in Envoy, the attempt counts although there was nobody to try.
         stream.state.info.upstream.attempt_count = 1;
-        charge(stream, cluster, None, 503, false);
+        charge(stream, &cluster, None, 503, false);
         return Err(ErrorKind::NoHealthyUpstream.into());
     };
-    let result = attempt(stream, action, cluster, &host).await;
+    let result = attempt(stream, action, &cluster, &host).await;
     if let Err(error) = &result {
-        count_failure(stream, cluster, &host, error.kind);
+        count_failure(stream, &cluster, &host, error.kind);
     }
     result
 }
@@ -143,11 +137,11 @@ async fn exchange(
     let says_canary = stream.state.response.get(KnownName::XEnvoyUpstreamCanary) == Some(b"true");
     let is_canary = says_canary || host.is_canary;
     charge(stream, cluster, Some(host), head.status, is_canary);
-    if let Some(reply) = receive_head(stream).await? {
-        stream.reply(reply).await?;
+    let end_stream = matches!(head.framing, BodyFraming::None | BodyFraming::Length(0));
+    if let Some(reply) = receive_head(stream, head.status, end_stream).await? {
+        stream.reply_in_place(reply).await?;
         return Ok(false);
     }
-    stream.edit_response(head.status);
     stream.start_response(head.framing)?;
     exchange.response_body(stream).await?;
     let is_reusable = exchange.is_reusable();
@@ -207,12 +201,15 @@ fn note_connecting(stream: &mut HttpStream<'_>, connection: &UpstreamConnection)
 /// Takes the response's head in. Answers what takes its place, if a filter wants that.
 async fn receive_head(
     stream: &mut HttpStream<'_>,
-) -> Result<Option<crate::local_reply::LocalReply<'static>>, Error> {
+    status: u16,
+    end_stream: bool,
+) -> Result<Option<LocalReply<'static>>, Error> {
     stream.state.info.response_code_details = "via_upstream".into();
     if !stream.settings().filters.router.suppress_envoy_headers {
         stream.set_upstream_service_time();
     }
-    if stream.state.filters.is_empty() { Ok(None) } else { stream.walk_response_filters().await }
+    stream.edit_response(status);
+    if stream.state.filters.is_empty() { Ok(None) } else { stream.walk_response_filters(end_stream).await }
 }
 
 /// Where the request is counted beside its cluster.

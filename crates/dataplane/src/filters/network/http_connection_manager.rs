@@ -11,7 +11,7 @@ use std::time::Duration;
 use ferryman_codec::{Http1Settings, UnderscoresAction};
 
 use crate::access_loggers::AccessLogSet;
-use crate::filters::http::HttpFilters;
+use crate::filters::http::{FilterCompileContext, HttpFilters};
 use crate::listener::CompileContext;
 use crate::local_address;
 use crate::model;
@@ -109,10 +109,11 @@ impl HttpConnectionManager {
     ) -> Result<Self, String> {
         let registry = context.registry;
         let resolve = |name: &str| context.snapshot.slot(name);
-        let filters = HttpFilters::compile(&model.http_filters)?;
+        let of_filters = FilterCompileContext { process: context, stat_prefix: &model.stat_prefix };
+        let filters = HttpFilters::compile(&model.http_filters, &of_filters)?;
         let mut routes =
             RouteTable::compile(&model.route_config, &resolve).map_err(|error| error.to_string())?;
-        routes.set_active_filters(&filters);
+        routes.set_filters(&model.route_config, &filters, &of_filters)?;
         Ok(HttpConnectionManager {
             http1_settings: http1_settings(model),
             request_headers: RequestHeaderPolicy::compile(model, local_address::find())?,

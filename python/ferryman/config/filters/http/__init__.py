@@ -1,7 +1,7 @@
 """The HTTP filters that are built, and the chains that are made of them.
 
-Owns the one list of HTTP filters and the rules for a chain. A filter's own configuration is its file's
-business: `envoy.filters.http.router` is `router.py`.
+Owns the one list of HTTP filters, that of what routes say to them, and the rules for a chain. A filter's own
+configuration is its file's business: `envoy.filters.http.router` is `router.py`.
 
 Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/http/http_filters/http_filters
 """
@@ -16,21 +16,26 @@ from ferryman.config import model
 from ferryman.config.cursor import Cursor
 from ferryman.config.extensions import open_extension
 from ferryman.config.fields import Fields
-from ferryman.config.filters.http import router
+from ferryman.config.filters.http import buffer, router
 
 _FILTER = Fields(
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter",
-    "name typed_config",
+    "name typed_config disabled",
     checked={
-        "disabled": "false: the filter that ends the chain cannot be disabled",
         "is_optional": "what Envoy skips is skipped; a filter that is not built is refused all the same",
     },
 )
 
-BUILT: Final[Mapping[str, Callable[[Cursor], model.Router]]] = {
+BUILT: Final[Mapping[str, Callable[[Cursor], model.HttpFilterConfig]]] = {
+    buffer.TYPE: buffer.lower,
     router.TYPE: router.lower,
 }
 """The HTTP filters that are built, by the type of their configuration."""
+
+BUILT_PER_ROUTE: Final[Mapping[str, Callable[[Cursor], model.PerRouteConfig]]] = {
+    buffer.PER_ROUTE_TYPE: buffer.lower_per_route,
+}
+"""What routes may say to HTTP filters, by the type of the message."""
 
 _TERMINAL: Final = (model.Router,)
 
@@ -47,7 +52,7 @@ def lower_http_filters(cursor: Cursor) -> list[model.HttpFilter]:
 
 def _lower_http_filter(cursor: Cursor) -> model.HttpFilter | None:
     fields = _FILTER.read(cursor)
-    if "is_optional" in fields and _is_no_http_filter(cursor, fields):
+    if "is_optional" in fields and is_no_http_filter(cursor, fields):
         cursor.warn("the filter is skipped: its type is no HTTP filter", field="is_optional", code="skipped")
         return None
     opened = open_extension(cursor, "envoy.filters.http", BUILT)
@@ -59,11 +64,11 @@ def _lower_http_filter(cursor: Cursor) -> model.HttpFilter | None:
     )
 
 
-def _is_no_http_filter(cursor: Cursor, fields: dict[str, Any]) -> bool:
+def is_no_http_filter(cursor: Cursor, fields: dict[str, Any], field: str = "typed_config") -> bool:
     """Whether Envoy itself finds no HTTP filter for this, so that it skips an optional one."""
-    if "typed_config" not in fields:
+    if field not in fields:
         return "config_discovery" not in fields
-    inner = cursor.unpack("typed_config")
+    inner = cursor.unpack(field)
     if inner is None:
         return False
     owners = known.by_type().get(inner.type_name, ())

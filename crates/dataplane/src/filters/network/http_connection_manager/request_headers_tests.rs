@@ -12,6 +12,7 @@ fn config() -> HttpConnectionManager {
         stat_prefix: "test".to_owned(),
         codec_type: CodecType::Auto,
         route_config: RouteConfiguration {
+            filter_config: Vec::new(),
             name: String::new(),
             virtual_hosts: Vec::new(),
             headers: Default::default(),

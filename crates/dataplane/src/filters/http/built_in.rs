@@ -1,0 +1,153 @@
+//! The one list of built-in HTTP filters that stand before the router.
+//!
+//! Owns: what a built-in filter is, and the dispatch to it: by `match`, without a box for a filter or for a stream.
+//! Does not own: the order of a configuration's filters (`chain`).
+
+use std::fmt::Debug;
+
+use crate::model::http_filters::HttpFilterConfig;
+use crate::model::http_filters::PerRouteConfig as Model;
+use crate::stream_info::StreamInfo;
+
+use super::route_config::RouteConfig;
+use super::{Answer, FilterCompileContext, FilterContext, HttpFilter, Phase, StreamFilter};
+
+/// A compiled filter, shared by all workers: it counts under the worker's number. What it keeps of one stream is its
+/// `State`, which lies in the stream's own memory.
+pub trait BuiltInFilter: Debug + Send + Sync + Sized {
+    /// Its configuration.
+    type Model;
+    /// What one stream keeps between calls; `()` for nothing.
+    type State: Debug + Default;
+
+    /// Compiles it.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration.
+    fn compile(model: &Self::Model, context: &FilterCompileContext<'_>) -> Result<Self, String>;
+
+    /// Whether it may have anything to do in a phase, on whatever route.
+    fn takes_part_in(&self, phase: Phase) -> bool;
+
+    /// Called once the request's head is there.
+    fn on_request_headers(&self, _state: &mut Self::State, _context: &mut FilterContext<'_>) -> Answer {
+        Answer::Continue
+    }
+
+    /// Called when more of a stopped request's body is there.
+    fn on_request_data(&self, _state: &mut Self::State, _context: &mut FilterContext<'_>) -> Answer {
+        Answer::Continue
+    }
+
+    /// Called once the response's head is there. An answer `Respond` takes the response's place.
+    fn on_response_headers(&self, _state: &mut Self::State, _context: &mut FilterContext<'_>) -> Answer {
+        Answer::Continue
+    }
+
+    /// Called when what it waited for is done.
+    fn resume(&self, _state: &mut Self::State, _phase: Phase, _context: &mut FilterContext<'_>) -> Answer {
+        Answer::Continue
+    }
+
+    /// Called when the stream is over, after all else. `info` says how it went.
+    fn on_stream_complete(&self, _state: &mut Self::State, _worker: usize, _info: &StreamInfo) {}
+}
+
+macro_rules! built_in_filters {
+    ($($name:ident in $module:ident,)*) => {
+        /// A compiled filter.
+        #[derive(Debug)]
+        pub(super) enum Compiled {
+            $($name(super::$module::$name),)*
+            Custom(Box<dyn HttpFilter>),
+        }
+
+        /// What one stream keeps of a filter.
+        #[derive(Debug)]
+        pub(super) enum State {
+            $($name(<super::$module::$name as BuiltInFilter>::State),)*
+            Custom(Box<dyn StreamFilter>),
+        }
+
+        impl Compiled {
+            /// Compiles any filter but the router.
+            pub(super) fn compile(
+                model: &HttpFilterConfig,
+                context: &FilterCompileContext<'_>,
+            ) -> Result<Self, String> {
+                match model {
+                    $(HttpFilterConfig::$name(model) => {
+                        super::$module::$name::compile(model, context).map(Compiled::$name)
+                    })*
+                    HttpFilterConfig::Router(_) => Err("it must come last".to_owned()),
+                }
+            }
+
+            pub(super) fn takes_part_in(&self, phase: Phase) -> bool {
+                match self {
+                    $(Compiled::$name(filter) => filter.takes_part_in(phase),)*
+                    Compiled::Custom(filter) => filter.takes_part_in(phase),
+                }
+            }
+
+            /// What a new stream keeps of it.
+            pub(super) fn begin(&self) -> State {
+                match self {
+                    $(Compiled::$name(_) => State::$name(Default::default()),)*
+                    Compiled::Custom(filter) => State::Custom(filter.on_stream()),
+                }
+            }
+
+            /// Calls it for a phase; `resumed` after an answer `Wait`.
+            pub(super) fn call(
+                &self,
+                state: &mut State,
+                phase: Phase,
+                resumed: bool,
+                context: &mut FilterContext<'_>,
+            ) -> Answer {
+                match (self, state) {
+                    $((Compiled::$name(filter), State::$name(state)) => match phase {
+                        _ if resumed => filter.resume(state, phase, context),
+                        Phase::RequestHeaders => filter.on_request_headers(state, context),
+                        Phase::RequestData => filter.on_request_data(state, context),
+                        Phase::ResponseHeaders => filter.on_response_headers(state, context),
+                    },)*
+                    (Compiled::Custom(_), State::Custom(filter)) => match phase {
+                        _ if resumed => filter.resume(phase, context),
+                        Phase::RequestHeaders => filter.on_request_headers(context),
+                        Phase::RequestData => filter.on_request_data(context),
+                        Phase::ResponseHeaders => filter.on_response_headers(context),
+                    },
+                    // Not reached: a state is used with the filter that made it.
+                    _ => Answer::Continue,
+                }
+            }
+
+            /// Tells it that the stream is over.
+            pub(super) fn complete(&self, state: &mut State, worker: usize, info: &StreamInfo) {
+                match (self, state) {
+                    $((Compiled::$name(filter), State::$name(state)) => {
+                        filter.on_stream_complete(state, worker, info);
+                    })*
+                    (Compiled::Custom(_), State::Custom(filter)) => filter.on_stream_complete(info),
+                    _ => {}
+                }
+            }
+        }
+    };
+}
+
+built_in_filters! {
+    Buffer in buffer,
+}
+
+/// The one list of what routes say to filters.
+pub(super) fn compile_per_route(
+    model: &Model,
+    _context: &FilterCompileContext<'_>,
+) -> Result<RouteConfig, String> {
+    Ok(match model {
+        Model::Buffer(model) => RouteConfig::new(super::buffer::BufferPerRoute::new(model)),
+    })
+}

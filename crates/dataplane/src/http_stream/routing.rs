@@ -1,0 +1,82 @@
+//! The route of a stream: found, found again, and what it means for the stream's deadlines and the request's head.
+//!
+//! Owns: when the table is asked. Does not own: the table (`route`), nor what the route does (`http_stream`).
+//! Follows Envoy's page "HTTP routing".
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::format::{AccessLogType, FormatContext};
+use crate::random::thread_random;
+use crate::route::{Action, Matched, RouteLimit};
+
+use super::HttpStream;
+
+impl HttpStream<'_> {
+    /// Looks the route up, and lets it choose the cluster.
+    pub(super) fn find_route(&mut self) {
+        let settings = self.settings();
+        self.matched = settings.routes.find(&self.state.request);
+        self.choice = None;
+        self.cluster = None;
+        self.weighted = None;
+        self.state.info.upstream.cluster = None;
+        self.route_filters = &settings.filters.without_route;
+        let Some(matched) = self.matched else { return self.state.info.set_route("", "") };
+        self.state.info.set_route(&matched.route.name, &matched.virtual_host.name);
+        self.route_filters = &matched.route.filters;
+        if let Action::Forward(action) = &matched.route.action {
+            let choice = action.cluster(&self.state.request, self.cluster_random);
+            self.weighted = choice.weighted;
+            if let Some(filters) = choice.weighted.and_then(|weighted| weighted.filters.as_ref()) {
+                self.route_filters = filters;
+            }
+            let snapshot = self.worker.snapshot();
+            let cluster = match choice.slot {
+                None if choice.from_header => snapshot.cluster_by_name(&choice.name),
+                slot => slot.and_then(|slot| snapshot.cluster(slot)),
+            };
+            self.state.info.upstream.cluster = cluster.map(|cluster| Rc::clone(&cluster.info));
+            self.cluster = cluster.cloned();
+            self.choice = Some(choice);
+        }
+    }
+
+    /// Looks the route up anew, because a filter changed what it depends on.
+    pub(super) fn find_route_again(&mut self) {
+        self.state.info.route_resolution_count += 1;
+        self.find_route();
+        self.set_route_timers();
+    }
+
+    pub(super) fn set_route_timers(&mut self) {
+        let start = self.state.info.start;
+        let mut duration = self.settings().timeouts.max_stream_duration;
+        if let Some(Matched { route, .. }) = self.matched {
+            if let Action::Forward(action) = &route.action {
+                limit(&mut self.timers.idle_timeout, action.idle_timeout);
+                limit(&mut duration, action.max_stream_duration);
+            }
+        }
+        self.timers.stream_by = duration.map(|duration| start + duration);
+    }
+
+    /// Makes the route's edits of the request.
+    pub(crate) fn edit_request(&mut self, matched: &Matched<'_>) {
+        let keep_original = !self.settings().filters.router.suppress_envoy_headers;
+        let state = &mut *self.state;
+        let occasion = AccessLogType::NotSet;
+        let context =
+            FormatContext::new(&state.info, self.connection.info, occasion, self.now, thread_random);
+        let scratch = &mut state.scratch;
+        matched.finalize_request(&mut state.request, self.weighted, &context, keep_original, scratch);
+    }
+}
+
+fn limit(of_connection_manager: &mut Option<Duration>, of_route: RouteLimit) {
+    match of_route {
+        RouteLimit::FromConnectionManager => {}
+        RouteLimit::Off => *of_connection_manager = None,
+        RouteLimit::After(duration) => *of_connection_manager = Some(duration),
+    }
+}

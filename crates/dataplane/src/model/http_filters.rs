@@ -1,0 +1,47 @@
+//! HTTP filters and their configuration on routes (Envoy: `extensions.filters.http`): one line in each list a filter.
+#![allow(missing_docs)] // field by field in ferryman/config/model/
+
+use serde::{Deserialize, Serialize};
+
+pub mod buffer;
+
+use buffer::{Buffer, BufferPerRoute};
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Router {
+    pub dynamic_stats: bool,
+    pub suppress_envoy_headers: bool,
+    pub start_child_span: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum HttpFilterConfig {
+    Router(Router),
+    Buffer(Buffer),
+}
+
+/// What a route, or a level above or below it, says to one filter.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum PerRouteConfig {
+    Buffer(BufferPerRoute),
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpFilter {
+    pub name: String,
+    pub disabled: bool,
+    pub config: HttpFilterConfig,
+}
+
+/// By the filter's name in the list; `config` none: only whether it is disabled.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteFilterConfig {
+    pub filter_name: String,
+    pub disabled: bool,
+    pub config: Option<PerRouteConfig>,
+}

@@ -1,0 +1,51 @@
+"""HTTP filters and their configuration on routes: one line in each list a filter."""
+
+from __future__ import annotations
+
+from ferryman.config.model.http_filters.buffer import Buffer, BufferPerRoute
+from ferryman.config.model.struct import Model, Tagged
+
+
+class Router(Tagged, tag="router", frozen=True):
+    """`envoy.filters.http.router`."""
+
+    dynamic_stats: bool
+    suppress_envoy_headers: bool
+    start_child_span: bool
+
+
+HttpFilterConfig = Router | Buffer
+"""What a filter of the chain is configured with."""
+
+PerRouteConfig = BufferPerRoute
+"""What a route, or a level above or below it, says to one filter."""
+
+
+class HttpFilter(Model, frozen=True):
+    """One HTTP filter in the chain; `name` is its name in the configuration."""
+
+    name: str
+    disabled: bool
+    config: HttpFilterConfig
+
+
+class RouteFilterConfig(Model, frozen=True):
+    """What one level says of one HTTP filter, by the filter's name in the chain.
+
+    `config` None: nothing but whether it is disabled.
+    """
+
+    filter_name: str
+    disabled: bool
+    config: PerRouteConfig | None
+
+
+__all__ = [
+    "Buffer",
+    "BufferPerRoute",
+    "HttpFilter",
+    "HttpFilterConfig",
+    "PerRouteConfig",
+    "RouteFilterConfig",
+    "Router",
+]
