@@ -9,12 +9,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import peers, results, scale
+from bench import peers, results, scale, slow, soak
 from bench.cases import CASES
 from bench.proxies import PROXIES, present
 from bench.running import BenchError
 
-PARTS = ("peers", "scale", "idle")
+PARTS = ("peers", "scale", "idle", "slow", "soak")
+NOT_UNASKED = ("soak",)
+"""Parts that run only when they are named: they take long."""
 HOW_TO_INSTALL = "apt install nginx-light libnginx-mod-stream haproxy wrk; Envoy comes with `make oracle`"
 
 
@@ -37,7 +39,7 @@ def main() -> None:
 
 
 def _run(options: argparse.Namespace, proxies: list[str], folder: Path) -> None:
-    measured: dict[str, list[peers.Measurement | scale.Footprint | scale.IdleConnections]] = {}
+    measured: dict[str, list[results.Row]] = {}
     tables: dict[str, str] = {}
     print(results.machine(), flush=True)
     if "peers" in options.parts:
@@ -56,6 +58,12 @@ def _run(options: argparse.Namespace, proxies: list[str], folder: Path) -> None:
     if "idle" in options.parts:
         idle = list(scale.idle_connections(options.connections, envoy_kind, folder))
         measured["idle"], tables["idle"] = [*idle], results.idle_table(idle)
+    if "slow" in options.parts:
+        attacks = [one for proxy in envoy_kind for one in slow.attacks(proxy, options.slow, folder)]
+        measured["slow"], tables["slow"] = [*attacks], results.slow_table(attacks)
+    if "soak" in options.parts:
+        soaks = [soak.soak(proxy, options.minutes, options.share, folder) for proxy in envoy_kind]
+        measured["soak"], tables["soak"] = [*soaks], results.soak_table(soaks)
     for part, table in tables.items():
         print(f"\n{table}")
         text = f"{results.machine()}.\n\n{table}"
@@ -74,8 +82,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     known = {"parts": PARTS, "cases": tuple(CASES), "proxies": tuple(PROXIES)}
     for name, words in known.items():
+        unasked = [word for word in words if word not in NOT_UNASKED]
         parser.add_argument(
-            f"--{name}", default=list(words), type=_words, metavar="A,B", help="of " + ",".join(words)
+            f"--{name}", default=unasked, type=_words, metavar="A,B", help="of " + ",".join(words)
         )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=4, help="of load in a round")
@@ -83,6 +92,9 @@ def _arguments() -> argparse.Namespace:
         "--sizes", default=[1, 1000, 10000], type=_numbers, metavar="N,N", help="in part scale"
     )
     parser.add_argument("--connections", type=int, default=5000, help="in part idle")
+    parser.add_argument("--slow", type=int, default=2000, help="attackers in part slow")
+    parser.add_argument("--minutes", type=float, default=60, help="in part soak")
+    parser.add_argument("--share", type=float, default=0.5, help="of the load it can carry, in part soak")
     parser.add_argument(
         "--json", type=Path, default=Path("target/bench/results.json"), help="where all rows go"
     )

@@ -44,7 +44,7 @@ def compare(
     cases: Sequence[Case], proxies: Sequence[str], rounds: int, seconds: int, folder: Path
 ) -> Iterator[Measurement]:
     """Every measurement as it is made."""
-    with _upstream(folder) as upstream:
+    with nginx_upstream(folder) as upstream:
         for case in cases:
             for _ in range(rounds):
                 for proxy in proxies:
@@ -63,9 +63,12 @@ def medians(measurements: Sequence[Measurement]) -> dict[str, dict[str, float]]:
 
 
 @contextmanager
-def _upstream(folder: Path) -> Iterator[int]:
+def nginx_upstream(folder: Path) -> Iterator[int]:
+    """The port of an nginx that answers every path, those of `BODIES` with a body."""
     port = free_port()
     locations = 'location / { return 200 "hello world\\n"; }'
+    # Passed on once all of the body is there.
+    locations += f" location /sink {{ proxy_pass http://127.0.0.1:{port}/; }}"
     for path, size in BODIES.items():
         (folder / path.strip("/")).write_bytes(os.urandom(size))
         locations += f" location = {path} {{ alias {folder}{path}; }}"

@@ -53,18 +53,19 @@ def envoy_bootstrap(case: Case, port: int, upstream: int) -> dict[str, Any]:
     }
     listener = {
         "name": "bench",
-        "address": _address(port),
+        "address": address(port),
         "filter_chains": [{"filters": [_tcp_proxy() if case.tcp else _http_connection_manager()]}],
     }
     return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
 
 
-def _address(port: int) -> dict[str, Any]:
+def address(port: int) -> dict[str, Any]:
+    """A loopback address as Envoy writes it."""
     return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
 
 
 def _endpoint(port: int) -> dict[str, Any]:
-    return {"endpoint": {"address": _address(port)}}
+    return {"endpoint": {"address": address(port)}}
 
 
 def _tcp_proxy() -> dict[str, Any]:

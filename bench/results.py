@@ -15,6 +15,11 @@ from bench.cases import CASES
 from bench.peers import Measurement, medians
 from bench.proxies import FLOOR, present
 from bench.scale import Footprint, IdleConnections
+from bench.slow import Attack
+from bench.soak import Soak
+
+Row = Measurement | Footprint | IdleConnections | Attack | Soak
+"""One measurement of any part."""
 
 
 def machine() -> str:
@@ -87,9 +92,59 @@ def idle_table(rows: Sequence[IdleConnections]) -> str:
     return "\n".join(lines)
 
 
+def slow_table(rows: Sequence[Attack]) -> str:
+    """What slow attackers do to the client beside them, and when they are cut."""
+    heads = [
+        "Slow",
+        "Proxy",
+        "Connections",
+        "Cut",
+        "from–to s",
+        "Good requests",
+        "failed",
+        "p99 alone ms",
+        "p99 ms",
+    ]
+    lines = [_row(heads), _row(["---"] * len(heads))]
+    lines += [
+        _row([
+            one.mode, one.proxy.capitalize(), f"{one.connections:,}", f"{one.cut:,}",
+            f"{one.cut_after_s[0]:.1f}–{one.cut_after_s[1]:.1f}", f"{one.good_requests:,}",
+            f"{one.good_failed}", f"{one.p99_alone_ms:.1f}", f"{one.p99_ms:.1f}",
+        ])
+        for one in rows
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def soak_table(rows: Sequence[Soak]) -> str:
+    """What a soak showed."""
+    heads = [
+        "Proxy",
+        "Minutes",
+        "Requests",
+        "failed",
+        "Clients in the churn",
+        "MiB an hour",
+        "MiB",
+        "Descriptors",
+    ]
+    heads += ["Threads", "Gauges left"]
+    lines = [_row(heads), _row(["---"] * len(heads))]
+    lines += [
+        _row([
+            one.proxy.capitalize(), f"{one.minutes:g}", f"{one.requests:,}", f"{one.failed}",
+            f"{one.churned:,}", f"{one.mib_per_hour:+.2f}", f"{one.memory_mib:.1f}", f"{one.descriptors[0]}–{one.descriptors[1]}",
+            f"{one.threads[0]}–{one.threads[1]}", ", ".join(one.gauges_left) or "none",
+        ])
+        for one in rows
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
 def write_json(
     path: Path,
-    parts: Mapping[str, Sequence[Measurement | Footprint | IdleConnections]],
+    parts: Mapping[str, Sequence[Row]],
     proxies: Sequence[str],
 ) -> None:
     """Everything that was measured, with the machine and the versions."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.process_figures import memory_mib
-from bench.proxies import present
+from bench.proxies import address, present
 from bench.running import BenchError, free_port, running
 
 _TYPED = "type.googleapis.com/envoy.extensions.filters."
@@ -56,7 +56,7 @@ def configuration(size: int, port: int, admin: int) -> dict[str, Any]:
             "load_assignment": {
                 "cluster_name": f"c{number}",
                 "endpoints": [
-                    {"lb_endpoints": [{"endpoint": {"address": _address(p)}} for p in (18080, 18081)]}
+                    {"lb_endpoints": [{"endpoint": {"address": address(p)}} for p in (18080, 18081)]}
                 ],
             },
         }
@@ -85,11 +85,11 @@ def configuration(size: int, port: int, admin: int) -> dict[str, Any]:
     }
     listener = {
         "name": "l",
-        "address": _address(port),
+        "address": address(port),
         "filter_chains": [{"filters": [{"name": "hcm", "typed_config": manager}]}],
     }
     return {
-        "admin": {"address": _address(admin)},
+        "admin": {"address": address(admin)},
         "static_resources": {"clusters": clusters, "listeners": [listener]},
     }
 
@@ -117,7 +117,7 @@ def footprints(sizes: Sequence[int], proxies: Sequence[str], folder: Path) -> It
 
 def idle_connections(connections: int, proxies: Sequence[str], folder: Path) -> Iterator[IdleConnections]:
     """Memory of each proxy for each of so many connections that made one request and stay open."""
-    _raise_descriptor_limit(connections + 200)
+    raise_descriptor_limit(connections + 200)
     for proxy in proxies:
         with _started(proxy, 1, folder) as (process_id, port, admin), contextlib.ExitStack() as opened:
             _seconds_until_ready(admin, time.monotonic())
@@ -128,10 +128,6 @@ def idle_connections(connections: int, proxies: Sequence[str], folder: Path) -> 
         yield IdleConnections(
             proxy=proxy, connections=connections, kib_per_connection=grown_kib / connections
         )
-
-
-def _address(port: int) -> dict[str, Any]:
-    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
 
 
 @contextlib.contextmanager
@@ -176,7 +172,8 @@ def _connection_after_request(port: int) -> socket.socket:
     return connection
 
 
-def _raise_descriptor_limit(wanted: int) -> None:
+def raise_descriptor_limit(wanted: int) -> None:
+    """So many files may be open. Raises BenchError if the system does not allow it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < wanted:
         if hard < wanted:

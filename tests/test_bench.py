@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from ferryman.config.pipeline import LoadOptions, load_bootstrap, read_sources
 
-from bench import results
+from bench import results, slow, soak
 from bench.__main__ import PARTS
 from bench.peers import Measurement
 from bench.proxies import FLOOR
@@ -57,3 +59,22 @@ def test_the_floor_is_no_peer() -> None:
     ]
     _, _, row = results.peers_table(rows, ["ferryman", "envoy", "nginx", FLOOR]).splitlines()
     assert row.rstrip(" |").endswith("0.80")
+
+
+@pytest.mark.parametrize("part", ["slow", "soak"])
+def test_configurations_of_attack_and_soak_load(part: str, tmp_path: Path) -> None:
+    file = tmp_path / "bootstrap.json"
+    configurations = {
+        "slow": slow.configuration(1, 2, 3),
+        "soak": soak.configuration(1, 2, 3, (4, 5), tmp_path),
+    }
+    file.write_text(json.dumps(configurations[part]))
+    lowered = load_bootstrap(read_sources([str(file)]), LoadOptions())
+    assert len(lowered.listeners) == len(configurations[part]["static_resources"]["listeners"])
+
+
+def test_growth_is_the_slope_of_the_samples() -> None:
+    samples = [
+        soak.Sample(at_s=at, memory_mib=10 + 0.5 * at, descriptors=9, threads=5) for at in (0.0, 5.0, 20.0)
+    ]
+    assert soak.slope(samples) == pytest.approx(0.5)
