@@ -1,7 +1,7 @@
 """Cases to one Envoy bootstrap with placeholders in it.
 
-Owns: the default bootstrap, the default http_connection_manager and the short forms `tcp_proxy: {…}`
-and `http_connection_manager: {…}` for network filters in cases. `rig` fills the placeholders.
+Owns: the default bootstrap, the default http_connection_manager and the short forms such as `tcp_proxy: {…}`
+for network filters and `proxy_protocol: {…}` for listener filters in cases. `rig` fills the placeholders.
 """
 
 from __future__ import annotations
@@ -25,6 +25,17 @@ TYPE = "type.googleapis.com/envoy.extensions."
 NETWORK_FILTERS = {
     "tcp_proxy": f"{TYPE}filters.network.tcp_proxy.v3.TcpProxy",
     "http_connection_manager": f"{TYPE}filters.network.http_connection_manager.v3.HttpConnectionManager",
+    "direct_response": f"{TYPE}filters.network.direct_response.v3.Config",
+    "echo": f"{TYPE}filters.network.echo.v3.Echo",
+    "connection_limit": f"{TYPE}filters.network.connection_limit.v3.ConnectionLimit",
+    "local_ratelimit": f"{TYPE}filters.network.local_ratelimit.v3.LocalRateLimit",
+    "rbac": f"{TYPE}filters.network.rbac.v3.RBAC",
+    "set_filter_state": f"{TYPE}filters.network.set_filter_state.v3.Config",
+}
+LISTENER_FILTERS = {
+    "proxy_protocol": f"{TYPE}filters.listener.proxy_protocol.v3.ProxyProtocol",
+    "original_dst": f"{TYPE}filters.listener.original_dst.v3.OriginalDst",
+    "local_ratelimit": f"{TYPE}filters.listener.local_ratelimit.v3.LocalRateLimit",
 }
 SERVERS = ("up", "up2", "up3")
 
@@ -164,7 +175,22 @@ def _own_listener(area: Area, case: Case) -> Config:
     extra = dict(case.listener or {})
     if "default_filter_chain" in extra:
         extra["default_filter_chain"] = _filter_chain(area, case, extra["default_filter_chain"])
+    if "listener_filters" in extra:
+        extra["listener_filters"] = [_listener_filter(entry) for entry in extra["listener_filters"]]
+    if "access_log_format" in extra:
+        text = {"text_format_source": {"inline_string": extra.pop("access_log_format") + "\n"}}
+        extra["access_log"] = [file_log({"path": "$(log)", "log_format": text})]
     return _with_host(merge(listener, extra), case)
+
+
+def _listener_filter(entry: Config) -> Config:
+    """A listener filter; `filter_disabled` may stand beside a short form."""
+    for kind, type_url in LISTENER_FILTERS.items():
+        if kind in entry:
+            rest = {key: value for key, value in entry.items() if key != kind}
+            typed = {"@type": type_url, **entry[kind]}
+            return {"name": f"envoy.filters.listener.{kind}", "typed_config": typed, **rest}
+    return entry
 
 
 def _filter_chain(area: Area, case: Case, chain: Config) -> Config:
@@ -188,6 +214,9 @@ def _expand(area: Area, case: Case, entry: Config) -> Config:
         if case.log_format:
             hcm["access_log"] = [file_log({"path": "$(log)", "log_format": case.log_format})]
         return _network_filter("http_connection_manager", merge(hcm, entry["http_connection_manager"]))
+    for kind in NETWORK_FILTERS:
+        if kind in entry:
+            return _network_filter(kind, entry[kind])
     return entry
 
 

@@ -18,6 +18,7 @@ Case, comparing: stats (more prefixes to compare) ; ignore_stats, mask (regular 
        (`json`, `json_keys`, `prometheus`, `lines`, `stat_names`: of the admin body compare that only,
        see `shapes`) ; problems (steps that fail are part of the case) ; differs, ours (oracle) ;
        expect (scenarios).
+A `listener` may have `access_log_format: TEXT`, short for a file log of the connections.
 Texts may hold $(host), the case's own host name; $(NAME), the port of upstream server NAME;
 $(port:NAME), a free port; $(dir), the directory of this run; $(log), the access log's path.
 """

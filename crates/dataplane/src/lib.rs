@@ -11,6 +11,7 @@ pub mod worker;
 
 // A connection comes in.
 pub mod listener;
+pub mod proxy_protocol;
 pub mod filter_chain;
 pub mod transport_sockets;
 pub mod filters;
@@ -55,3 +56,4 @@ pub mod header_name;
 pub mod header_mutation;
 pub mod repeated_headers;
 pub mod decimal;
+pub mod token_bucket;

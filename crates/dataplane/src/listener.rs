@@ -1,45 +1,36 @@
 //! Listeners: addresses on which connections come in, and what is done with them.
 //!
-//! Owns: accepting, the choice of the filter chain, counting connections. Does not own: binding (`listener/bind.rs`), what
-//! filters do (`filters::network`).
+//! Owns: what is compiled of a listener, and the choice of the filter chain. Does not own: binding (`bind`), accepting
+//! (`accepting`), the connections (`connection`), what filters do (`filters`).
 //! Follows Envoy's page "Listeners".
 
-use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
-use std::io;
-use std::pin::pin;
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::task::AbortHandle;
 
 use crate::access_loggers::{AccessLogSet, LogWriterHandle};
-use crate::application_log::{self, Component, Level, OfConnection, log_at};
-use crate::connection_id::next_connection_id;
-use crate::drain::OpenConnection;
+use crate::application_log::{self, Component, Level};
 use crate::filter_chain::{ConnectionFacts, FilterChainMatcher};
-use crate::filters::network::{NetworkFilter, ServeConnection, WorkerNetworkFilter};
+use crate::filters::listener::{ListenerFilters, WorkerListenerFilters};
+use crate::filters::network::{NetworkFilter, WorkerNetworkFilter};
 use crate::format::{AccessLogType, FormatContext};
 use crate::model;
 use crate::model::listener::TrafficDirection;
 use crate::random::thread_random;
 use crate::snapshot::Snapshot;
-use crate::stats::{
-    ListenerExtensionStat, ListenerExtensionStats, ListenerHistogram, ListenerStat, ListenerStats,
-    ListenerWorkerStat, ListenerWorkerStats, LocalScope, Registry, Scope,
-};
-use crate::stream_info::{Address, ConnectionInfo, ResponseFlag, StreamInfo, TimePoint};
-use crate::transport_sockets::{RawBuffer, TransportSocket};
+use crate::stats::{ListenerExtensionStats, ListenerStats, ListenerWorkerStats, LocalScope, Registry, Scope};
+use crate::stream_info::{ConnectionInfo, TimePoint};
 use crate::worker::Worker;
 
+mod accepting;
 pub mod bind;
+mod connection;
 
+use accepting::accept_loop;
 pub use bind::{BindError, BoundSocket};
-
-/// How long accepting pauses when the system has no more file descriptors or memory.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// What compiling a listener needs to know of everything else.
 #[derive(Debug)]
@@ -62,6 +53,7 @@ pub struct Listener {
     chains: Vec<FilterChain>,
     default_chain: Option<FilterChain>,
     matcher: FilterChainMatcher,
+    filters: ListenerFilters,
     access_log: AccessLogSet,
     stats: Scope<ListenerStats>,
     extension_stats: Scope<ListenerExtensionStats>,
@@ -107,6 +99,13 @@ impl Listener {
             chains: model.filter_chains.iter().map(compile).collect::<Result<_, _>>()?,
             default_chain: model.default_filter_chain.as_ref().map(compile).transpose()?,
             matcher: FilterChainMatcher::compile(&model.filter_chains).map_err(at)?,
+            filters: ListenerFilters::compile(
+                &model.listener_filters,
+                model.listener_filters_timeout_ms,
+                model.continue_on_listener_filters_timeout,
+                context,
+            )
+            .map_err(at)?,
             access_log: AccessLogSet::open(&model.access_log, context.logs)
                 .map_err(|error| at(error.to_string()))?,
             stats: registry.listener(&prefix),
@@ -140,6 +139,7 @@ pub struct WorkerListener {
     listener: Arc<Listener>,
     chains: Vec<WorkerFilterChain>,
     default_chain: Option<WorkerFilterChain>,
+    filters: WorkerListenerFilters,
     stats: LocalScope<ListenerStats>,
     worker_stats: Option<LocalScope<ListenerWorkerStats>>,
     accepting: RefCell<Vec<AbortHandle>>,
@@ -165,6 +165,7 @@ impl WorkerListener {
         let this = Rc::new(WorkerListener {
             chains: listener.chains.iter().map(|chain| WorkerFilterChain::new(chain, index)).collect(),
             default_chain: listener.default_chain.as_ref().map(|chain| WorkerFilterChain::new(chain, index)),
+            filters: listener.filters.on_worker(index),
             stats: listener.stats.local(index),
             worker_stats: listener.worker_stats.get(index).map(|scope| scope.local(index)),
             listener: Arc::clone(listener),
@@ -218,208 +219,3 @@ impl WorkerListener {
         self.listener.access_log.log(&worker.logs, &context);
     }
 }
-
-/// Counts one connection for as long as it is open.
-struct Counted {
-    listener: Rc<WorkerListener>,
-    start: Instant,
-}
-
-impl Counted {
-    fn new(listener: &Rc<WorkerListener>, start: Instant) -> Self {
-        listener.stats.inc(ListenerStat::DownstreamCxTotal);
-        listener.stats.inc(ListenerStat::DownstreamCxActive);
-        // Listed from the first connection on; without listener filters none is ever between accepting and filters.
-        listener.stats.add(ListenerStat::DownstreamPreCxActive, 0);
-        if let Some(stats) = &listener.worker_stats {
-            stats.inc(ListenerWorkerStat::DownstreamCxTotal);
-            stats.inc(ListenerWorkerStat::DownstreamCxActive);
-        }
-        Counted { listener: Rc::clone(listener), start }
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        let stats = &self.listener.stats;
-        stats.dec(ListenerStat::DownstreamCxActive);
-        stats.inc(ListenerStat::DownstreamCxDestroy);
-        let lasted = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        stats.record(ListenerHistogram::DownstreamCxLengthMs, lasted);
-        if let Some(stats) = &self.listener.worker_stats {
-            stats.dec(ListenerWorkerStat::DownstreamCxActive);
-        }
-    }
-}
-
-/// A socket that connections are taken from.
-pub(crate) enum Accepting {
-    /// TCP; the address it is bound to, when that is every connection's local address too.
-    Tcp(tokio::net::TcpListener, Option<Address>),
-    /// A Unix domain socket and its path.
-    Unix(tokio::net::UnixListener, Address),
-}
-
-impl Accepting {
-    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TransportSocket, Address, Address)>> {
-        match self {
-            Self::Tcp(listener, bound) => listener.poll_accept(cx).map(|accepted| {
-                let (stream, remote) = accepted?;
-                let local = match bound {
-                    Some(address) => address.clone(),
-                    None => Address::of_connection(stream.local_addr()?),
-                };
-                let remote = Address::of_connection(remote);
-                Ok((TransportSocket::RawBuffer(RawBuffer::Tcp(stream)), local, remote))
-            }),
-            Self::Unix(listener, bound) => listener.poll_accept(cx).map(|accepted| {
-                let (stream, _) = accepted?;
-                let socket = TransportSocket::RawBuffer(RawBuffer::Unix(stream));
-                // A client that has bound no path is told by ours, as by Envoy.
-                let remote = socket.remote_address().ok().filter(|remote| !remote.is_unnamed());
-                Ok((socket, bound.clone(), remote.unwrap_or_else(|| bound.clone())))
-            }),
-        }
-    }
-}
-
-async fn accept_loop(listener: Rc<WorkerListener>, worker: Rc<Worker>, socket: Accepting) {
-    let most = listener.listener.model.max_connections_to_accept_per_socket_event.unwrap_or(u32::MAX);
-    let in_a_row = Cell::new(0u32);
-    loop {
-        let accepted = poll_fn(|cx| {
-            let poll = socket.poll_accept(cx);
-            if poll.is_pending() && in_a_row.get() > 0 {
-                let batch = u64::from(in_a_row.replace(0));
-                listener.stats.record(ListenerHistogram::ConnectionsAcceptedPerSocketEvent, batch);
-            }
-            poll
-        })
-        .await;
-        match accepted {
-            Ok((socket, local, remote)) => {
-                // A panic here must not end the accepting.
-                worker.contain(|| spawn_connection(&listener, &worker, socket, local, remote));
-                in_a_row.set(in_a_row.get() + 1);
-                if in_a_row.get() >= most {
-                    let batch = u64::from(in_a_row.replace(0));
-                    listener.stats.record(ListenerHistogram::ConnectionsAcceptedPerSocketEvent, batch);
-                    tokio::task::yield_now().await;
-                }
-            }
-            // The client is gone again.
-            Err(error) if is_of_connection(&error) => {}
-            Err(error) => {
-                let name = &listener.listener.name;
-                let text =
-                    format!("listener '{name}': accepting pauses for {} ms: {error}", PAUSE.as_millis());
-                application_log::write(Component::ConnHandler, Level::Warning, text);
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
-    }
-}
-
-/// Whether the error is the accepted connection's, not the listening socket's or the system's.
-fn is_of_connection(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::Interrupted
-            | io::ErrorKind::InvalidInput
-            | io::ErrorKind::NotConnected
-    )
-}
-
-fn spawn_connection(
-    listener: &Rc<WorkerListener>,
-    worker: &Rc<Worker>,
-    socket: TransportSocket,
-    local: Address,
-    remote: Address,
-) {
-    let start = Instant::now();
-    // Boxed: what async functions take by value is in their memory more than once.
-    let mut info =
-        Box::new(ConnectionInfo::new(next_connection_id(), local, remote, start, worker.clock.wall(start)));
-    info.listener_name = Arc::clone(&listener.listener.name);
-    if !listener.listener.access_log.is_empty() {
-        info.stream = Some(Box::new(StreamInfo::new(info.start, info.start_time)));
-    }
-    log_at!(
-        ConnHandler,
-        Debug,
-        "{} new connection from {} to {}, listener '{}'",
-        OfConnection(info.id),
-        info.remote_address,
-        info.local_address,
-        info.listener_name,
-    );
-    let Some(chain) = listener.find_chain(&info) else {
-        log_at!(
-            ConnHandler,
-            Debug,
-            "{} closing connection from {}: no matching filter chain found",
-            OfConnection(info.id),
-            info.remote_address,
-        );
-        listener.stats.inc(ListenerStat::NoFilterChainMatch);
-        if let Some(stream) = &mut info.stream {
-            stream.set_flag(ResponseFlag::NoRouteFound);
-            stream.response_code_details = "filter_chain_not_found".into();
-        }
-        return listener.log(worker, &mut info);
-    };
-    info.filter_chain_name = Arc::clone(&chain.name);
-    log_at!(ConnHandler, Trace, "{} filter chain '{}' chosen", OfConnection(info.id), chain.name);
-    let open = worker.connections.open();
-    let connection =
-        Connection { worker: Rc::clone(worker), info, counted: Counted::new(listener, start), _open: open };
-    match &chain.filter {
-        Some(WorkerNetworkFilter::HttpConnectionManager(filter)) => {
-            tokio::task::spawn_local(serve(Rc::clone(filter), connection, socket));
-        }
-        Some(WorkerNetworkFilter::TcpProxy(filter)) => {
-            tokio::task::spawn_local(serve(Rc::clone(filter), connection, socket));
-        }
-        None => {
-            let stats = &listener.listener.extension_stats;
-            stats.add(ListenerExtensionStat::NetworkExtensionConfigMissing, 1);
-        }
-    }
-}
-
-/// An accepted connection.
-struct Connection {
-    worker: Rc<Worker>,
-    info: Box<ConnectionInfo>,
-    counted: Counted,
-    _open: OpenConnection,
-}
-
-impl Drop for Connection {
-    /// Logs: also what the end of the process cuts short.
-    fn drop(&mut self) {
-        log_at!(
-            Connection,
-            Debug,
-            "{} closed after {} ms{}{}",
-            OfConnection(self.info.id),
-            self.info.start.elapsed().as_millis(),
-            if self.info.local_close_reason.is_empty() { "" } else { ": " },
-            self.info.local_close_reason,
-        );
-        self.counted.listener.log(&self.worker, &mut self.info);
-    }
-}
-
-/// Serves a connection until its end. One function a filter, so that each connection takes the memory of its own.
-async fn serve<F: ServeConnection>(filter: Rc<F>, mut connection: Connection, socket: TransportSocket) {
-    let worker = &connection.worker;
-    let served = pin!(filter.serve(worker, socket, &mut connection.info));
-    worker.contain_panic(served).await;
-}
-
-#[cfg(test)]
-mod tests;

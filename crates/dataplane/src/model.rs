@@ -13,6 +13,7 @@ pub mod format;
 pub mod http_connection_manager;
 pub mod http_filters;
 pub mod listener;
+pub mod listener_filter;
 pub mod matcher;
 pub mod route;
 

@@ -21,6 +21,8 @@ pub use address::Address;
 pub use response_flags::{ResponseFlag, ResponseFlags};
 pub use timing::{TimePoint, Timing};
 
+use crate::proxy_protocol::Told;
+
 /// The protocol of one side of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
@@ -106,6 +108,10 @@ pub struct ConnectionInfo {
     pub detected_close_type: DetectedCloseType,
     /// The kernel's round trip time in milliseconds, when asked for.
     pub round_trip_time_ms: Option<u64>,
+    /// Whether `local_address` is not that of the socket, but was found out by a listener filter.
+    pub local_address_restored: bool,
+    /// What a PROXY protocol header has told; none: there was none.
+    pub proxy_protocol: Option<Box<Told>>,
 }
 
 impl ConnectionInfo {
@@ -129,6 +135,8 @@ impl ConnectionInfo {
             local_close_reason: Cow::Borrowed(""),
             detected_close_type: DetectedCloseType::Normal,
             round_trip_time_ms: None,
+            local_address_restored: false,
+            proxy_protocol: None,
         }
     }
 }

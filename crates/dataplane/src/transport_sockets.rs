@@ -13,6 +13,7 @@ use tokio::io::ReadBuf;
 
 use crate::stream_info::Address;
 
+mod peek;
 pub mod raw_buffer;
 
 pub use raw_buffer::RawBuffer;
@@ -77,6 +78,45 @@ impl TransportSocket {
     pub fn peek(&self, ask_kernel: bool) -> Peeked {
         match self {
             TransportSocket::RawBuffer(socket) => socket.peek(ask_kernel),
+        }
+    }
+
+    /// Waits for more bytes than `seen` holds, and looks at what has come, up to `most`; they stay in the socket.
+    /// Answers false when the peer has ended without more.
+    ///
+    /// # Errors
+    /// That of the socket.
+    pub async fn peek_more(&self, seen: &mut Vec<u8>, most: usize) -> io::Result<bool> {
+        match self {
+            TransportSocket::RawBuffer(socket) => socket.peek_more(seen, most).await,
+        }
+    }
+
+    /// Takes bytes that were looked at out of the socket.
+    ///
+    /// # Errors
+    /// That of the socket.
+    pub fn discard(&self, count: usize) -> io::Result<()> {
+        match self {
+            TransportSocket::RawBuffer(socket) => socket.discard(count),
+        }
+    }
+
+    /// Lets the worker learn anew what waits in the socket.
+    ///
+    /// # Errors
+    /// That of the socket.
+    pub fn register_again(&mut self) -> io::Result<()> {
+        match self {
+            TransportSocket::RawBuffer(socket) => socket.register_again(),
+        }
+    }
+
+    /// Where the connection was headed before the system redirected it here.
+    #[must_use]
+    pub fn original_destination(&self) -> Option<Address> {
+        match self {
+            TransportSocket::RawBuffer(socket) => socket.original_destination(),
         }
     }
 

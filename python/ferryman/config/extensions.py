@@ -87,11 +87,12 @@ def built_types() -> dict[str, frozenset[str]]:
         protocol_options,
         transport_socket,
     )
-    from ferryman.config.filters import http, network
+    from ferryman.config.filters import http, listener, network
 
     return {
         "envoy.access_loggers": frozenset(access_log.BUILT),
         "envoy.filters.http": frozenset(http.BUILT),
+        "envoy.filters.listener": frozenset(listener.BUILT),
         "envoy.filters.network": frozenset(network.BUILT),
         "envoy.load_balancing_policies": frozenset(load_balancing_policies.BUILT),
         "envoy.transport_sockets.downstream": frozenset(transport_socket.BUILT),

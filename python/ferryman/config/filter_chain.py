@@ -21,9 +21,8 @@ from ferryman.config.transport_socket import check_transport_socket
 
 _CHAIN = Fields(
     "envoy.config.listener.v3.FilterChain",
-    "name filter_chain_match filters transport_socket_connect_timeout",
+    "name filter_chain_match filters transport_socket_connect_timeout use_proxy_proto",
     checked={"transport_socket": "envoy.transport_sockets.raw_buffer"},
-    same={"use_proxy_proto": False},
     no_effect={"metadata": "nothing that reads filter chain metadata is built"},
 )
 _MATCH = Fields(

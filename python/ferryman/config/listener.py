@@ -15,31 +15,25 @@ from ferryman.config.access_log import lower_access_logs
 from ferryman.config.address import address_text, lower_address
 from ferryman.config.cluster import buffer_limit
 from ferryman.config.cursor import Cursor
-from ferryman.config.duration import milliseconds
-from ferryman.config.extensions import refuse_typed_config
+from ferryman.config.duration import off_if_zero
 from ferryman.config.fields import EMPTY, Fields, word
 from ferryman.config.filter_chain import check_overlaps, lower_filter_chain
+from ferryman.config.filters.listener import PROXY_PROTOCOL, lower_listener_filters
 from ferryman.config.references import References
 from ferryman.config.stat_name import sanitized
-
-_NO_LISTENER_FILTERS: Final = "there are no listener filters"
 
 _LISTENER = Fields(
     "envoy.config.listener.v3.Listener",
     "name address additional_addresses stat_prefix filter_chains default_filter_chain"
     " per_connection_buffer_limit_bytes transparent freebind tcp_fast_open_queue_length traffic_direction"
     " enable_reuse_port access_log tcp_backlog_size max_connections_to_accept_per_socket_event"
-    " bind_to_port deprecated_v1 ignore_global_conn_limit",
-    checked={
-        "listener_filters": "no extension is built",
-        "listener_filters_timeout": "any that is not negative: there are no listener filters",
-    },
+    " bind_to_port deprecated_v1 ignore_global_conn_limit listener_filters listener_filters_timeout"
+    " continue_on_listener_filters_timeout",
     same={
         "use_original_dst": False,
         "per_connection_buffer_high_watermark_timeout": EMPTY,
     },
     no_effect={
-        "continue_on_listener_filters_timeout": _NO_LISTENER_FILTERS,
         "reuse_port": "it switches on what is on already; enable_reuse_port: false switches it off",
         "bypass_overload_manager": "overload_manager is refused",
         "metadata": "nothing that reads listener metadata is built",
@@ -47,16 +41,8 @@ _LISTENER = Fields(
 )
 _ADDITIONAL = Fields("envoy.config.listener.v3.AdditionalAddress", "address", same={"socket_options": EMPTY})
 _DEPRECATED_V1 = Fields("envoy.config.listener.v3.Listener.DeprecatedV1", "bind_to_port")
-_LISTENER_FILTER = Fields(
-    "envoy.config.listener.v3.ListenerFilter",
-    checked={"typed_config": "no extension is built"},
-    no_effect={
-        "name": "the type of typed_config says which filter it is",
-        "filter_disabled": "the filter is refused",
-    },
-)
 
-_LISTENER_FILTERS: Final = ("envoy.filters.listener", "envoy.filters.udp_listener")
+_LISTENER_FILTERS_TIMEOUT_MS: Final = 15_000
 _DIRECTIONS: Final = ("unspecified", "inbound", "outbound")
 
 
@@ -94,10 +80,6 @@ def _is_fixed(address: model.Address) -> bool:
 def _lower_listener(cursor: Cursor, references: References) -> model.Listener:
     fields = _LISTENER.read(cursor)
     addresses = _addresses(cursor, fields)
-    for item in cursor.items("listener_filters"):
-        _LISTENER_FILTER.read(item)
-        refuse_typed_config(item, *_LISTENER_FILTERS)
-    milliseconds(cursor, "listener_filters_timeout", fields, 0)
     text = address_text(addresses[0]) if addresses else ""
     name = fields.get("name") or text
     chains = [(item, lower_filter_chain(item, references)) for item in cursor.items("filter_chains")]
@@ -120,6 +102,11 @@ def _lower_listener(cursor: Cursor, references: References) -> model.Listener:
         tcp_backlog_size=_wrapped(fields, "tcp_backlog_size", None),
         tcp_fast_open_queue_length=_wrapped(fields, "tcp_fast_open_queue_length", None),
         per_connection_buffer_limit_bytes=buffer_limit(fields),
+        listener_filters=_listener_filters(cursor),
+        listener_filters_timeout_ms=off_if_zero(
+            cursor, "listener_filters_timeout", fields, _LISTENER_FILTERS_TIMEOUT_MS
+        ),
+        continue_on_listener_filters_timeout=fields.get("continue_on_listener_filters_timeout", False),
         filter_chains=[chain for _, chain in chains],
         default_filter_chain=default,
         access_log=lower_access_logs(cursor),
@@ -130,6 +117,18 @@ def _lower_listener(cursor: Cursor, references: References) -> model.Listener:
         ),
         stat_tags=[],
     )
+
+
+def _listener_filters(cursor: Cursor) -> list[model.ListenerFilter]:
+    """The listener filters, and those that older switches stand for."""
+    filters = lower_listener_filters(cursor)
+    chains = cursor.items("filter_chains")
+    first = chains[0] if chains else cursor.child("default_filter_chain")
+    if first.wrapped("use_proxy_proto"):
+        text = "Envoy puts proxy_protocol behind all listener filters for it, for all filter chains"
+        first.warn(text, "use envoy.filters.listener.proxy_protocol", "use_proxy_proto", "deprecated")
+        filters.append(PROXY_PROTOCOL)
+    return filters
 
 
 def _wrapped(fields: dict[str, Any], name: str, default: Any) -> Any:

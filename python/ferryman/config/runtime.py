@@ -7,6 +7,8 @@ Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/operations/ru
 
 from __future__ import annotations
 
+from typing import Any
+
 from ferryman.config.cursor import Cursor
 from ferryman.config.fields import Fields, refuse
 
@@ -16,6 +18,19 @@ _LAYER = Fields(
     checked={"name": "any, once", "static_layer": "an empty one"},
     no_effect={"admin_layer": "it is empty at start, and the page that would fill it is not built"},
 )
+_FEATURE_FLAG = Fields(
+    "envoy.config.core.v3.RuntimeFeatureFlag",
+    "default_value",
+    no_effect={"runtime_key": "there is no runtime that could override the default"},
+)
+
+
+def lower_feature_flag(cursor: Cursor, field: str, fields: dict[str, Any]) -> bool:
+    """Whether a feature is on; it is when the flag is not set."""
+    if field not in fields:
+        return True
+    flag = _FEATURE_FLAG.read(cursor.child(field))
+    return bool(flag["default_value"].value) if "default_value" in flag else True
 
 
 def check_layered_runtime(cursor: Cursor) -> None:

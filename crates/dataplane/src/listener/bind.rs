@@ -17,7 +17,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::model;
 use crate::stream_info::Address;
 
-use super::Accepting;
+use super::accepting::Accepting;
 
 /// How many connections the kernel keeps for us to accept, unless the configuration says otherwise; it cuts this down to
 /// `net.core.somaxconn`.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::access_log::{AccessLog, AccessLogEvents};
 use super::address::{Address, CidrRange};
 use super::http_connection_manager::HttpConnectionManager;
+use super::listener_filter::ListenerFilter;
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -86,6 +87,9 @@ pub struct Listener {
     pub tcp_backlog_size: Option<u32>,
     pub tcp_fast_open_queue_length: Option<u32>,
     pub per_connection_buffer_limit_bytes: u32,
+    pub listener_filters: Vec<ListenerFilter>,
+    pub listener_filters_timeout_ms: Option<u64>,
+    pub continue_on_listener_filters_timeout: bool,
     pub filter_chains: Vec<FilterChain>,
     pub default_filter_chain: Option<FilterChain>,
     pub access_log: Vec<AccessLog>,

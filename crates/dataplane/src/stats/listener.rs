@@ -46,6 +46,37 @@ stats_group! {
 }
 
 stats_group! {
+    /// Of the PROXY protocol listener filters with one stat prefix: `proxy_proto.[<stat prefix>.]`
+    ProxyProtocolStats (Plain)
+    ProxyProtocolStat {
+        NotFoundAllowed counter "not_found_allowed",
+        NotFoundDisallowed counter "not_found_disallowed",
+        V1Disallowed counter "versions.v1.disallowed",
+        V1Error counter "versions.v1.error",
+        V1Found counter "versions.v1.found",
+        V2Disallowed counter "versions.v2.disallowed",
+        V2Error counter "versions.v2.error",
+        V2Found counter "versions.v2.found",
+    }
+}
+
+stats_group! {
+    /// Of all PROXY protocol listener filters.
+    ProxyProtocolErrorStats (Plain)
+    ProxyProtocolErrorStat {
+        DownstreamCxProxyProtoError counter "downstream_cx_proxy_proto_error",
+    }
+}
+
+stats_group! {
+    /// Of the local rate limit listener filters with one stat prefix: `listener_local_ratelimit.<stat prefix>.`
+    ListenerRateLimitStats (ListenerRateLimit)
+    ListenerRateLimitStat {
+        RateLimited counter "rate_limited",
+    }
+}
+
+stats_group! {
     /// Of all listeners: `listener_manager.`
     ListenerManagerStats (Plain)
     ListenerManagerStat {

@@ -13,7 +13,8 @@ use super::declare::{Group, Stat};
 use super::http::{Http1Stats, HttpStats, ListenerHttpStats, RouterStats, TracingStats, VirtualHostStats};
 use super::json::Json;
 use super::listener::{
-    ListenerExtensionStats, ListenerManagerStats, ListenerStat, ListenerStats, ListenerWorkerStats, TcpStats,
+    ListenerExtensionStats, ListenerManagerStats, ListenerRateLimitStats, ListenerStat, ListenerStats,
+    ListenerWorkerStats, ProxyProtocolErrorStats, ProxyProtocolStats, TcpStats,
 };
 use super::listing::{self, Render};
 use super::prometheus;
@@ -218,6 +219,24 @@ impl Registry {
     /// `tcp.<stat prefix>.`
     pub fn tcp(&self, stat_prefix: &str) -> Scope<TcpStats> {
         self.scope(&format!("tcp.{}.", sanitize(stat_prefix)))
+    }
+
+    /// `proxy_proto.`, or `proxy_proto.<stat prefix>.`
+    pub fn proxy_protocol(&self, stat_prefix: &str) -> Scope<ProxyProtocolStats> {
+        match stat_prefix {
+            "" => self.scope("proxy_proto."),
+            prefix => self.scope(&format!("proxy_proto.{}.", sanitize(prefix))),
+        }
+    }
+
+    /// What all PROXY protocol listener filters count together, without a prefix.
+    pub fn proxy_protocol_errors(&self) -> Scope<ProxyProtocolErrorStats> {
+        self.scope("")
+    }
+
+    /// `listener_local_ratelimit.<stat prefix>.`
+    pub fn listener_rate_limit(&self, stat_prefix: &str) -> Scope<ListenerRateLimitStats> {
+        self.scope(&format!("listener_local_ratelimit.{}.", sanitize(stat_prefix)))
     }
 
     /// `server.`

@@ -25,6 +25,8 @@ pub enum Shape {
     Tcp,
     /// `listener.<address>.`, and what may follow: `worker_<n>.`, `http.<stat prefix>.`
     Listener,
+    /// `listener_local_ratelimit.<stat prefix>.`
+    ListenerRateLimit,
     /// `….worker_<n>.`
     Worker,
     /// `vhost.<virtual host>.vcluster.<virtual cluster>.` or `….route.<stat prefix>.`
@@ -238,6 +240,7 @@ fn defaults<'a>(prefix: &'a str, shape: Shape, found: &mut Vec<Found<'a>>) {
         Shape::Cluster => first_token("envoy.cluster_name"),
         Shape::Http => first_token("envoy.http_conn_manager_prefix"),
         Shape::Tcp => first_token("envoy.tcp_prefix"),
+        Shape::ListenerRateLimit => first_token("envoy.local_listener_ratelimit_prefix"),
         Shape::Worker => found.extend(prefix.find('.').and_then(|dot| worker(prefix, dot + 1))),
         Shape::Listener => listener(prefix, found),
         Shape::VirtualHost => virtual_host(prefix, found),

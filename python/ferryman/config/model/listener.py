@@ -5,6 +5,7 @@ from __future__ import annotations
 from ferryman.config.model.access_log import AccessLog, AccessLogEvents
 from ferryman.config.model.address import Address, CidrRange
 from ferryman.config.model.http_connection_manager import HttpConnectionManager
+from ferryman.config.model.listener_filter import ListenerFilter
 from ferryman.config.model.struct import Model, Tagged
 
 
@@ -65,6 +66,9 @@ class Listener(Model, frozen=True):
     tcp_backlog_size: int | None
     tcp_fast_open_queue_length: int | None
     per_connection_buffer_limit_bytes: int
+    listener_filters: list[ListenerFilter]
+    listener_filters_timeout_ms: int | None
+    continue_on_listener_filters_timeout: bool
     filter_chains: list[FilterChain]
     default_filter_chain: FilterChain | None
     access_log: list[AccessLog]

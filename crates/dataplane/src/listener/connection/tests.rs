@@ -1,10 +1,18 @@
 //! What is done with a connection at the moment at which it is accepted.
 
+use std::future::poll_fn;
+use std::time::Duration;
+
 use super::*;
 use crate::access_loggers::LogWriter;
 use crate::cluster::Cluster;
 use crate::drain::Drain;
+use crate::listener::{CompileContext, Listener};
+use crate::model;
 use crate::model::bootstrap::{Bootstrap, DrainStrategy};
+use crate::snapshot::Snapshot;
+use crate::stats::Registry;
+use crate::transport_sockets::RawBuffer;
 use crate::worker::Process;
 
 #[derive(serde::Deserialize)]
@@ -36,7 +44,7 @@ async fn a_connection_is_open_before_it_is_served() {
     let (accepted, remote) = socket.accept().await.unwrap();
     let local = Address::of_connection(accepted.local_addr().unwrap());
     let accepted = TransportSocket::RawBuffer(RawBuffer::Tcp(accepted));
-    spawn_connection(&serving, &worker, accepted, local, Address::of_connection(remote));
+    begin(&serving, &worker, accepted, local, Address::of_connection(remote));
     assert_eq!(worker.connections.count(), 1);
     drop(client);
     poll_fn(|cx| worker.connections.poll_empty(cx)).await;

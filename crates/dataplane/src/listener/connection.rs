@@ -1,0 +1,219 @@
+//! One connection, from the moment when it was accepted to its end.
+//!
+//! Owns: what it meets in which order (listener filters, filter chain, network filter), how it is counted meanwhile, and
+//! the listener's access log. Does not own: accepting (`accepting`), what filters do (`filters`).
+//! Follows Envoy's pages "Listener filters" and "Listener stats".
+
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::WorkerListener;
+use crate::application_log::{OfConnection, log_at};
+use crate::connection_id::next_connection_id;
+use crate::drain::OpenConnection;
+use crate::filters::listener::{Failure, Passed, Progress};
+use crate::filters::network::{ServeConnection, WorkerNetworkFilter};
+use crate::stats::{ListenerExtensionStat, ListenerHistogram, ListenerStat, ListenerWorkerStat};
+use crate::stream_info::{Address, ConnectionInfo, ResponseFlag, StreamInfo};
+use crate::transport_sockets::TransportSocket;
+use crate::worker::Worker;
+
+/// Begins to serve a connection that was accepted: what needs no byte of it at once, the rest in a task of its own.
+pub(super) fn begin(
+    listener: &Rc<WorkerListener>,
+    worker: &Rc<Worker>,
+    socket: TransportSocket,
+    local: Address,
+    remote: Address,
+) {
+    let start = Instant::now();
+    // Boxed: what async functions take by value is in their memory more than once.
+    let mut info =
+        Box::new(ConnectionInfo::new(next_connection_id(), local, remote, start, worker.clock.wall(start)));
+    info.listener_name = Arc::clone(&listener.listener.name);
+    if !listener.listener.access_log.is_empty() {
+        info.stream = Some(Box::new(StreamInfo::new(info.start, info.start_time)));
+    }
+    log_at!(
+        ConnHandler,
+        Debug,
+        "{} new connection from {} to {}, listener '{}'",
+        OfConnection(info.id),
+        info.remote_address,
+        info.local_address,
+        info.listener_name,
+    );
+    if listener.filters.is_empty() {
+        return choose_chain(listener, worker, socket, info);
+    }
+    match listener.filters.accept(&socket, &mut info) {
+        Progress::Passed => choose_chain(listener, worker, socket, info),
+        Progress::Closed => listener.log(worker, &mut info),
+        Progress::Waiting(filter) => {
+            let waiting = Waiting::new(listener, worker, info);
+            tokio::task::spawn_local(filter_connection(waiting, socket, filter));
+        }
+    }
+}
+
+/// A connection of which listener filters want to see bytes. Dropping it logs it, unless it has gone on.
+struct Waiting {
+    listener: Rc<WorkerListener>,
+    worker: Rc<Worker>,
+    info: Option<Box<ConnectionInfo>>,
+}
+
+impl Waiting {
+    fn new(listener: &Rc<WorkerListener>, worker: &Rc<Worker>, info: Box<ConnectionInfo>) -> Self {
+        listener.stats.inc(ListenerStat::DownstreamPreCxActive);
+        Waiting { listener: Rc::clone(listener), worker: Rc::clone(worker), info: Some(info) }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.listener.stats.dec(ListenerStat::DownstreamPreCxActive);
+        if let Some(info) = &mut self.info {
+            self.listener.log(&self.worker, info);
+        }
+    }
+}
+
+async fn filter_connection(mut waiting: Waiting, mut socket: TransportSocket, first: usize) {
+    let (listener, worker) = (Rc::clone(&waiting.listener), Rc::clone(&waiting.worker));
+    let Some(info) = &mut waiting.info else { return };
+    let mut passed = None;
+    {
+        let reading = pin!(async {
+            passed = Some(listener.filters.read(first, &mut socket, info).await);
+        });
+        worker.contain_panic(reading).await;
+    }
+    let stats = &listener.stats;
+    if matches!(passed, Some(Ok(Passed::TimedOut) | Err(Failure::TimedOut))) {
+        stats.inc(ListenerStat::DownstreamPreCxTimeout);
+    }
+    if let (Some(Err(failure)), Some(info)) = (&passed, &waiting.info) {
+        let id = OfConnection(info.id);
+        log_at!(ConnHandler, Debug, "{id} closed before its filter chain was chosen: {failure:?}");
+    }
+    match passed {
+        Some(Ok(_)) => {
+            let Some(info) = waiting.info.take() else { return };
+            drop(waiting);
+            worker.contain(|| choose_chain(&listener, &worker, socket, info));
+        }
+        Some(Err(Failure::RemoteClose)) => stats.inc(ListenerStat::DownstreamListenerFilterRemoteClose),
+        Some(Err(Failure::Error(_))) => stats.inc(ListenerStat::DownstreamListenerFilterError),
+        Some(Err(Failure::Closed | Failure::TimedOut)) | None => {}
+    }
+}
+
+fn choose_chain(
+    listener: &Rc<WorkerListener>,
+    worker: &Rc<Worker>,
+    socket: TransportSocket,
+    mut info: Box<ConnectionInfo>,
+) {
+    let Some(chain) = listener.find_chain(&info) else {
+        log_at!(
+            ConnHandler,
+            Debug,
+            "{} closing connection from {}: no matching filter chain found",
+            OfConnection(info.id),
+            info.remote_address,
+        );
+        listener.stats.inc(ListenerStat::NoFilterChainMatch);
+        if let Some(stream) = &mut info.stream {
+            stream.set_flag(ResponseFlag::NoRouteFound);
+            stream.response_code_details = "filter_chain_not_found".into();
+        }
+        return listener.log(worker, &mut info);
+    };
+    info.filter_chain_name = Arc::clone(&chain.name);
+    log_at!(ConnHandler, Trace, "{} filter chain '{}' chosen", OfConnection(info.id), chain.name);
+    let counted = Counted::new(listener, info.start);
+    let open = worker.connections.open();
+    let connection = Connection { worker: Rc::clone(worker), info, counted, _open: open };
+    match &chain.filter {
+        Some(WorkerNetworkFilter::HttpConnectionManager(filter)) => {
+            tokio::task::spawn_local(serve(Rc::clone(filter), connection, socket));
+        }
+        Some(WorkerNetworkFilter::TcpProxy(filter)) => {
+            tokio::task::spawn_local(serve(Rc::clone(filter), connection, socket));
+        }
+        None => {
+            let stats = &listener.listener.extension_stats;
+            stats.add(ListenerExtensionStat::NetworkExtensionConfigMissing, 1);
+        }
+    }
+}
+
+/// Counts one connection for as long as it is open.
+struct Counted {
+    listener: Rc<WorkerListener>,
+    start: Instant,
+}
+
+impl Counted {
+    fn new(listener: &Rc<WorkerListener>, start: Instant) -> Self {
+        listener.stats.inc(ListenerStat::DownstreamCxTotal);
+        listener.stats.inc(ListenerStat::DownstreamCxActive);
+        // Listed from the first connection on; without listener filters none is ever between accepting and filters.
+        listener.stats.add(ListenerStat::DownstreamPreCxActive, 0);
+        if let Some(stats) = &listener.worker_stats {
+            stats.inc(ListenerWorkerStat::DownstreamCxTotal);
+            stats.inc(ListenerWorkerStat::DownstreamCxActive);
+        }
+        Counted { listener: Rc::clone(listener), start }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let stats = &self.listener.stats;
+        stats.dec(ListenerStat::DownstreamCxActive);
+        stats.inc(ListenerStat::DownstreamCxDestroy);
+        let lasted = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        stats.record(ListenerHistogram::DownstreamCxLengthMs, lasted);
+        if let Some(stats) = &self.listener.worker_stats {
+            stats.dec(ListenerWorkerStat::DownstreamCxActive);
+        }
+    }
+}
+
+/// A connection that has its filter chain.
+struct Connection {
+    worker: Rc<Worker>,
+    info: Box<ConnectionInfo>,
+    counted: Counted,
+    _open: OpenConnection,
+}
+
+impl Drop for Connection {
+    /// Logs: also what the end of the process cuts short.
+    fn drop(&mut self) {
+        log_at!(
+            Connection,
+            Debug,
+            "{} closed after {} ms{}{}",
+            OfConnection(self.info.id),
+            self.info.start.elapsed().as_millis(),
+            if self.info.local_close_reason.is_empty() { "" } else { ": " },
+            self.info.local_close_reason,
+        );
+        self.counted.listener.log(&self.worker, &mut self.info);
+    }
+}
+
+/// Serves a connection until its end. One function a filter, so that each connection takes the memory of its own.
+async fn serve<F: ServeConnection>(filter: Rc<F>, mut connection: Connection, socket: TransportSocket) {
+    let worker = &connection.worker;
+    let served = pin!(filter.serve(worker, socket, &mut connection.info));
+    worker.contain_panic(served).await;
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,61 @@
+//! Listener filters (Envoy: `extensions.filters.listener`).
+#![allow(missing_docs)] // field by field in ferryman/config/model/
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenBucket {
+    pub max_tokens: u32,
+    pub tokens_per_fill: u32,
+    pub fill_interval_ms: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[allow(clippy::struct_excessive_bools)] // Envoy's own switches
+pub struct ProxyProtocol {
+    pub allow_requests_without_proxy_protocol: bool,
+    pub pass_all_tlvs: bool,
+    pub pass_tlvs: Vec<u8>,
+    pub v1: bool,
+    pub v2: bool,
+    pub stat_prefix: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct OriginalDst {}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LocalRatelimit {
+    pub stat_prefix: String,
+    pub token_bucket: TokenBucket,
+    pub enabled: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ListenerFilterConfig {
+    ProxyProtocol(Box<ProxyProtocol>),
+    OriginalDst(OriginalDst),
+    LocalRatelimit(LocalRatelimit),
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ConnectionPredicate {
+    Any,
+    Not { rule: Box<ConnectionPredicate> },
+    And { rules: Vec<ConnectionPredicate> },
+    Or { rules: Vec<ConnectionPredicate> },
+    DestinationPort { start: i32, end: i32 },
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListenerFilter {
+    pub config: ListenerFilterConfig,
+    pub disabled: Option<ConnectionPredicate>,
+}

@@ -1,0 +1,27 @@
+"""`envoy.filters.listener.local_ratelimit`: so many connections in a time.
+
+Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/listeners/listener_filters/local_rate_limit_filter
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ferryman.config import model
+from ferryman.config.cursor import Cursor
+from ferryman.config.fields import Fields
+from ferryman.config.runtime import lower_feature_flag
+from ferryman.config.token_bucket import lower_token_bucket
+
+TYPE: Final = "envoy.extensions.filters.listener.local_ratelimit.v3.LocalRateLimit"
+_LOCAL_RATE_LIMIT = Fields(TYPE, "stat_prefix token_bucket runtime_enabled")
+
+
+def lower(cursor: Cursor) -> model.ListenerLocalRateLimit:
+    """The filter's configuration."""
+    fields = _LOCAL_RATE_LIMIT.read(cursor)
+    return model.ListenerLocalRateLimit(
+        stat_prefix=fields.get("stat_prefix", ""),
+        token_bucket=lower_token_bucket(cursor.child("token_bucket")),
+        enabled=lower_feature_flag(cursor, "runtime_enabled", fields),
+    )
