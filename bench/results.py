@@ -134,7 +134,8 @@ def soak_table(rows: Sequence[Soak]) -> str:
     lines += [
         _row([
             one.proxy.capitalize(), f"{one.minutes:g}", f"{one.requests:,}", f"{one.failed}",
-            f"{one.churned:,}", f"{one.mib_per_hour:+.2f}", f"{one.memory_mib:.1f}", f"{one.descriptors[0]}–{one.descriptors[1]}",
+            f"{one.churned:,}", f"{one.mib_per_hour:+.2f}", f"{one.memory_mib:.1f}",
+            f"{one.descriptors[0]}–{one.descriptors[1]}",
             f"{one.threads[0]}–{one.threads[1]}", ", ".join(one.gauges_left) or "none",
         ])
         for one in rows
