@@ -14,6 +14,7 @@ EXAMPLES = {
     "CEL": "request.path",
     "COALESCE": '{"operators": ["PROTOCOL"]}',
     "COMMON_DURATION": "DS_RX_BEG:DS_RX_END:ms",
+    "XFCC_VALUE": "uri",
 }
 
 

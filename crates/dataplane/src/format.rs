@@ -16,7 +16,9 @@ use crate::stream_info::{ConnectionInfo, StreamInfo};
 
 pub(crate) mod access_log_type;
 mod address_field;
+pub(crate) mod asked_for;
 pub(crate) mod calendar;
+mod certificate_field;
 mod coalesce;
 mod duration;
 pub(crate) mod grpc_status;

@@ -54,6 +54,8 @@ pub struct StreamState {
     pub request: HeaderBlock,
     /// The response's head, as it went downstream.
     pub response: HeaderBlock,
+    /// What followed the response's body.
+    pub response_trailers: HeaderBlock,
     /// What is known of the stream.
     pub info: StreamInfo,
     /// Writes the response.
@@ -74,6 +76,7 @@ impl StreamState {
         StreamState {
             request: HeaderBlock::new(),
             response: HeaderBlock::new(),
+            response_trailers: HeaderBlock::new(),
             info: StreamInfo::new(start, start_time),
             downstream: Http1Writer::new(),
             upstream: Http1Writer::new(),
@@ -85,7 +88,7 @@ impl StreamState {
 
     /// Forgets the stream; memory is kept, but not what few streams need.
     pub fn clear(&mut self) {
-        for head in [&mut self.request, &mut self.response] {
+        for head in [&mut self.request, &mut self.response, &mut self.response_trailers] {
             head.clear();
             head.shrink_to(KEPT_HEAD_BYTES);
         }

@@ -9,9 +9,10 @@
 //! It belongs to one worker, so what it shares with the worker's hosts and clusters is an `Rc`.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 pub mod address;
 pub mod response_flags;
@@ -107,7 +108,7 @@ pub struct ConnectionInfo {
     /// How its end was seen.
     pub detected_close_type: DetectedCloseType,
     /// The kernel's round trip time in milliseconds, when asked for.
-    pub round_trip_time_ms: Option<u64>,
+    pub round_trip_time_ms: Cell<Option<u64>>,
     /// Whether `local_address` is not that of the socket, but was found out by a listener filter.
     pub local_address_restored: bool,
     /// What a PROXY protocol header has told; none: there was none.
@@ -134,7 +135,7 @@ impl ConnectionInfo {
             transport_failure_reason: Cow::Borrowed(""),
             local_close_reason: Cow::Borrowed(""),
             detected_close_type: DetectedCloseType::Normal,
-            round_trip_time_ms: None,
+            round_trip_time_ms: Cell::new(None),
             local_address_restored: false,
             proxy_protocol: None,
         }
@@ -298,6 +299,8 @@ pub struct StreamInfo {
     pub virtual_cluster_name: String,
     /// Times that a route was looked up.
     pub route_resolution_count: u32,
+    /// How long that took, when asked for.
+    pub route_resolution_time: Option<Duration>,
     /// Id of a TCP session (`%STREAM_ID%`); an HTTP stream's is its `x-request-id`.
     pub stream_id: String,
     /// Whether it is a health check that the proxy answered.
@@ -328,6 +331,7 @@ impl StreamInfo {
             virtual_host_name: String::new(),
             virtual_cluster_name: String::new(),
             route_resolution_count: 0,
+            route_resolution_time: None,
             stream_id: String::new(),
             health_check: false,
             connection_termination_details: Cow::Borrowed(""),
@@ -352,6 +356,7 @@ impl StreamInfo {
         self.virtual_host_name.clear();
         self.virtual_cluster_name.clear();
         self.route_resolution_count = 0;
+        self.route_resolution_time = None;
         self.stream_id.clear();
         self.health_check = false;
         self.connection_termination_details = Cow::Borrowed("");

@@ -8,10 +8,12 @@
 
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::ReadBuf;
 
-use crate::stream_info::Address;
+use crate::format::asked_for;
+use crate::stream_info::{Address, ConnectionInfo};
 
 mod peek;
 pub mod raw_buffer;
@@ -167,6 +169,23 @@ impl TransportSocket {
     pub fn reset_on_close(&self) -> io::Result<()> {
         match self {
             TransportSocket::RawBuffer(socket) => socket.reset_on_close(),
+        }
+    }
+
+    /// The kernel's estimate of the round trip time; none of what is no TCP connection.
+    #[must_use]
+    pub fn round_trip_time(&self) -> Option<Duration> {
+        match self {
+            TransportSocket::RawBuffer(socket) => socket.round_trip_time(),
+        }
+    }
+
+    /// Notes the round trip time where a format prints it.
+    #[inline]
+    pub(crate) fn note_round_trip_time(&self, info: &ConnectionInfo) {
+        if asked_for::ROUND_TRIP_TIME.is_asked_for() {
+            let milliseconds = self.round_trip_time().and_then(|time| u64::try_from(time.as_millis()).ok());
+            info.round_trip_time_ms.set(milliseconds);
         }
     }
 }

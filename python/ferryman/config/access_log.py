@@ -1,7 +1,7 @@
 """Access logs: where lines go, how they look, and when.
 
-Owns AccessLog, the file, stdout and stderr loggers, SubstitutionFormatString, and the options that say when a
-line is due. Which requests are logged is `access_log_filter.py`, what a format string means `format.py`.
+Owns AccessLog, the file, stdout and stderr loggers, and the options that say when a line is due. Which
+requests are logged is `access_log_filter.py`, how lines look `substitution_format.py`.
 
 Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/observability/access_log/usage
 """
@@ -17,15 +17,14 @@ from ferryman.api.schema import new_message
 from ferryman.config import model
 from ferryman.config.access_log_filter import lower_access_log_filter
 from ferryman.config.cursor import Cursor
-from ferryman.config.data_source import read_data_source
 from ferryman.config.duration import milliseconds
-from ferryman.config.extensions import open_extension, refuse_typed_config
+from ferryman.config.extensions import open_extension
 from ferryman.config.fields import Fields
 from ferryman.config.format import DEFAULT_TEXT, lower_format, lower_json_format
 from ferryman.config.problems import Problems
+from ferryman.config.substitution_format import SUBSTITUTION_FORMAT, LogFormat, lower_substitution_format
 
 Sink = model.FileSink | model.StdoutSink | model.StderrSink
-LogFormat = model.TextLog | model.JsonLog
 
 _ACCESS_LOG = Fields(
     "envoy.config.accesslog.v3.AccessLog",
@@ -38,15 +37,6 @@ _FILE = Fields(
 )
 _STDOUT = Fields("envoy.extensions.access_loggers.stream.v3.StdoutAccessLog", "log_format")
 _STDERR = Fields("envoy.extensions.access_loggers.stream.v3.StderrAccessLog", "log_format")
-_SUBSTITUTION = Fields(
-    "envoy.config.core.v3.SubstitutionFormatString",
-    "text_format json_format text_format_source omit_empty_values",
-    checked={"formatters": "no extension is built"},
-    no_effect={
-        "content_type": "access logs have none",
-        "json_format_options": "fields are always sorted, as in Envoy 1.40",
-    },
-)
 
 _OLDER_EVENTS: Final = frozenset(
     ("access_log_flush_interval", "flush_access_log_on_new_request", "flush_access_log_on_connected")
@@ -143,26 +133,12 @@ BUILT: Final[Mapping[str, Callable[[Any], tuple[Sink, LogFormat]]]] = {
 
 
 def _log_format(cursor: Cursor, fields: dict[str, Any]) -> LogFormat:
-    return _lower_substitution(cursor.child("log_format")) if "log_format" in fields else _default_format()
-
-
-def _lower_substitution(cursor: Cursor) -> LogFormat:
-    fields = _SUBSTITUTION.read(cursor)
-    for formatter in cursor.items("formatters"):
-        refuse_typed_config(formatter, "envoy.formatter")
-    omit = fields.get("omit_empty_values", False)
-    if "json_format" in fields:
-        root = lower_json_format(cursor, fields["json_format"], "json_format")
-        return model.JsonLog(root=root, omit_empty_values=omit)
-    if "text_format_source" in fields:
-        source = cursor.child("text_format_source")
-        text = (read_data_source(source) or b"").decode("utf-8", "replace")
-        return model.TextLog(format=lower_format(source, text, None), omit_empty_values=omit)
-    text = fields.get("text_format", "")
-    return model.TextLog(format=lower_format(cursor, text, "text_format"), omit_empty_values=omit)
+    return (
+        lower_substitution_format(cursor.child("log_format")) if "log_format" in fields else _default_format()
+    )
 
 
 @cache
 def _default_format() -> model.TextLog:
-    parts = lower_format(Cursor(new_message(_SUBSTITUTION.message), Problems(), None), DEFAULT_TEXT, None)
+    parts = lower_format(Cursor(new_message(SUBSTITUTION_FORMAT), Problems(), None), DEFAULT_TEXT, None)
     return model.TextLog(format=parts, omit_empty_values=False)

@@ -85,12 +85,14 @@ def built_types() -> dict[str, frozenset[str]]:
         load_balancing_policies,
         pipeline,  # noqa: F401
         protocol_options,
+        substitution_format,
         transport_socket,
     )
     from ferryman.config.filters import http, listener, network
 
     return {
         "envoy.access_loggers": frozenset(access_log.BUILT),
+        "envoy.formatter": frozenset(substitution_format.BUILT),
         "envoy.filters.http": frozenset(http.BUILT),
         "envoy.filters.listener": frozenset(listener.BUILT),
         "envoy.filters.network": frozenset(network.BUILT),

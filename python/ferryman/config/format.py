@@ -33,8 +33,13 @@ _MAX_LENGTH: Final = 2**64 - 1
 _HEADER_NAME: Final = re.compile(r":?[!#$%&'*+\-.^_`|~0-9A-Za-z]*")
 
 
-def lower_format(cursor: Cursor, text: str, field: str | None) -> model.Format:
-    """The parts of a format string; what is wrong with it is reported at `field` of the cursor."""
+def lower_format(
+    cursor: Cursor, text: str, field: str | None, added: frozenset[str] = frozenset()
+) -> model.Format:
+    """The parts of a format string; what is wrong with it is reported at `field` of the cursor.
+
+    `added`: names of operators that formatters add to those that are always there.
+    """
     if "%" not in text:
         return [model.Literal(text=text)] if text else []
     parts: list[model.Literal | model.Operator] = []
@@ -53,7 +58,7 @@ def lower_format(cursor: Cursor, text: str, field: str | None) -> model.Format:
         if literal:
             parts.append(model.Literal(text=literal))
             literal = ""
-        parts.append(_lower_command(cursor, command, field))
+        parts.append(_lower_command(cursor, command, field, added))
         at = command.end()
     literal += text[at:]
     if literal:
@@ -71,14 +76,19 @@ def _report_no_command(cursor: Cursor, text: str, at: int, field: str | None) ->
     )
 
 
-def _lower_command(cursor: Cursor, command: re.Match[str], field: str | None) -> model.Operator:
+def _lower_command(
+    cursor: Cursor, command: re.Match[str], field: str | None, added: frozenset[str]
+) -> model.Operator:
     name, argument = command[1], command[2] or None
     length = int(command[3]) if command[3] is not None else None
+    formatter = operators.NEED_FORMATTERS.get(name)
     complaint = _complaint(name, argument, length)
-    if complaint is not None:
+    if formatter is not None and name not in added and name not in operators.BUILT_BY_FORMATTERS:
+        refuse(cursor, f"{formatter} is not supported yet", field=field)
+    elif formatter is not None and name not in added:
+        cursor.problem(f"%{name}% needs a formatter", f"list {formatter} under formatters", field, "format")
+    elif complaint is not None:
         cursor.problem(complaint, _name_hint(name), field, "format")
-    elif name in operators.NEED_FORMATTERS:
-        refuse(cursor, f"{operators.NEED_FORMATTERS[name]} is not supported yet", field=field)
     elif name in operators.NOT_BUILT:
         refuse(cursor, f"%{name}% is not supported yet", field=field)
     else:
@@ -95,9 +105,7 @@ def _name_hint(name: str) -> str | None:
 
 def _complaint(name: str, argument: str | None, length: int | None) -> str | None:
     """What Envoy has against an operator, or None."""
-    if name in operators.NEED_FORMATTERS:
-        return None
-    if name not in operators.OPERATORS:
+    if name not in operators.OPERATORS and name not in operators.NEED_FORMATTERS:
         return f"Envoy 1.40 has no command operator %{name}%"
     if argument is None and name in operators.ARGUMENT_REQUIRED:
         return f"%{name}% needs an argument: %{name}(...)%"
@@ -122,27 +130,33 @@ def _argument_complaint(name: str, argument: str) -> str | None:
     return None
 
 
-def lower_json_format(cursor: Cursor, struct: Any, field: str | None) -> model.JsonObject:
+def lower_json_format(
+    cursor: Cursor, struct: Any, field: str | None, added: frozenset[str] = frozenset()
+) -> model.JsonObject:
     """A Struct whose strings are formats. Fields come out by name: that is Envoy's order in the log.
 
     `struct` is the value of `field` of the cursor, or what the cursor stands on if that is None. What is
     wrong with a format is reported at its key.
     """
     here = cursor if field is None else cursor.below(struct, field)
-    fields = [(name, _json_value(here.below(struct.fields[name], name))) for name in sorted(struct.fields)]
+    fields = [
+        (name, _json_value(here.below(struct.fields[name], name), added)) for name in sorted(struct.fields)
+    ]
     return model.JsonObject(fields=fields)
 
 
-def _json_value(cursor: Cursor) -> model.JsonValue:
+def _json_value(cursor: Cursor, added: frozenset[str]) -> model.JsonValue:
     value = cursor.message
     kind = value.WhichOneof("kind")
     if kind == "string_value":
-        return model.JsonFormat(format=lower_format(cursor, value.string_value, None))
+        return model.JsonFormat(format=lower_format(cursor, value.string_value, None, added))
     if kind == "struct_value":
-        return lower_json_format(cursor, value.struct_value, None)
+        return lower_json_format(cursor, value.struct_value, None, added)
     if kind == "list_value":
         items = enumerate(value.list_value.values)
-        return model.JsonArray(elements=[_json_value(cursor.below(item, index)) for index, item in items])
+        return model.JsonArray(
+            elements=[_json_value(cursor.below(item, index), added) for index, item in items]
+        )
     if kind == "number_value":
         return model.JsonNumber(value=value.number_value)
     if kind == "bool_value":

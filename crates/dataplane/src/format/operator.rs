@@ -6,11 +6,13 @@
 
 use super::FormatContext;
 use super::address_field::AddressField;
+use super::asked_for;
+use super::certificate_field::CertificateField;
 use super::coalesce::Coalesce;
 use super::duration::DurationField;
 use super::grpc_status::GrpcStatusStyle;
 use super::header_field::{HeaderField, HeaderSource};
-use super::path_field::{PathField, QueryParameter, QueryParameters};
+use super::path_field::{PathField, QueryParameter, QueryParameters, without_query};
 use super::stream_field::{NumberField, TextField, number_field, text_field};
 use super::time_format::TimeField;
 use crate::stream_info::address::write_decimal;
@@ -49,6 +51,8 @@ enum Source {
     Time(TimeField),
     Header(HeaderField),
     Path(PathField),
+    PathOfHeader(HeaderField),
+    Certificate(CertificateField),
     QueryParameter(QueryParameter),
     QueryParameters(QueryParameters),
     GrpcStatus(GrpcStatusStyle),
@@ -117,17 +121,13 @@ const NEVER_TIMES: &[&str] = &[
 const NOT_BUILT: &[&str] = &[
     "CEL",
     "CLUSTER_METADATA",
-    "DOWNSTREAM_CX_RTT",
     "DYNAMIC_METADATA",
     "FILE_CONTENT",
     "FILTER_STATE",
     "METADATA",
-    "REQ_WITHOUT_QUERY",
-    "ROUTE_RESOLUTION_TIME_US",
     "SECRET",
     "UPSTREAM_FILTER_STATE",
     "UPSTREAM_METADATA",
-    "XFCC_VALUE",
 ];
 
 impl Operator {
@@ -153,6 +153,8 @@ impl Operator {
                 _ => format!("{name} does not take any parameters or length"),
             });
         }
+        // As Envoy, which takes a length there and does not look at it.
+        let max_length = max_length.filter(|_| !matches!(source, Source::Certificate(_)));
         Ok(Operator { source, max_length })
     }
 
@@ -181,6 +183,11 @@ impl Operator {
 
 impl Source {
     fn without_argument(name: &str) -> Result<Source, String> {
+        match name {
+            "DOWNSTREAM_CX_RTT" => asked_for::ROUND_TRIP_TIME.ask(),
+            "ROUTE_RESOLUTION_TIME_US" => asked_for::ROUTE_RESOLUTION_TIME.ask(),
+            _ => {}
+        }
         if let Some(field) = number_field(name) {
             return Ok(Source::Number(field));
         }
@@ -208,9 +215,8 @@ impl Source {
             "START_TIME" | "START_TIME_LOCAL" | "EMIT_TIME" | "EMIT_TIME_LOCAL" => {
                 TimeField::compile(name, None).map(Source::Time)
             }
-            "COALESCE" | "COMMON_DURATION" | "ENVIRONMENT" | "QUERY_PARAM" => {
-                Err(format!("{name} requires parameters"))
-            }
+            "COALESCE" | "COMMON_DURATION" | "ENVIRONMENT" | "QUERY_PARAM" | "REQ_WITHOUT_QUERY"
+            | "XFCC_VALUE" => Err(format!("{name} requires parameters")),
             _ => Err(unknown(name)),
         }
     }
@@ -226,6 +232,10 @@ impl Source {
             return Ok(Source::Never);
         }
         match name {
+            "REQ_WITHOUT_QUERY" => {
+                HeaderField::compile(HeaderSource::Request, argument).map(Source::PathOfHeader)
+            }
+            "XFCC_VALUE" => CertificateField::compile(argument).map(Source::Certificate),
             "ENVIRONMENT" => Ok(Source::Environment(environment(argument))),
             "PATH" => PathField::compile(argument).map(Source::Path),
             "QUERY_PARAM" => Ok(Source::QueryParameter(QueryParameter::new(argument))),
@@ -253,6 +263,8 @@ impl Source {
             Source::Environment(_)
                 | Source::Header(_)
                 | Source::Path(_)
+                | Source::PathOfHeader(_)
+                | Source::Certificate(_)
                 | Source::QueryParameter(_)
                 | Source::QueryParameters(_)
                 | Source::Coalesce(_)
@@ -277,6 +289,8 @@ impl Source {
             }
             Source::Header(field) => write_text(field.value(context), out),
             Source::Path(field) => write_text(field.value(context), out),
+            Source::PathOfHeader(field) => write_text(field.value(context).map(without_query), out),
+            Source::Certificate(field) => field.write(context, out),
             Source::QueryParameter(field) => field.write(context, out),
             Source::QueryParameters(field) => field.write(context, out),
             Source::GrpcStatus(style) => style.write(context, out),

@@ -8,6 +8,11 @@ use ferryman_codec::{HeaderBlock, KnownName};
 use super::FormatContext;
 use super::operator::{Written, write_text};
 
+/// What precedes the query.
+pub(super) fn without_query(path: &[u8]) -> &[u8] {
+    path.split(|byte| *byte == b'?').next().unwrap_or_default()
+}
+
 /// `%PATH%`: by default with the query, and the original path if it was rewritten.
 #[derive(Default)]
 pub(super) struct PathField {

@@ -28,6 +28,7 @@ const NUMBERS: &[(&str, NumberField)] = &[
     ("BYTES_RETRANSMITTED", |_| Some(0)),
     ("BYTES_SENT", |c| Some(c.stream.bytes_sent)),
     ("CONNECTION_ID", |c| Some(c.connection.id)),
+    ("DOWNSTREAM_CX_RTT", |c| c.connection.round_trip_time_ms.get()),
     ("DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED", |c| {
         Some(c.stream.downstream.decompressed_header_bytes_received)
     }),
@@ -45,6 +46,10 @@ const NUMBERS: &[(&str, NumberField)] = &[
     ("RESPONSE_TRAILERS_BYTES", |c| head_size(c.response_trailers)),
     ("ROUTE_RESOLUTION_COUNT", |c| Some(u64::from(c.stream.route_resolution_count))),
     ("UPSTREAM_CONNECTION_ID", |c| Some(c.stream.upstream.connection_id.unwrap_or(0))),
+    ("ROUTE_RESOLUTION_TIME_US", |c| {
+        let time = c.stream.route_resolution_time?;
+        u64::try_from(time.as_micros()).ok()
+    }),
     ("UPSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED", |c| {
         Some(c.stream.upstream.bytes.decompressed_header_bytes_received)
     }),

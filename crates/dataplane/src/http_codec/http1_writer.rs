@@ -253,6 +253,9 @@ impl Http1Writer {
             Body::Length(1..) | Body::Chunks(1..) | Body::Broken => Body::Broken,
             Body::Chunks(0) => {
                 encode_last_chunk(trailers, &mut self.pending);
+                // Without the chunk itself and the empty line.
+                let fields = self.pending.len().saturating_sub(before + b"0\r\n\r\n".len());
+                self.field_bytes += u64::try_from(fields).unwrap_or(u64::MAX);
                 Body::Finished
             }
             _ => Body::Finished,

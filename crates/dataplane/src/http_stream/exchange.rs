@@ -252,6 +252,11 @@ impl<'c> Exchange<'c> {
                     if !state.downstream.is_finished() {
                         let with_trailers = stream.manager.settings.http1_settings.enable_trailers;
                         state.downstream.finish(with_trailers.then(|| reader.trailers()));
+                        if !reader.trailers().is_empty() {
+                            state.response_trailers.clone_from(reader.trailers());
+                            let fields = received_bytes(reader.trailers());
+                            state.info.upstream.bytes.header_bytes_received += fields;
+                        }
                         state.info.mark(TimePoint::LastUpstreamRxByte, stream.now);
                     }
                     if state.downstream.poll_flush(downstream.socket, cx).map_err(gone)?.is_ready() {
@@ -317,6 +322,15 @@ impl<'c> Exchange<'c> {
             }
         }
     }
+}
+
+/// What trailers count of the header bytes that were received: as fields of a head do, names, values and three bytes each.
+pub(super) fn received_bytes(trailers: &HeaderBlock) -> u64 {
+    trailers.iter().map(|(name, value)| to_u64(name.len() + value.len() + 3)).sum()
+}
+
+fn to_u64(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 /// How the request is framed upstream. A body that filters hold whole may have another length than it came with; one that

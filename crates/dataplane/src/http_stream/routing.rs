@@ -4,9 +4,9 @@
 //! Follows Envoy's page "HTTP routing".
 
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::format::{AccessLogType, FormatContext};
+use crate::format::{AccessLogType, FormatContext, asked_for};
 use crate::random::thread_random;
 use crate::route::{Action, Matched, RouteLimit};
 
@@ -16,7 +16,11 @@ impl HttpStream<'_> {
     /// Looks the route up, and lets it choose the cluster.
     pub(super) fn find_route(&mut self) {
         let settings = self.settings();
+        let asked_at = asked_for::ROUTE_RESOLUTION_TIME.is_asked_for().then(Instant::now);
         self.matched = settings.routes.find(&self.state.request);
+        if let Some(asked_at) = asked_at {
+            *self.state.info.route_resolution_time.get_or_insert_default() += asked_at.elapsed();
+        }
         self.choice = None;
         self.cluster = None;
         self.weighted = None;

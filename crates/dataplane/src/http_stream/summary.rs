@@ -13,6 +13,7 @@ use crate::format::AccessLogType;
 use crate::stats::{Http1Stat, HttpHistogram, HttpStat, HttpStats, ListenerHttpStat, LocalScope};
 use crate::stream_info::{ResponseFlag, TimePoint};
 
+use super::exchange::received_bytes;
 use super::{Finished, HttpStream};
 
 /// Envoy's words for a stream that is open when the process ends.
@@ -55,6 +56,7 @@ impl HttpStream<'_> {
         stats.inc(HttpStat::DownstreamRqTotal);
         stats.inc(HttpStat::DownstreamRqHttp1Total);
         self.state.info.protocol = Some(self.protocol());
+        self.connection.socket.note_round_trip_time(self.connection.info);
         let fields = u64::try_from(self.head.field_bytes).unwrap_or(u64::MAX);
         self.state.info.downstream.receive_head(0, fields);
         if self.head.dropped_fields > 0 {
@@ -89,6 +91,8 @@ impl HttpStream<'_> {
         }
         self.manager.http.add(HttpStat::DownstreamCxTxBytesTotal, state.downstream.wire_bytes());
         self.note_bytes();
+        let trailers = received_bytes(self.connection.reader.trailers());
+        self.state.info.downstream.header_bytes_received += trailers;
     }
 
     fn count_end(&self) {

@@ -7,6 +7,7 @@
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -152,6 +153,31 @@ impl RawBuffer {
             RawBuffer::Unix(_) => Ok(()),
         }
     }
+
+    pub(super) fn round_trip_time(&self) -> Option<Duration> {
+        match self {
+            RawBuffer::Tcp(stream) => round_trip_time(stream),
+            RawBuffer::Unix(_) => None,
+        }
+    }
+}
+
+fn round_trip_time(stream: &TcpStream) -> Option<Duration> {
+    let mut info = MaybeUninit::<libc::tcp_info>::zeroed();
+    let mut length = libc::socklen_t::try_from(size_of::<libc::tcp_info>()).ok()?;
+    // SAFETY: the kernel writes at most `length` bytes, which is the size of what the pointer points to.
+    let failed = unsafe {
+        libc::getsockopt(
+            stream.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            info.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    } != 0;
+    // SAFETY: all zeroes are a valid `tcp_info`, and so are the kernel's bytes over them.
+    let info = unsafe { info.assume_init() };
+    (!failed).then(|| Duration::from_micros(info.tcpi_rtt.into()))
 }
 
 async fn connect_tcp(address: SocketAddr, keepalive: Option<&TcpKeepalive>) -> io::Result<TcpStream> {

@@ -113,6 +113,7 @@ impl WorkerTcpProxy {
     /// Serves a connection until its end.
     pub async fn serve(&self, worker: &Rc<Worker>, mut socket: TransportSocket, info: &mut ConnectionInfo) {
         self.stats.inc(TcpStat::DownstreamCxTotal);
+        socket.note_round_trip_time(info);
         let mut session = Session::new(&self.proxy, &self.stats, worker, info);
         session.log_start();
         match session.connect().await {

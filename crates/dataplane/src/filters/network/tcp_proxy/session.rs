@@ -165,7 +165,9 @@ impl<'a> Session<'a> {
                     upstream.id(),
                 );
                 self.stream.mark(TimePoint::UpstreamConnectStart, start);
-                self.stream.mark(TimePoint::UpstreamConnectEnd, Instant::now());
+                let now = Instant::now();
+                self.stream.mark(TimePoint::UpstreamConnectEnd, now);
+                self.stream.mark(TimePoint::UpstreamPoolReady, now);
                 self.stream.attempt_connected(upstream.id(), upstream.local_address.clone(), None);
                 Ok(Some(upstream))
             }
