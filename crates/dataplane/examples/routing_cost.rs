@@ -77,6 +77,7 @@ fn virtual_host(domain: String, routes: Vec<Route>) -> VirtualHost {
         require_tls: RequireTls::None,
         filter_config: Vec::new(),
         virtual_clusters: Vec::new(),
+        matcher: None,
     }
 }
 

@@ -95,6 +95,13 @@ impl<T: Default> NarrowestRange<T> {
         let narrow_enough = lengths.iter().take_while(|same| same.prefix_len >= least);
         narrow_enough.filter_map(|same| same.values.get(&(bits & mask(same.prefix_len)))).next()
     }
+
+    /// The values of all ranges that the address is in, the narrowest first.
+    pub(crate) fn all(&self, address: IpAddr) -> impl Iterator<Item = &T> {
+        let (bits, is_ipv4) = bits(address);
+        let lengths = if is_ipv4 { &self.ipv4 } else { &self.ipv6 };
+        lengths.iter().filter_map(move |same| same.values.get(&(bits & mask(same.prefix_len))))
+    }
 }
 
 #[cfg(test)]

@@ -14,8 +14,14 @@ use regex::bytes::RegexBuilder;
 
 use crate::model::matcher as model;
 
+pub mod input;
+mod predicate;
+pub(crate) mod prefix_tree;
+mod query;
 mod re2_class;
 mod re2_syntax;
+pub mod tree;
+mod xx_hash;
 
 /// Memory that one compiled expression may take; RE2's own limit is of this order.
 const REGEX_SIZE_LIMIT: usize = 8 << 20;

@@ -26,10 +26,10 @@ mod domains;
 mod filter_levels;
 mod path_index;
 mod path_match;
-mod prefix_tree;
 mod redirect;
 mod regex_rewrite;
 mod rewrite;
+mod route_list;
 mod timeout;
 
 pub use action::{Action, DirectResponse, ForwardAction, RouteLimit};
@@ -42,8 +42,8 @@ pub use timeout::Timeouts;
 use condition::Conditions;
 use counted_in::{StatNames, VirtualClusters};
 use domains::Domains;
-use path_index::PathIndex;
 use path_match::{PathMatcher, path_of};
+use route_list::Routes;
 
 /// Where among the snapshot's clusters one of a name is.
 pub type Resolve<'a> = &'a dyn Fn(&str) -> Option<u32>;
@@ -84,8 +84,7 @@ pub struct RouteTable {
 pub struct VirtualHost {
     /// Its name.
     pub name: Box<str>,
-    routes: Vec<Route>,
-    index: PathIndex,
+    routes: Routes,
     require_tls: RequireTls,
     headers: HeaderMutations,
     virtual_clusters: VirtualClusters,
@@ -168,6 +167,7 @@ impl RouteTable {
     /// Opens the statistics of virtual clusters and routes; to be kept as long as the table is used.
     #[must_use]
     pub fn open_stats(&self, registry: &Registry) -> Vec<Scope<VirtualHostStats>> {
+        self.virtual_hosts.iter().for_each(|host| host.routes.open_stats(registry));
         self.stat_names.open(registry)
     }
 
@@ -199,7 +199,7 @@ impl RouteTable {
         if wants_tls && proto != b"https" {
             return Some(&self.to_tls);
         }
-        virtual_host.find_route(request)
+        virtual_host.routes.find(request)
     }
 
     /// The virtual host and the route of a request.
@@ -218,32 +218,17 @@ impl VirtualHost {
         resolve: Resolve<'_>,
         stat_names: &mut StatNames,
     ) -> Result<Self, CompileError> {
-        let mut routes: Vec<_> =
-            model.routes.iter().map(|route| Route::compile(route, resolve)).collect::<Result<_, _>>()?;
-        for (route, model_route) in routes.iter_mut().zip(&model.routes) {
+        let mut routes = Routes::compile(model, resolve)?;
+        for (route, model_route) in routes.iter_mut().zip(route_list::models(model)) {
             route.stats = stat_names.add_route(&model.name, &model_route.stat_prefix);
         }
-        let paths: Vec<_> = routes.iter().map(|route| &route.path).collect();
         let here = |text| CompileError { place: format!("virtual host '{}'", model.name), text };
         Ok(VirtualHost {
             name: model.name.as_str().into(),
-            index: PathIndex::compile(&paths),
             routes,
             require_tls: model.require_tls,
             headers: HeaderMutations::compile(&model.headers).map_err(here)?,
             virtual_clusters: VirtualClusters::compile(model, stat_names).map_err(here)?,
-        })
-    }
-
-    #[inline]
-    fn find_route(&self, request: &HeaderBlock) -> Option<&Route> {
-        let target = request.get(KnownName::Path)?;
-        let path = path_of(target);
-        let candidates = self.index.candidates(path);
-        let tested = candidates.are_tested();
-        candidates.filter_map(|index| self.routes.get(usize::try_from(index).ok()?)).find(|route| {
-            let path_matches = (tested && !route.path.is_regex()) || route.path.matches(path);
-            path_matches && route.conditions.hold(request, target)
         })
     }
 }

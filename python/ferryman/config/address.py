@@ -27,7 +27,10 @@ _SOCKET_ADDRESS = Fields(
     partly={"address": "without a zone (`fe80::1%eth0`)"},
 )
 _PIPE = Fields("envoy.config.core.v3.Pipe", "path mode")
-_CIDR_RANGE = Fields("envoy.config.core.v3.CidrRange", "address_prefix prefix_len")
+_CIDR_RANGES: Final = {
+    name: Fields(name, "address_prefix prefix_len")
+    for name in ("envoy.config.core.v3.CidrRange", "xds.core.v3.CidrRange")
+}
 
 _MAX_PIPE_PATH: Final = 107  # sun_path of sockaddr_un(7), less the final NUL
 
@@ -103,7 +106,7 @@ def _lower_pipe(cursor: Cursor) -> model.Pipe | None:
 
 def lower_cidr_range(cursor: Cursor) -> model.CidrRange | None:
     """A CidrRange with the bits after the prefix cleared. A prefix longer than the address is cut to it."""
-    fields = _CIDR_RANGE.read(cursor)
+    fields = _CIDR_RANGES[cursor.type_name].read(cursor)
     text = fields.get("address_prefix", "")
     ip = canonical_ip(text)
     if ip is None:

@@ -83,8 +83,12 @@ def built_types() -> dict[str, frozenset[str]]:
     from ferryman.config import (
         access_log,
         load_balancing_policies,
+        match_input,
+        match_predicate,
+        match_tree,
         pipeline,  # noqa: F401
         protocol_options,
+        route,
         substitution_format,
         transport_socket,
     )
@@ -97,6 +101,11 @@ def built_types() -> dict[str, frozenset[str]]:
         "envoy.filters.listener": frozenset(listener.BUILT),
         "envoy.filters.network": frozenset(network.BUILT),
         "envoy.load_balancing_policies": frozenset(load_balancing_policies.BUILT),
+        "envoy.matching.action": frozenset(route.MATCH_ACTIONS),
+        "envoy.matching.http.custom_matchers": frozenset(match_tree.CUSTOM),
+        "envoy.matching.http.input": frozenset(match_input.HTTP),
+        "envoy.matching.common_inputs": frozenset(match_input.COMMON),
+        "envoy.matching.input_matchers": frozenset(match_predicate.BUILT),
         "envoy.transport_sockets.downstream": frozenset(transport_socket.BUILT),
         "envoy.transport_sockets.upstream": frozenset(transport_socket.BUILT),
         "envoy.upstream_options": frozenset(protocol_options.BUILT),

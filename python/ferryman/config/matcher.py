@@ -1,7 +1,7 @@
 """String, header and query parameter matchers.
 
-Owns StringMatcher, RegexMatcher, HeaderMatcher and QueryParameterMatcher, in the present and the deprecated
-spellings. Names of headers come out in lower case.
+Owns StringMatcher and RegexMatcher (Envoy's and those of xDS, which are alike), HeaderMatcher and
+QueryParameterMatcher, in the present and the deprecated spellings. Names of headers come out in lower case.
 
 Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/type/matcher/v3/string.proto and
 `config/route/v3/route_components.proto` (HeaderMatcher, QueryParameterMatcher).
@@ -18,14 +18,14 @@ from ferryman.config.native_checks import check_regex
 if TYPE_CHECKING:
     from ferryman.config.cursor import Cursor
 
-_STRING_MATCHER = Fields(
-    "envoy.type.matcher.v3.StringMatcher", "exact prefix suffix safe_regex contains ignore_case"
-)
-_REGEX_MATCHER = Fields(
-    "envoy.type.matcher.v3.RegexMatcher",
-    "regex",
-    no_effect={"google_re2": "RE2 syntax is the only one there is"},
-)
+_STRING_MATCHERS: Final = {
+    name: Fields(name, "exact prefix suffix safe_regex contains ignore_case")
+    for name in ("envoy.type.matcher.v3.StringMatcher", "xds.type.matcher.v3.StringMatcher")
+}
+_REGEX_MATCHERS: Final = {
+    name: Fields(name, "regex", no_effect={"google_re2": "RE2 syntax is the only one there is"})
+    for name in ("envoy.type.matcher.v3.RegexMatcher", "xds.type.matcher.v3.RegexMatcher")
+}
 _REGEX_SUBSTITUTE = Fields("envoy.type.matcher.v3.RegexMatchAndSubstitute", "pattern substitution")
 _HEADER_MATCHER = Fields(
     "envoy.config.route.v3.HeaderMatcher",
@@ -49,7 +49,7 @@ _NEVER: Final = model.ExactMatch(value="", ignore_case=False)
 
 def lower_regex(cursor: Cursor) -> str:
     """The pattern of a RegexMatcher, checked with the data plane's engine."""
-    regex: str = _REGEX_MATCHER.read(cursor).get("regex", "")
+    regex: str = _REGEX_MATCHERS[cursor.type_name].read(cursor).get("regex", "")
     if regex:
         check_regex(cursor, regex)
     return regex
@@ -64,7 +64,7 @@ def lower_regex_rewrite(cursor: Cursor) -> model.RegexRewrite:
 
 def lower_string_matcher(cursor: Cursor) -> model.StringMatcher:
     """A StringMatcher; `ignore_case` does nothing to a regex, as in Envoy."""
-    fields = _STRING_MATCHER.read(cursor)
+    fields = _STRING_MATCHERS[cursor.type_name].read(cursor)
     if "safe_regex" in fields:
         return model.RegexMatch(regex=lower_regex(cursor.child("safe_regex")))
     for kind, made in _PLAIN.items():

@@ -11,9 +11,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ferryman.config import header, model
+from ferryman.config import header, match_input, model
 from ferryman.config.cursor import Cursor
+from ferryman.config.extensions import open_extension
 from ferryman.config.fields import Fields, word
+from ferryman.config.match_input import REQUEST_HEADER
+from ferryman.config.match_tree import MatchContext, lower_match_tree
 from ferryman.config.matcher import lower_header_matcher
 from ferryman.config.references import References
 from ferryman.config.route_action import lower_direct_response, lower_redirect, lower_route_action
@@ -32,8 +35,8 @@ _TABLE = Fields(
 )
 _VIRTUAL_HOST = Fields(
     "envoy.config.route.v3.VirtualHost",
-    "name domains routes require_tls virtual_clusters typed_per_filter_config per_request_buffer_limit_bytes"
-    f" request_body_buffer_limit {header.FIELDS}",
+    "name domains routes matcher require_tls virtual_clusters typed_per_filter_config"
+    f" per_request_buffer_limit_bytes request_body_buffer_limit {header.FIELDS}",
     no_effect={"metadata": _NO_METADATA},
 )
 _ROUTE = Fields(
@@ -43,7 +46,11 @@ _ROUTE = Fields(
     f" request_body_buffer_limit {header.FIELDS}",
     no_effect={"metadata": _NO_METADATA, "decorator": _NO_TRACING, "tracing": _NO_TRACING},
 )
+_ROUTE_LIST = Fields("envoy.config.route.v3.RouteList", "routes")
 _VIRTUAL_CLUSTER = Fields("envoy.config.route.v3.VirtualCluster", "name headers")
+
+MATCH_ACTIONS: Final = {_ROUTE.message: "", _ROUTE_LIST.message: "routes"}
+"""The actions of a virtual host's match tree, and the field in which the routes stand."""
 
 _REQUIRE_TLS: Final = ("none", "external_only", "all")
 _MAX_BODY_BYTES: Final = 4096
@@ -112,7 +119,8 @@ class _Table:
         return model.VirtualHost(
             name=fields.get("name", ""),
             domains=[domain.lower() for domain in fields.get("domains", ())],
-            routes=[self._lower_route(item, limit) for item in cursor.items("routes")],
+            routes=[self._lower_route(item, limit, self._references) for item in cursor.items("routes")],
+            matcher=self._lower_matcher(cursor, limit) if "matcher" in fields else None,
             headers=header.lower_header_mutations(cursor, fields),
             require_tls=word(cursor, "require_tls", _REQUIRE_TLS) if "require_tls" in fields else "none",
             filter_config=lower_filter_configs(cursor, fields),
@@ -121,14 +129,40 @@ class _Table:
             ],
         )
 
-    def _lower_route(self, cursor: Cursor, buffer_limit: int | None) -> model.Route:
+    def _lower_matcher(self, cursor: Cursor, buffer_limit: int | None) -> model.RouteMatcher:
+        """The match tree in the place of routes. As in Envoy, the clusters of its routes need not exist."""
+        if cursor.has("routes"):
+            cursor.problem("routes and matcher cannot both be set", "remove one", "matcher")
+
+        def lower_action(action: Cursor) -> list[model.Route] | None:
+            opened = open_extension(action, "envoy.matching.action", MATCH_ACTIONS)
+            if opened is None:
+                return None
+            inner, list_field = opened
+            if list_field:
+                _ROUTE_LIST.read(inner)
+            items = inner.items(list_field) if list_field else [inner]
+            return [self._lower_route(item, buffer_limit, None) for item in items]
+
+        context = MatchContext(
+            match_input.HTTP_CATEGORY,
+            {REQUEST_HEADER: match_input.HTTP[REQUEST_HEADER]},
+            lower_action,
+            refused_input="only request headers can choose a route",
+        )
+        tree, actions = lower_match_tree(cursor.child("matcher"), context)
+        return model.RouteMatcher(tree=tree, actions=actions)
+
+    def _lower_route(
+        self, cursor: Cursor, buffer_limit: int | None, references: References | None
+    ) -> model.Route:
         fields = _ROUTE.read(cursor)
         limit = _buffer_limit(fields)
         return model.Route(
             name=fields.get("name", ""),
             place=cursor.path_text,
             match=lower_route_match(cursor.child("match")),
-            action=self._lower_action(cursor, fields),
+            action=self._lower_action(cursor, fields, references),
             headers=header.lower_header_mutations(cursor, fields),
             filter_config=lower_filter_configs(cursor, fields),
             request_body_buffer_limit_bytes=buffer_limit if limit is None else limit,
@@ -136,13 +170,13 @@ class _Table:
         )
 
     def _lower_action(
-        self, cursor: Cursor, fields: dict[str, Any]
+        self, cursor: Cursor, fields: dict[str, Any], references: References | None
     ) -> model.RouteAction | model.RedirectAction | model.DirectResponseAction:
         if "redirect" in fields:
             return lower_redirect(cursor.child("redirect"))
         if "direct_response" in fields:
             return lower_direct_response(cursor.child("direct_response"), self.max_body_bytes)
-        return lower_route_action(cursor.child("route"), self._references)
+        return lower_route_action(cursor.child("route"), references)
 
 
 def _items(cursor: Cursor, fields: dict[str, Any], name: str) -> list[Cursor]:

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::format::Format;
 use super::http_filters::RouteFilterConfig;
+use super::match_tree::MatchTree;
 use super::matcher::{HeaderMatcher, QueryParameterMatcher};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
@@ -170,10 +171,18 @@ pub enum RequireTls {
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+pub struct RouteMatcher {
+    pub tree: MatchTree,
+    pub actions: Vec<Vec<Route>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct VirtualHost {
     pub name: String,
     pub domains: Vec<String>,
     pub routes: Vec<Route>,
+    pub matcher: Option<RouteMatcher>,
     pub headers: HeaderMutations,
     pub require_tls: RequireTls,
     pub filter_config: Vec<RouteFilterConfig>,

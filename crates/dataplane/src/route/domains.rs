@@ -6,7 +6,7 @@
 //!
 //! A look-up allocates nothing and costs the same for ten domains and for ten thousand.
 
-use super::prefix_tree::PrefixTree;
+use crate::matcher::prefix_tree::PrefixTree;
 
 /// Compiled domains; the numbers are indexes of virtual hosts.
 #[derive(Debug, Clone, Default)]

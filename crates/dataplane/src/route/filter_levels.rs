@@ -11,7 +11,7 @@ use crate::model::route as model;
 
 use super::action::Action;
 use super::cluster_choice::ClusterSpecifier;
-use super::{Route, RouteTable};
+use super::{Route, RouteTable, route_list};
 
 /// One list of filters, and the levels above what is looked at.
 struct Levels<'a> {
@@ -84,7 +84,7 @@ pub(super) fn set(
         let of_host = FilterOverrides::compile(&host_model.filter_config, context)
             .map_err(|text| format!("virtual host '{}': {text}", host_model.name))?;
         let levels = levels.below(&of_host);
-        for (route, route_model) in host.routes.iter_mut().zip(&host_model.routes) {
+        for (route, route_model) in host.routes.iter_mut().zip(route_list::models(host_model)) {
             levels.set_route(route, route_model)?;
         }
     }

@@ -8,7 +8,7 @@
 //! of at most a few short lists. A regular expression stands at the text that it must begin with.
 
 use super::path_match::{PathMatcher, PathText};
-use super::prefix_tree::PrefixTree;
+use crate::matcher::prefix_tree::PrefixTree;
 
 /// Up to so many routes, trying each is faster than a walk.
 const FEW: usize = 4;

@@ -66,6 +66,7 @@ fn host(domain: &str, routes: Vec<RouteModel>) -> HostModel {
         require_tls: RequireTls::None,
         filter_config: Vec::new(),
         virtual_clusters: Vec::new(),
+        matcher: None,
     }
 }
 

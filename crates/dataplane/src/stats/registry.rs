@@ -17,6 +17,7 @@ use super::listener::{
     ListenerWorkerStats, ProxyProtocolErrorStats, ProxyProtocolStats, TcpStats,
 };
 use super::listing::{self, Render};
+use super::matcher::IpMatcherStats;
 use super::prometheus;
 use super::query::{Format, StatsQuery};
 use super::scope::{Scope, ScopeData};
@@ -262,6 +263,11 @@ impl Registry {
     /// `overload.`
     pub fn overload(&self) -> Scope<OverloadStats> {
         self.scope("overload.")
+    }
+
+    /// `<stat prefix>.`, of an IP matcher.
+    pub fn ip_matcher(&self, stat_prefix: &str) -> Scope<IpMatcherStats> {
+        self.scope(&format!("{}.", sanitize(stat_prefix)))
     }
 
     /// `runtime.`

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ferryman.config.model.format import Format
 from ferryman.config.model.http_filters import RouteFilterConfig
+from ferryman.config.model.match_tree import MatchTree
 from ferryman.config.model.matcher import HeaderMatcher, QueryParameterMatcher
 from ferryman.config.model.struct import Model, Tagged
 
@@ -186,8 +187,17 @@ class VirtualCluster(Model, frozen=True):
     headers: list[HeaderMatcher]
 
 
+class RouteMatcher(Model, frozen=True):
+    """A match tree that leads to lists of routes; of such a list too the first match wins."""
+
+    tree: MatchTree
+    actions: list[list[Route]]
+
+
 class VirtualHost(Model, frozen=True):
     """A set of domains and its routes, first match wins. Domains are lower case.
+
+    `matcher` stands in the place of `routes`, which are empty then.
 
     A request is counted in the first virtual cluster that takes it, else in `other`; without any, nowhere.
     """
@@ -195,6 +205,7 @@ class VirtualHost(Model, frozen=True):
     name: str
     domains: list[str]
     routes: list[Route]
+    matcher: RouteMatcher | None
     headers: HeaderMutations
     require_tls: str  # none | external_only | all
     filter_config: list[RouteFilterConfig]

@@ -18,7 +18,7 @@ struct Node {
 
 /// Keys with a number each.
 #[derive(Debug, Clone, Default)]
-pub(super) struct PrefixTree {
+pub(crate) struct PrefixTree {
     nodes: Vec<Node>,
     labels: Vec<u8>,
     /// The first byte of each child's label; the byte is not in the label itself.
@@ -28,7 +28,7 @@ pub(super) struct PrefixTree {
 
 /// A key that the string begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Found {
+pub(crate) struct Found {
     /// The key's number.
     pub value: u32,
     /// The key's length.
@@ -40,7 +40,7 @@ pub(super) struct Found {
 impl PrefixTree {
     /// Builds the tree from keys in ascending order, each once; the numbers are below `u32::MAX`.
     #[must_use]
-    pub(super) fn build(keys: &[(&[u8], u32)]) -> Self {
+    pub(crate) fn build(keys: &[(&[u8], u32)]) -> Self {
         let mut tree = PrefixTree::default();
         if !keys.is_empty() {
             tree.add(keys, 0);
@@ -84,7 +84,7 @@ impl PrefixTree {
 
     /// Calls `visit` for each key that the string begins with, from the shortest to the longest.
     #[inline]
-    pub(super) fn walk(&self, string: impl Iterator<Item = u8>, mut visit: impl FnMut(Found)) {
+    pub(crate) fn walk(&self, string: impl Iterator<Item = u8>, mut visit: impl FnMut(Found)) {
         let mut string = string.peekable();
         let Some(mut node) = self.nodes.first() else { return };
         let mut length = 0;

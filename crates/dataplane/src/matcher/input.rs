@@ -1,0 +1,236 @@
+//! What a match tree looks at, and how it is found in what is known so far.
+//!
+//! Owns: the inputs of match trees and the forms of their values. Does not own: what is made of a value (`predicate`,
+//! `tree`), nor which inputs may stand where: the configuration has checked that.
+//! Follows Envoy's `envoy.matching.http.input` and `envoy.matching.network.input`.
+
+use std::borrow::Cow;
+use std::io::Write;
+use std::net::IpAddr;
+
+use ferryman_codec::{HeaderBlock, HeaderName, KnownName};
+
+use crate::decimal::Decimal;
+use crate::model::match_tree::{ConnectionFact, HeaderPart, MatchInput, ResponseFact};
+use crate::stream_info::{Address, ConnectionInfo, StreamInfo};
+
+use super::query::decoded_parameter;
+
+/// What is known when a tree is asked. What is `None` is not known yet: a tree that needs it cannot decide.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct MatchingData<'a> {
+    /// The request's head.
+    pub request_headers: Option<&'a HeaderBlock>,
+    /// The request's trailers.
+    pub request_trailers: Option<&'a HeaderBlock>,
+    /// The response's head.
+    pub response_headers: Option<&'a HeaderBlock>,
+    /// The response's trailers.
+    pub response_trailers: Option<&'a HeaderBlock>,
+    /// Whether the response is the proxy's own.
+    pub local_reply: Option<bool>,
+    /// The connection that the client made.
+    pub connection: Option<ConnectionData<'a>>,
+}
+
+/// What a match tree can ask of a connection. Empty texts stand for what is not there.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnectionData<'a> {
+    /// Where the client believes it is connected to.
+    pub local: &'a Address,
+    /// The client.
+    pub remote: &'a Address,
+    /// The peer of the socket.
+    pub direct_remote: &'a Address,
+    /// SNI.
+    pub server_name: &'a str,
+    /// `raw_buffer`, `tls`.
+    pub transport_protocol: &'a str,
+    /// In Envoy's form: `'h2','http/1.1'`.
+    pub application_protocols: &'a str,
+}
+
+impl<'a> ConnectionData<'a> {
+    /// Of an HTTP stream, whose client may be another than the connection's.
+    #[must_use]
+    pub fn of_stream(connection: &'a ConnectionInfo, stream: &'a StreamInfo) -> Self {
+        ConnectionData {
+            local: &connection.local_address,
+            remote: stream.remote_address.as_ref().unwrap_or(&connection.remote_address),
+            direct_remote: &connection.direct_remote_address,
+            server_name: &connection.requested_server_name,
+            transport_protocol: "",
+            application_protocols: "",
+        }
+    }
+}
+
+/// What an input gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// It may come later.
+    NotAvailable,
+    /// There is none.
+    Absent,
+    /// A text.
+    Text(Cow<'a, [u8]>),
+    /// An IP address.
+    Ip(IpAddr),
+    /// A number, which is a text to whoever compares it.
+    Number(u64),
+}
+
+impl Value<'_> {
+    /// Hands out the value as text; `None` when there is none.
+    pub fn with_text<R>(&self, use_text: impl FnOnce(&[u8]) -> R) -> Option<R> {
+        match self {
+            Value::NotAvailable | Value::Absent => None,
+            Value::Text(text) => Some(use_text(text)),
+            Value::Number(number) => Some(use_text(Decimal::new(*number).as_bytes())),
+            Value::Ip(ip) => {
+                let mut text = [0; 64];
+                let mut rest = &mut text[..];
+                // The longest address has 45 characters.
+                drop(write!(rest, "{ip}"));
+                let left = rest.len();
+                Some(use_text(text.get(..text.len() - left).unwrap_or_default()))
+            }
+        }
+    }
+
+    /// The value as an IP address; a text may be one.
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Value::Ip(ip) => Some(*ip),
+            Value::Text(text) => std::str::from_utf8(text).ok()?.parse().ok(),
+            _ => None,
+        }
+    }
+}
+
+/// A compiled input.
+#[derive(Debug, Clone)]
+pub(super) enum Input {
+    /// `None`: not a name that can come.
+    Header(HeaderPart, Option<HeaderName>),
+    QueryParameter(Box<[u8]>),
+    Response(ResponseFact),
+    Connection(ConnectionFact),
+    Absent,
+}
+
+impl Input {
+    pub(super) fn compile(model: &MatchInput) -> Self {
+        match model {
+            MatchInput::Header { part, name } => {
+                let name = name.to_ascii_lowercase();
+                let name = if name == "host" { ":authority" } else { &name };
+                Input::Header(*part, HeaderName::new(name.as_bytes()).ok())
+            }
+            MatchInput::QueryParameter { name } => Input::QueryParameter(name.as_bytes().into()),
+            MatchInput::Response { fact } => Input::Response(*fact),
+            MatchInput::Connection { fact } => Input::Connection(*fact),
+            MatchInput::Absent {} => Input::Absent,
+        }
+    }
+
+    #[inline]
+    pub(super) fn value<'a>(&self, data: &MatchingData<'a>) -> Value<'a> {
+        match self {
+            Input::Header(part, name) => {
+                let block = match part {
+                    HeaderPart::RequestHeaders => data.request_headers,
+                    HeaderPart::RequestTrailers => data.request_trailers,
+                    HeaderPart::ResponseHeaders => data.response_headers,
+                    HeaderPart::ResponseTrailers => data.response_trailers,
+                };
+                block.map_or(Value::NotAvailable, |block| header(block, name.as_ref()))
+            }
+            Input::QueryParameter(name) => data.request_headers.map_or(Value::NotAvailable, |request| {
+                let target = request.get(KnownName::Path).unwrap_or_default();
+                decoded_parameter(target, name).map_or(Value::Absent, Value::Text)
+            }),
+            Input::Response(fact) => response(*fact, data),
+            Input::Connection(fact) => {
+                data.connection.as_ref().map_or(Value::NotAvailable, |connection| of(connection, *fact))
+            }
+            Input::Absent => Value::Absent,
+        }
+    }
+}
+
+/// A header's value; several are joined with commas.
+fn header<'a>(block: &'a HeaderBlock, name: Option<&HeaderName>) -> Value<'a> {
+    let Some(name) = name else { return Value::Absent };
+    let Some(first) = block.get_name(name) else { return Value::Absent };
+    if block.get_all(name).nth(1).is_none() {
+        return Value::Text(Cow::Borrowed(first));
+    }
+    let values: Vec<_> = block.get_all(name).collect();
+    Value::Text(Cow::Owned(values.join(&b',')))
+}
+
+fn response<'a>(fact: ResponseFact, data: &MatchingData<'a>) -> Value<'a> {
+    let status = || data.response_headers.map(|head| head.get(KnownName::Status).unwrap_or_default());
+    match fact {
+        ResponseFact::StatusCode => {
+            status().map_or(Value::NotAvailable, |status| Value::Text(Cow::Borrowed(status)))
+        }
+        ResponseFact::StatusCodeClass => match status().map(<[u8]>::first) {
+            None => Value::NotAvailable,
+            Some(Some(b'1')) => text("1xx"),
+            Some(Some(b'2')) => text("2xx"),
+            Some(Some(b'3')) => text("3xx"),
+            Some(Some(b'4')) => text("4xx"),
+            Some(Some(b'5')) => text("5xx"),
+            Some(_) => Value::Absent,
+        },
+        ResponseFact::LocalReply => match data.local_reply {
+            None => Value::NotAvailable,
+            Some(true) => text("true"),
+            Some(false) => text("false"),
+        },
+    }
+}
+
+fn of<'a>(connection: &ConnectionData<'a>, fact: ConnectionFact) -> Value<'a> {
+    match fact {
+        ConnectionFact::DestinationIp => ip(connection.local),
+        ConnectionFact::DestinationPort => port(connection.local),
+        ConnectionFact::SourceIp => ip(connection.remote),
+        ConnectionFact::SourcePort => port(connection.remote),
+        ConnectionFact::DirectSourceIp => ip(connection.direct_remote),
+        ConnectionFact::SourceType if is_local(connection) => text("local"),
+        ConnectionFact::SourceType => Value::Absent,
+        ConnectionFact::ServerName => non_empty(connection.server_name),
+        ConnectionFact::TransportProtocol => non_empty(connection.transport_protocol),
+        ConnectionFact::ApplicationProtocol => non_empty(connection.application_protocols),
+    }
+}
+
+fn text(text: &str) -> Value<'_> {
+    Value::Text(Cow::Borrowed(text.as_bytes()))
+}
+
+fn non_empty(value: &str) -> Value<'_> {
+    if value.is_empty() { Value::Absent } else { text(value) }
+}
+
+fn ip<'a>(address: &Address) -> Value<'a> {
+    match address {
+        Address::Ip(address) => Value::Ip(address.ip()),
+        Address::Pipe(_) => Value::Absent,
+    }
+}
+
+fn port<'a>(address: &Address) -> Value<'a> {
+    address.port().map_or(Value::Absent, |port| Value::Number(u64::from(port)))
+}
+
+/// From the same address, from the loopback or from a Unix domain socket.
+fn is_local(connection: &ConnectionData<'_>) -> bool {
+    match (connection.local, connection.remote) {
+        (Address::Ip(local), Address::Ip(remote)) => remote.ip().is_loopback() || remote.ip() == local.ip(),
+        _ => true,
+    }
+}
