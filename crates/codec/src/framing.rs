@@ -50,8 +50,9 @@ impl FramingFields {
             KnownName::Connection => self.add_connection(value),
             KnownName::ProxyConnection => self.connection_close |= value.eq_ignore_ascii_case(b"close"),
             KnownName::Upgrade => {
+                // Several fields are one list, which is not cleartext HTTP/2 alone.
+                self.upgrade_is_h2c = !self.upgrade && value.eq_ignore_ascii_case(b"h2c");
                 self.upgrade |= !value.is_empty();
-                self.upgrade_is_h2c |= value.eq_ignore_ascii_case(b"h2c");
             }
             KnownName::Expect => self.expect_continue |= value.eq_ignore_ascii_case(b"100-continue"),
             _ => {}
@@ -89,13 +90,14 @@ impl FramingFields {
         !self.connection_close && (version == Version::Http11 || self.connection_keep_alive)
     }
 
-    /// Whether the message asks for another protocol. In HTTP/1.0 it cannot (RFC 9110 section 7.8), and
-    /// cleartext HTTP/2 is not switched to: then the wish is taken out of the block.
-    pub(crate) fn take_upgrade(&self, version: Version, block: &mut HeaderBlock) -> bool {
+    /// Whether the message asks for another protocol. In HTTP/1.0 it cannot (RFC 9110 section 7.8), nor with HEAD and
+    /// CONNECT, whose responses have an end of their own; cleartext HTTP/2 is not switched to. Then the wish is taken
+    /// out of the block.
+    pub(crate) fn take_upgrade(&self, version: Version, kind: RequestKind, block: &mut HeaderBlock) -> bool {
         if !self.upgrade || !self.connection_upgrade {
             return false;
         }
-        let refused = self.upgrade_is_h2c || version == Version::Http10;
+        let refused = self.upgrade_is_h2c || version == Version::Http10 || kind != RequestKind::Other;
         if refused {
             block.remove(KnownName::Upgrade);
             block.remove(KnownName::Http2Settings);

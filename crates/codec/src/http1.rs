@@ -44,6 +44,8 @@ pub struct Http1Settings {
     pub enable_trailers: bool,
     /// What underscores in names meet with. Default `Allow`.
     pub underscores: UnderscoresAction,
+    /// Whether a method may be any token. Default false: it must be one that Envoy knows.
+    pub allow_custom_methods: bool,
 }
 
 impl Default for Http1Settings {
@@ -55,6 +57,7 @@ impl Default for Http1Settings {
             accept_http_10: false,
             enable_trailers: false,
             underscores: UnderscoresAction::Allow,
+            allow_custom_methods: false,
         }
     }
 }

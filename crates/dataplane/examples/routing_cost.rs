@@ -56,6 +56,7 @@ fn forward(path: PathMatch) -> Route {
             max_stream_duration_ms: None,
             max_stream_duration_set: false,
             priority: RoutingPriority::Default,
+            upgrade_configs: Vec::new(),
         })),
         headers: HeaderMutations::default(),
         filter_config: Vec::new(),

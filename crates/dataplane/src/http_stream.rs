@@ -9,13 +9,11 @@ use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::{Instant, SystemTime};
 
-use ferryman_codec::{
-    BodyFraming, ErrorKind as CodecError, HeaderBlock, KnownName, RequestHead, RequestKind, Version,
-};
+use ferryman_codec::{BodyFraming, ErrorKind as CodecError, HeaderBlock, KnownName, RequestHead, Version};
 
 use crate::cluster::WorkerCluster;
 use crate::error::{Error, ErrorKind};
-use crate::filters::http::{ActiveFilter, RouteFilters};
+use crate::filters::http::{ActiveFilter, HttpFilters, RouteFilters};
 use crate::filters::network::http_connection_manager::{
     ConnectionFacts, HttpConnectionManager, Refusal, WorkerHttpConnectionManager,
 };
@@ -34,11 +32,13 @@ use crate::worker::Worker;
 mod exchange;
 mod filter_walk;
 mod logging;
+mod progress;
 mod response;
 mod routing;
 mod summary;
 mod timers;
 mod told;
+mod upgrade;
 mod waiting;
 
 pub use exchange::Exchange;
@@ -179,6 +179,13 @@ pub struct HttpStream<'a> {
     request_body_limit: Option<usize>,
     /// Whether the request has no end: its head could not be read, or what follows is another protocol.
     endless: bool,
+    /// The HTTP filters, and the router's settings.
+    pub(crate) filters: &'a HttpFilters,
+    upgrade: Option<upgrade::ActiveUpgrade<'a>>,
+    /// Which of the lists of HTTP filters that upgrades have of their own is `filters`.
+    upgrade_list: Option<usize>,
+    /// Whether bytes of another protocol go both ways.
+    is_tunnel: bool,
     /// Whether the upstream sent a 1xx: Envoy looks at one.
     informational_seen: bool,
     response_started: bool,
@@ -223,7 +230,11 @@ impl<'a> HttpStream<'a> {
             route_filters: &manager.settings.filters.without_route,
             filters_begun: false,
             request_body_limit: None,
-            endless: head.kind == RequestKind::Connect,
+            endless: false,
+            filters: &manager.settings.filters,
+            upgrade: None,
+            upgrade_list: None,
+            is_tunnel: false,
             informational_seen: false,
             response_started: false,
             close: false,
@@ -266,6 +277,9 @@ impl<'a> HttpStream<'a> {
     }
 
     async fn process(&mut self) -> Result<(), Error> {
+        if self.asks_for_upgrade() {
+            self.settle_upgrade()?;
+        }
         if self.head.expect_continue {
             self.answer_expect()?;
             // The body that a filter holds comes only after it. Boxed: few requests expect anything.
@@ -274,20 +288,19 @@ impl<'a> HttpStream<'a> {
         self.receive_head();
         self.tell_request();
         self.check_head()?;
-        let upgrade = match self.admit() {
-            Ok(upgrade) => upgrade,
+        match self.admit() {
+            Ok(()) => {}
             Err(Refusal::PathRedirect) => return self.redirect_to_normalized_path().await,
             Err(refusal) => {
                 let (status, details) = (refusal.status(), refusal.details());
                 return Err(ErrorKind::RequestRefused { status, details }.into());
             }
-        };
+        }
         self.find_route();
         self.tell_route();
         self.log_start();
-        if upgrade {
-            self.endless = true;
-            return self.refuse_upgrade();
+        if self.asks_for_upgrade() {
+            self.admit_upgrade()?;
         }
         self.set_route_timers();
         if !self.walk_request_filters().await? {
@@ -310,7 +323,7 @@ impl<'a> HttpStream<'a> {
         let info = &mut self.state.info;
         // Envoy looks for a route also to answer what it refuses.
         info.route_resolution_count += 1;
-        if self.head.framing == BodyFraming::None && !self.head.upgrade && !self.endless {
+        if self.head.framing == BodyFraming::None && !self.endless {
             info.mark(TimePoint::LastDownstreamRxByte, self.now);
             self.timers.request_by = None;
         }
@@ -336,8 +349,8 @@ impl<'a> HttpStream<'a> {
         Ok(())
     }
 
-    /// Brings the head into the form that filters and routes see. Answers whether another protocol is asked for.
-    fn admit(&mut self) -> Result<bool, Refusal> {
+    /// Brings the head into the form that filters and routes see.
+    fn admit(&mut self) -> Result<(), Refusal> {
         let random = &self.worker.random;
         let settings = self.settings();
         let facts = settings
@@ -352,7 +365,7 @@ impl<'a> HttpStream<'a> {
             })?;
         self.is_internal = facts.internal;
         self.state.info.remote_address = facts.remote_address;
-        Ok(facts.upgrade)
+        Ok(())
     }
 
     /// Answers `expect: 100-continue` in the upstream's place.
@@ -369,15 +382,6 @@ impl<'a> HttpStream<'a> {
         queued.map_err(|error| ErrorKind::DownstreamCodec(error.kind).into())
     }
 
-    /// No route here switches protocols.
-    fn refuse_upgrade(&mut self) -> Result<(), Error> {
-        self.manager.http.inc(HttpStat::DownstreamRqWsOnNonWsRoute);
-        if self.matched.is_none() {
-            return Err(ErrorKind::RouteNotFound.into());
-        }
-        Err(ErrorKind::UpgradeNotAllowed.into())
-    }
-
     async fn redirect_to_normalized_path(&mut self) -> Result<(), Error> {
         let location = self.state.request.get(KnownName::Path).unwrap_or_default().to_vec();
         self.reply(LocalReply {
@@ -392,7 +396,7 @@ impl<'a> HttpStream<'a> {
     async fn redirect(&mut self, matched: Matched<'a>, redirect: &'a Redirect) -> Result<(), Error> {
         // Envoy counts redirects of routes as direct responses too.
         self.manager.router.inc(RouterStat::RqDirectResponse);
-        let keep_original = !self.settings().filters.router.suppress_envoy_headers;
+        let keep_original = !self.filters.router.suppress_envoy_headers;
         let location = matched.redirect_location(redirect, &mut self.state.request, keep_original);
         self.reply(LocalReply {
             status: redirect.response_code(),

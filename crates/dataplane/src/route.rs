@@ -31,6 +31,7 @@ mod regex_rewrite;
 mod rewrite;
 mod route_list;
 mod timeout;
+mod upgrade;
 
 pub use action::{Action, DirectResponse, ForwardAction, RouteLimit};
 pub use cluster_choice::{ClusterChoice, ClusterName, WeightedCluster};
@@ -38,6 +39,7 @@ pub use counted_in::{CountedIn, WorkerRouteStats};
 pub use redirect::Redirect;
 pub use rewrite::set_authority;
 pub use timeout::Timeouts;
+pub use upgrade::{ConnectConfig, RouteUpgrade};
 
 use condition::Conditions;
 use counted_in::{StatNames, VirtualClusters};
@@ -101,6 +103,8 @@ pub struct Route {
     pub action: Action,
     /// The HTTP filters that are on for it, and what they are told.
     pub filters: Arc<RouteFilters>,
+    /// The same for each list of HTTP filters that an upgrade has of its own.
+    pub upgrade_filters: Vec<Arc<RouteFilters>>,
     /// How much of a request body may be buffered; none: as elsewhere configured.
     pub request_body_buffer_limit_bytes: Option<u64>,
     path: PathMatcher,
@@ -161,7 +165,20 @@ impl RouteTable {
         filters: &HttpFilters,
         context: &FilterCompileContext<'_>,
     ) -> Result<(), String> {
-        filter_levels::set(self, config, filters, context)
+        filter_levels::set(self, config, filters, context, false)
+    }
+
+    /// The same for the next list of HTTP filters that an upgrade has of its own.
+    ///
+    /// # Errors
+    /// As `set_filters`.
+    pub fn add_upgrade_filters(
+        &mut self,
+        config: &model::route::RouteConfiguration,
+        filters: &HttpFilters,
+        context: &FilterCompileContext<'_>,
+    ) -> Result<(), String> {
+        filter_levels::set(self, config, filters, context, true)
     }
 
     /// Opens the statistics of virtual clusters and routes; to be kept as long as the table is used.
@@ -241,6 +258,7 @@ impl Route {
             place: model.place.as_str().into(),
             action: Action::compile(&model.action, resolve).map_err(here)?,
             filters: Arc::default(),
+            upgrade_filters: Vec::new(),
             request_body_buffer_limit_bytes: model.request_body_buffer_limit_bytes,
             path: PathMatcher::compile(&model.matching.path).map_err(here)?,
             conditions: Conditions::compile(&model.matching).map_err(here)?,
@@ -261,6 +279,7 @@ impl Route {
             place: "require_tls".into(),
             action: Action::Redirect(Box::new(Redirect::to_tls())),
             filters: Arc::default(),
+            upgrade_filters: Vec::new(),
             request_body_buffer_limit_bytes: None,
             path: PathMatcher::compile(&everything.path)?,
             conditions: Conditions::compile(&everything)?,

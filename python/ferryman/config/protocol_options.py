@@ -12,9 +12,11 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from ferryman.api import extensions as known
+from ferryman.config import model
 from ferryman.config.cursor import Cursor
 from ferryman.config.duration import off_if_zero
 from ferryman.config.fields import EMPTY, Fields, refuse, word
+from ferryman.config.matcher import lower_string_matcher
 
 _UPSTREAM: Final = "of a cluster"
 _DOWNSTREAM: Final = "of a connection manager"
@@ -37,7 +39,8 @@ _COMMON_UPSTREAM = Fields(
 )
 _HTTP1_DOWNSTREAM = Fields(
     "envoy.config.core.v3.Http1ProtocolOptions",
-    "accept_http_10 default_host_for_http_10 enable_trailers override_stream_error_on_invalid_http_message",
+    "accept_http_10 default_host_for_http_10 enable_trailers override_stream_error_on_invalid_http_message"
+    " allow_custom_methods ignore_http_11_upgrade",
     same={"allow_absolute_url": True, "header_key_format": EMPTY},
     no_effect={
         "use_balsa_parser": "Envoy 1.40 has one HTTP/1 parser",
@@ -55,6 +58,8 @@ _HTTP1_UPSTREAM = Fields(
         "accept_http_10": "a cluster receives no requests",
         "default_host_for_http_10": "a cluster receives no requests",
         "override_stream_error_on_invalid_http_message": "a cluster receives no requests",
+        "allow_custom_methods": "a cluster receives no requests",
+        "ignore_http_11_upgrade": "a cluster receives no requests",
     },
     where=_UPSTREAM,
 )
@@ -91,6 +96,8 @@ class DownstreamHttp(NamedTuple):
     accept_http_10: bool
     default_host_for_http_10: str | None
     enable_trailers: bool
+    allow_custom_methods: bool
+    ignored_upgrades: list[model.StringMatcher]
     stream_error: bool | None
     """`override_stream_error_on_invalid_http_message`; None when it is not set."""
 
@@ -131,6 +138,11 @@ def lower_downstream_http(cursor: Cursor, fields: Mapping[str, Any]) -> Downstre
         accept_http_10=http1.get("accept_http_10", False),
         default_host_for_http_10=http1.get("default_host_for_http_10") or None,
         enable_trailers=http1.get("enable_trailers", False),
+        allow_custom_methods=http1.get("allow_custom_methods", False),
+        ignored_upgrades=[
+            lower_string_matcher(item)
+            for item in cursor.child("http_protocol_options").items("ignore_http_11_upgrade")
+        ],
         stream_error=None if override is None else override.value,
     )
 

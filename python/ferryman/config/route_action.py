@@ -25,11 +25,13 @@ _ROUTE = Fields(
     "envoy.config.route.v3.RouteAction",
     "cluster cluster_header weighted_clusters cluster_not_found_response_code prefix_rewrite regex_rewrite"
     " host_rewrite_literal auto_host_rewrite host_rewrite_header host_rewrite_path_regex"
-    " append_x_forwarded_host timeout idle_timeout max_stream_duration priority",
+    " append_x_forwarded_host timeout idle_timeout max_stream_duration priority upgrade_configs",
     same={"include_vh_rate_limits": False, "max_internal_redirects": 0},
     no_effect={"metadata_match": _NO_SUBSETS},
 )
 _MAX_STREAM_DURATION = Fields("envoy.config.route.v3.RouteAction.MaxStreamDuration", "max_stream_duration")
+_UPGRADE = Fields("envoy.config.route.v3.RouteAction.UpgradeConfig", "upgrade_type enabled connect_config")
+_CONNECT = Fields("envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig", "allow_post")
 _WEIGHTED = Fields(
     "envoy.config.route.v3.WeightedCluster",
     "clusters header_name",
@@ -81,6 +83,7 @@ def lower_route_action(cursor: Cursor, references: References | None) -> model.R
         max_stream_duration_ms=duration_ms,
         max_stream_duration_set=duration_set,
         priority=word(cursor, "priority", _PRIORITIES) if "priority" in fields else "default",
+        upgrade_configs=_upgrade_configs(cursor, fields),
     )
 
 
@@ -140,6 +143,28 @@ def _cluster_weight(cursor: Cursor, references: References | None) -> model.Weig
         host_rewrite_literal=fields.get("host_rewrite_literal") or None,
         filter_config=lower_filter_configs(cursor, fields),
     )
+
+
+def _upgrade_configs(cursor: Cursor, fields: dict[str, Any]) -> list[model.RouteUpgradeConfig]:
+    if "upgrade_configs" not in fields:
+        return []
+    seen: set[str] = set()
+    upgrades = []
+    for item in cursor.items("upgrade_configs"):
+        read = _UPGRADE.read(item)
+        name: str = read.get("upgrade_type", "")
+        if name.lower() in seen:
+            item.problem(f"upgrade_type {name} stands twice", "remove one", "upgrade_type")
+        seen.add(name.lower())
+        connect = None
+        if "connect_config" in read:
+            config = _CONNECT.read(item.child("connect_config"))
+            connect = model.ConnectConfig(allow_post=config.get("allow_post", False))
+            if name.upper() != "CONNECT":
+                item.problem(f"only CONNECT takes a connect_config, not {name}", field="connect_config")
+        enabled = read["enabled"].value if "enabled" in read else True
+        upgrades.append(model.RouteUpgradeConfig(upgrade_type=name, enabled=enabled, connect_config=connect))
+    return upgrades
 
 
 def _host_rewrite(cursor: Cursor, fields: dict[str, Any]) -> model.HostRewrite | None:

@@ -16,7 +16,7 @@ from ferryman.config.matcher import lower_header_matcher, lower_query_parameter_
 
 _MATCH = Fields(
     "envoy.config.route.v3.RouteMatch",
-    "prefix path safe_regex path_separated_prefix case_sensitive headers query_parameters",
+    "prefix path safe_regex path_separated_prefix case_sensitive headers query_parameters connect_matcher",
 )
 
 _NOTHING: Final = model.PathPrefix(value="", case_sensitive=True)
@@ -26,7 +26,9 @@ def lower_route_match(cursor: Cursor) -> model.RouteMatch:
     """A RouteMatch; paths are case-sensitive unless said otherwise."""
     fields = _MATCH.read(cursor)
     case = fields["case_sensitive"].value if "case_sensitive" in fields else True
-    path: model.PathPrefix | model.PathExact | model.PathRegex | model.PathSeparatedPrefix = _NOTHING
+    path: (
+        model.PathPrefix | model.PathExact | model.PathRegex | model.PathSeparatedPrefix | model.PathConnect
+    ) = _NOTHING
     if "prefix" in fields:
         path = model.PathPrefix(value=fields["prefix"], case_sensitive=case)
     elif "path" in fields:
@@ -35,6 +37,8 @@ def lower_route_match(cursor: Cursor) -> model.RouteMatch:
         path = model.PathRegex(regex=lower_regex(cursor.child("safe_regex")))
     elif "path_separated_prefix" in fields:
         path = model.PathSeparatedPrefix(value=fields["path_separated_prefix"], case_sensitive=case)
+    elif "connect_matcher" in fields:
+        path = model.PathConnect()
     headers = [lower_header_matcher(item) for item in cursor.items("headers")] if "headers" in fields else []
     parameters = []
     if "query_parameters" in fields:

@@ -17,7 +17,10 @@ const MAX_TE_BYTES: usize = 256;
 impl HeaderBlock {
     /// Removes every field that a `connection` field names. `te` stays: the connection manager reduces
     /// it to `trailers`.
-    pub(crate) fn remove_connection_options(&mut self) -> Result<(), ErrorKind> {
+    ///
+    /// # Errors
+    /// A name that no client may list, or too many names.
+    pub fn remove_connection_options(&mut self) -> Result<(), ErrorKind> {
         let mut count = 0;
         for index in 0..self.fields.len() {
             let Some(&field) = self.fields.get(index) else { break };

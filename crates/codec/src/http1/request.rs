@@ -128,7 +128,7 @@ impl RequestDecoder {
     ) -> Result<Option<RequestLine>, ErrorKind> {
         block.clear();
         loop {
-            check_first_byte(input.get(self.lines.consumed()))?;
+            check_first_byte(input.get(self.lines.consumed()), settings)?;
             let Some(line) = self.lines.next(input, settings.max_head_bytes)? else { return Ok(None) };
             if line != b"\r\n" {
                 let line = parse_request_line(line, settings, block)?;
@@ -197,7 +197,7 @@ impl RequestDecoder {
             return Err(ErrorKind::FragmentInTarget);
         }
         self.fields.respell_content_length(block);
-        let upgrade = self.fields.take_upgrade(line.version, block);
+        let upgrade = self.fields.take_upgrade(line.version, line.kind, block);
         if !upgrade && block.contains(KnownName::Connection) {
             block.remove_connection_options()?;
         }
@@ -211,15 +211,16 @@ impl RequestDecoder {
             field_bytes: self.field_bytes,
             dropped_fields: self.dropped_fields,
             absolute_form: line.form == TargetForm::Absolute && settings.allow_absolute_url,
-            kind: if upgrade && line.kind == RequestKind::Other { RequestKind::Upgrade } else { line.kind },
+            kind: if upgrade { RequestKind::Upgrade } else { line.kind },
         })
     }
 }
 
 /// Refuses, before the line has ended, what no method begins with (TLS on a plain port).
-fn check_first_byte(byte: Option<&u8>) -> Result<(), ErrorKind> {
+fn check_first_byte(byte: Option<&u8>, settings: &Http1Settings) -> Result<(), ErrorKind> {
     match byte {
         None | Some(b'\r' | b'\n' | b'A'..=b'Z') => Ok(()),
+        Some(&byte) if settings.allow_custom_methods && chars::is_token(&[byte]) => Ok(()),
         Some(_) => Err(ErrorKind::InvalidMethod),
     }
 }
@@ -236,7 +237,8 @@ fn parse_request_line(
     }
     let after_method = line.iter().position(|&byte| byte == b' ').ok_or(ErrorKind::InvalidRequestLine)?;
     let (method, rest) = line.split_at_checked(after_method).ok_or(ErrorKind::InvalidRequestLine)?;
-    if !is_method(method) {
+    let is_allowed = is_method(method) || (settings.allow_custom_methods && chars::is_token(method));
+    if !is_allowed {
         return Err(ErrorKind::InvalidMethod);
     }
     let rest = rest.get(1..).unwrap_or_default();

@@ -11,6 +11,7 @@ const LAX: Http1Settings = Http1Settings {
     accept_http_10: true,
     enable_trailers: true,
     underscores: ferryman_codec::UnderscoresAction::Allow,
+    allow_custom_methods: false,
 };
 
 fn request(bytes: &[u8]) -> Reading {

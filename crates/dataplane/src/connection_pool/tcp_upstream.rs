@@ -47,6 +47,11 @@ impl TcpUpstream {
         &self.lifetime.host
     }
 
+    /// What was carried is over on both sides before the connection is.
+    pub fn complete(&mut self) {
+        self.lifetime.active = false;
+    }
+
     /// The peer has closed it: its end counts as remote.
     pub fn set_closed_by_remote(&mut self) {
         self.lifetime.closed_by_remote = true;

@@ -245,6 +245,11 @@ impl Http1Writer {
         }
     }
 
+    /// After a request's head that the peer has answered by changing the protocol: all that follows is data.
+    pub fn begin_tunnel(&mut self) {
+        self.body = Body::UntilClose;
+    }
+
     /// Ends the message; trailers are written when the body is chunked. When the body is shorter than its
     /// head announced, `poll_flush` answers the error and no other message can be started.
     pub fn finish(&mut self, trailers: Option<&HeaderBlock>) {

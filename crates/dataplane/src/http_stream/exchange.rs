@@ -12,19 +12,22 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use ferryman_codec::{
-    BodyFraming, ErrorKind as CodecError, HeaderBlock, Http1Settings, KnownName, ResponseHead, Version,
+    BodyFraming, ErrorKind as CodecError, HeaderBlock, Http1Settings, KnownName, ResponseHead,
 };
 
 use crate::connection_pool::UpstreamConnection;
 use crate::error::{Error, ErrorKind};
-use crate::http_codec::ReadError;
+use crate::http_codec::{Http1Reader, ReadError};
 use crate::stream_info::TimePoint;
+use crate::transport_sockets::TransportSocket;
 
 use super::HttpStream;
 
 /// How far the request has got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Request {
+    /// What follows its head is another protocol's, and the upstream has not agreed to that yet.
+    Held,
     /// Its body is on the way.
     Copying,
     /// All of it has been read; some of it still waits to be written.
@@ -35,12 +38,27 @@ enum Request {
     Refused,
 }
 
+/// What the bytes of the exchange are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Content {
+    /// A request and a response.
+    Messages,
+    /// Those of another protocol, both ways; the end of either side is the end of all.
+    Tunnel,
+    /// To and from the host those of a TCP connection, with the client those of a request and a response.
+    Payload,
+}
+
 /// A stream's exchange over one upstream connection.
 #[derive(Debug)]
 pub struct Exchange<'c> {
-    connection: &'c mut UpstreamConnection,
+    socket: &'c mut TransportSocket,
+    reader: &'c mut Http1Reader,
     settings: &'c Http1Settings,
     request: Request,
+    content: Content,
+    /// Whether the host has ended the connection.
+    closed_by_host: bool,
     /// How much of the held body has been written.
     held_sent: usize,
     /// Whether the response says that the connection goes on after it.
@@ -60,15 +78,70 @@ impl<'c> Exchange<'c> {
         let is_whole = stream.connection.reader.is_ended();
         let state = &mut *stream.state;
         let held = state.held_body.len();
+        let (request, framing) = if stream.endless {
+            (Request::Held, BodyFraming::None)
+        } else {
+            let framing = request_framing(&state.request, stream.head.framing, held, is_whole);
+            (Request::Copying, framing)
+        };
         state
             .upstream
-            .start_request(
-                &state.request,
-                request_framing(&state.request, stream.head.framing, held, is_whole),
-            )
+            .start_request(&state.request, framing)
             .map_err(|error| Error::from(ErrorKind::DownstreamCodec(error.kind)))?;
         state.info.mark(TimePoint::FirstUpstreamTxByte, stream.now);
-        Ok(Exchange { connection, settings, request: Request::Copying, held_sent: 0, keep_alive: false })
+        let UpstreamConnection { socket, reader, .. } = connection;
+        Ok(Exchange {
+            socket,
+            reader,
+            settings,
+            request,
+            content: Content::Messages,
+            closed_by_host: false,
+            held_sent: 0,
+            keep_alive: false,
+        })
+    }
+
+    /// An exchange whose request's body is the payload of a TCP connection, and the response's what the host sends on it.
+    pub fn of_payload(
+        stream: &mut HttpStream<'_>,
+        socket: &'c mut TransportSocket,
+        reader: &'c mut Http1Reader,
+        settings: &'c Http1Settings,
+    ) -> Self {
+        reader.begin_tunnel();
+        stream.state.upstream.begin_tunnel();
+        if stream.endless {
+            stream.open_tunnel();
+        }
+        Exchange {
+            socket,
+            reader,
+            settings,
+            request: Request::Copying,
+            content: Content::Payload,
+            closed_by_host: false,
+            held_sent: 0,
+            keep_alive: false,
+        }
+    }
+
+    /// The upstream has agreed to change the protocol: bytes go both ways until one side ends.
+    pub fn open_tunnel(&mut self, stream: &mut HttpStream<'_>) {
+        stream.open_tunnel();
+        stream.state.upstream.begin_tunnel();
+        self.reader.begin_tunnel();
+        self.content = Content::Tunnel;
+        // One whose head could not be written takes no more either.
+        if self.request == Request::Held {
+            self.request = Request::Copying;
+        }
+    }
+
+    /// Whether the host has ended the connection.
+    #[must_use]
+    pub fn is_closed_by_host(&self) -> bool {
+        self.closed_by_host
     }
 
     /// Waits for the response's head, or an informational one, sending the request meanwhile. The head is in the stream's
@@ -105,7 +178,7 @@ impl<'c> Exchange<'c> {
     /// Whether the connection may carry another request, now that the response is over.
     #[must_use]
     pub fn is_reusable(&self) -> bool {
-        let reader = &self.connection.reader;
+        let reader = &*self.reader;
         let is_over = self.request == Request::Done && reader.is_ended();
         is_over && self.keep_alive && !reader.has_unread() && !reader.is_closed()
     }
@@ -132,19 +205,32 @@ impl<'c> Exchange<'c> {
     pub(crate) fn note_bytes(&self, stream: &mut HttpStream<'_>) {
         let state = &mut *stream.state;
         let bytes = &mut state.info.upstream.bytes;
-        bytes.receive_head(self.connection.reader.wire_bytes(), 0);
+        bytes.receive_head(self.reader.wire_bytes(), 0);
         bytes.send_head(state.upstream.wire_bytes(), state.upstream.field_bytes());
     }
 
     fn poll_request(&mut self, stream: &mut HttpStream<'_>, cx: &mut Context<'_>) -> Result<(), Error> {
         loop {
             match self.request {
+                Request::Held => {
+                    if let Poll::Ready(Err(_)) = stream.state.upstream.poll_flush(self.socket, cx) {
+                        self.request = Request::Refused;
+                    }
+                    return Ok(());
+                }
                 Request::Copying => match self.poll_request_body(stream, cx)? {
                     Poll::Ready(()) => {}
                     Poll::Pending => return Ok(()),
                 },
                 Request::Flushing => {
-                    match stream.state.upstream.poll_flush(&mut self.connection.socket, cx) {
+                    match stream.state.upstream.poll_flush(self.socket, cx) {
+                        // The host of a payload sees its end.
+                        Poll::Ready(Ok(()))
+                            if self.content == Content::Payload
+                                && self.socket.poll_shutdown(cx).is_pending() =>
+                        {
+                            return Ok(());
+                        }
                         Poll::Ready(Ok(())) => {
                             stream.state.info.mark(TimePoint::LastUpstreamTxByte, stream.now);
                             self.request = Request::Done;
@@ -163,7 +249,7 @@ impl<'c> Exchange<'c> {
         stream: &mut HttpStream<'_>,
         cx: &mut Context<'_>,
     ) -> Result<Poll<()>, Error> {
-        let socket = &mut self.connection.socket;
+        let socket = &mut *self.socket;
         let downstream = &mut stream.connection;
         let state = &mut *stream.state;
         let blocks = &stream.worker.blocks;
@@ -182,6 +268,13 @@ impl<'c> Exchange<'c> {
         }
         if downstream.reader.data().is_empty() {
             if downstream.reader.is_ended() {
+                if stream.endless {
+                    // What it sent last still goes on.
+                    if state.upstream.poll_flush(socket, cx).is_pending() {
+                        return Ok(Poll::Pending);
+                    }
+                    return Err(ErrorKind::DownstreamDisconnect.into());
+                }
                 let trailers = self.settings.enable_trailers.then(|| downstream.reader.trailers());
                 state.upstream.finish(trailers);
                 stream.complete_request();
@@ -222,7 +315,7 @@ impl<'c> Exchange<'c> {
         stream: &mut HttpStream<'_>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<ResponseHead, Error>> {
-        let UpstreamConnection { socket, reader, .. } = &mut *self.connection;
+        let (socket, reader) = (&mut *self.socket, &mut *self.reader);
         let response = &mut stream.state.response;
         let blocks = &stream.worker.blocks;
         let kind = stream.head.kind;
@@ -242,13 +335,18 @@ impl<'c> Exchange<'c> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Error>> {
         loop {
-            let UpstreamConnection { socket, reader, .. } = &mut *self.connection;
+            let (socket, reader) = (&mut *self.socket, &mut *self.reader);
             let downstream = &mut stream.connection;
             let state = &mut *stream.state;
             let blocks = &stream.worker.blocks;
             let gone = |_| Error::from(ErrorKind::DownstreamDisconnect);
             if reader.data().is_empty() {
                 if reader.is_ended() {
+                    if self.content == Content::Tunnel {
+                        return Poll::Ready(Err(self.upstream_error(ReadError::Ended { clean: true })));
+                    }
+                    // As in Envoy, a tunnel that ends here is ended by us.
+                    self.closed_by_host |= self.request == Request::Done && self.content == Content::Payload;
                     if !state.downstream.is_finished() {
                         let with_trailers = stream.manager.settings.http1_settings.enable_trailers;
                         state.downstream.finish(with_trailers.then(|| reader.trailers()));
@@ -268,7 +366,7 @@ impl<'c> Exchange<'c> {
                 match reader.poll_data(socket, cx, blocks) {
                     Poll::Ready(Ok(())) => stream.timers.active_at = Instant::now(),
                     // Envoy does not tell apart how a body breaks off.
-                    Poll::Ready(Err(ReadError::Io(_))) => {
+                    Poll::Ready(Err(ReadError::Io(_))) if self.content == Content::Messages => {
                         let ended = ReadError::Ended { clean: false };
                         return Poll::Ready(Err(self.upstream_error(ended)));
                     }
@@ -313,11 +411,11 @@ impl<'c> Exchange<'c> {
         match error {
             ReadError::Codec(error) => ErrorKind::UpstreamCodec(error.kind).into(),
             ReadError::Ended { clean: false } => {
-                self.connection.set_closed_by_remote();
+                self.closed_by_host = true;
                 ErrorKind::UpstreamCodec(CodecError::PrematureClose).into()
             }
             ReadError::Ended { clean: true } | ReadError::Io(_) => {
-                self.connection.set_closed_by_remote();
+                self.closed_by_host = true;
                 ErrorKind::UpstreamTermination.into()
             }
         }
@@ -358,64 +456,5 @@ pub(super) fn downstream_error(error: ReadError) -> Error {
     match error {
         ReadError::Codec(error) => ErrorKind::DownstreamCodec(error.kind).into(),
         ReadError::Ended { .. } | ReadError::Io(_) => ErrorKind::DownstreamDisconnect.into(),
-    }
-}
-
-impl HttpStream<'_> {
-    /// An upstream's first 100 or 103 is passed on where the configuration says so. All other 1xx end here. Answers whether
-    /// this was the first.
-    pub(crate) fn pass_informational(&mut self, status: u16) -> Result<bool, Error> {
-        let settings = self.settings();
-        let state = &mut *self.state;
-        let is_first = !std::mem::replace(&mut self.informational_seen, true);
-        let is_passed = settings.proxy_100_continue && self.head.version == Version::Http11;
-        if is_first && is_passed && matches!(status, 100 | 103) {
-            settings.response_headers.apply_informational(&mut state.response, Some(&state.request));
-            state
-                .downstream
-                .queue_informational(&state.response)
-                .map_err(|error| Error::from(ErrorKind::UpstreamCodec(error.kind)))?;
-            self.count_status(status);
-        }
-        self.state.response.clear();
-        Ok(is_first)
-    }
-
-    /// All of the request is there: from now on the upstream's time counts.
-    pub(super) fn complete_request(&mut self) {
-        if self.request_completed_at.is_some() {
-            return;
-        }
-        if self.head.framing != BodyFraming::None {
-            self.now = Instant::now();
-        }
-        self.request_completed_at = Some(self.now);
-        self.timers.request_by = None;
-        self.timers.response_by = self.route_timeouts.response.map(|timeout| self.now + timeout);
-        self.state.info.mark(TimePoint::LastDownstreamRxByte, self.now);
-    }
-
-    /// The upstream has all of the request: from now on the try's time counts.
-    fn begin_try(&mut self) {
-        if !self.response_started {
-            self.timers.try_by = self.route_timeouts.per_try.map(|timeout| self.now + timeout);
-        }
-    }
-
-    /// The length that a response to this request is to be framed with, given the upstream's framing.
-    pub(crate) fn downstream_framing(&self, upstream: BodyFraming) -> BodyFraming {
-        match (upstream, self.head.version) {
-            (BodyFraming::UntilClose, Version::Http11) => BodyFraming::Chunked,
-            (BodyFraming::Chunked, Version::Http10) => BodyFraming::UntilClose,
-            (framing, _) => framing,
-        }
-    }
-
-    /// Milliseconds since all of the request was there, as text for `x-envoy-upstream-service-time`.
-    pub(crate) fn set_upstream_service_time(&mut self) {
-        let Some(completed_at) = self.request_completed_at else { return };
-        let elapsed = self.now.saturating_duration_since(completed_at).as_millis();
-        let text = crate::decimal::Decimal::new(u64::try_from(elapsed).unwrap_or(u64::MAX));
-        self.state.response.set(KnownName::XEnvoyUpstreamServiceTime, text.as_bytes());
     }
 }

@@ -27,7 +27,7 @@ impl HttpStream<'_> {
     /// may get later changes what they are told, but not which they are.
     pub(super) fn begin_filters(&mut self) {
         if !std::mem::replace(&mut self.filters_begun, true) && !self.route_filters.active.is_empty() {
-            self.settings().filters.begin(self.route_filters.active, &mut self.state.filters);
+            self.filters.begin(self.route_filters.active, &mut self.state.filters);
         }
     }
 
@@ -76,10 +76,10 @@ impl HttpStream<'_> {
     ) -> Result<Verdict, Error> {
         let mut resumed = false;
         loop {
-            let settings = self.settings();
+            let filters = self.filters;
             let state = &mut *self.state;
             let Some(filter) = state.filters.get_mut(index) else { return Ok(Verdict::Continue) };
-            if !filter.takes_part_in(phase, &settings.filters) {
+            if !filter.takes_part_in(phase, filters) {
                 return Ok(Verdict::Continue);
             }
             let mut wishes = Wishes::default();
@@ -97,7 +97,7 @@ impl HttpStream<'_> {
                 route_configs: self.route_filters.of(filter.index()),
                 wishes: &mut wishes,
             };
-            let answer = filter.call(&settings.filters, phase, resumed, &mut context);
+            let answer = filter.call(filters, phase, resumed, &mut context);
             if wishes.clear_route_cache {
                 self.find_route_again();
             }

@@ -97,8 +97,12 @@ impl HttpStream<'_> {
         let state = &mut *self.state;
         settings.response_headers.apply(&mut state.response, Some(&state.request), &date);
         let framing = self.downstream_framing(framing);
-        self.close |= framing == BodyFraming::UntilClose || self.lacks_length() || self.must_close();
-        if self.close {
+        // Asked in any case, for it counts.
+        let must_close = self.must_close();
+        self.close |= framing == BodyFraming::UntilClose || self.lacks_length() || must_close;
+        if self.is_tunnel || self.grants_connect() {
+            // What follows is no HTTP, so nothing is said of its end.
+        } else if self.close {
             self.state.response.append(KnownName::Connection, b"close");
         } else if self.head.version == Version::Http10 {
             self.state.response.append(KnownName::Connection, b"keep-alive");
@@ -119,6 +123,11 @@ impl HttpStream<'_> {
     /// where there can be no body.
     fn lacks_length(&self) -> bool {
         self.head.version == Version::Http10 && !self.state.response.contains(KnownName::ContentLength)
+    }
+
+    /// Whether the response tells the client that its tunnel stands (RFC 9110 section 9.3.6).
+    fn grants_connect(&self) -> bool {
+        self.head.kind == RequestKind::Connect && matches!(self.state.info.response_code, Some(200..=299))
     }
 
     /// Makes the route's edits of the response.
@@ -172,6 +181,7 @@ impl HttpStream<'_> {
         if error.kind.side() == Side::Upstream && error.kind != ErrorKind::NoHealthyUpstream {
             self.drop_read_body();
         }
+        self.drop_held_bytes();
         let mut reply = LocalReply::for_error(error, self.request_is_complete());
         if self.route_timeouts.answers_no_content
             && matches!(error.kind, ErrorKind::ResponseTimeout | ErrorKind::PerTryTimeout)
@@ -202,7 +212,7 @@ impl HttpStream<'_> {
     }
 
     /// What came of the request's body while the upstream was waited for has nowhere to go.
-    fn drop_read_body(&mut self) {
+    pub(super) fn drop_read_body(&mut self) {
         let reader = &mut self.connection.reader;
         while let Some(count) = reader.decode_read_data(&self.worker.blocks) {
             self.state.info.bytes_received += u64::try_from(count).unwrap_or(u64::MAX);

@@ -25,16 +25,13 @@ impl HttpStream<'_> {
         self.cluster = None;
         self.weighted = None;
         self.state.info.upstream.cluster = None;
-        self.route_filters = &settings.filters.without_route;
+        self.set_route_filters();
         let Some(matched) = self.matched else { return self.state.info.set_route("", "") };
         self.state.info.set_route(&matched.route.name, &matched.virtual_host.name);
-        self.route_filters = &matched.route.filters;
         if let Action::Forward(action) = &matched.route.action {
             let choice = action.cluster(&self.state.request, self.cluster_random);
             self.weighted = choice.weighted;
-            if let Some(filters) = choice.weighted.and_then(|weighted| weighted.filters.as_ref()) {
-                self.route_filters = filters;
-            }
+            self.set_route_filters();
             let snapshot = self.worker.snapshot();
             let cluster = match choice.slot {
                 None if choice.from_header => snapshot.cluster_by_name(&choice.name),
@@ -44,6 +41,21 @@ impl HttpStream<'_> {
             self.cluster = cluster.cloned();
             self.choice = Some(choice);
         }
+    }
+
+    /// What the route, or the weighted cluster that was chosen, says to the HTTP filters that the stream has.
+    pub(super) fn set_route_filters(&mut self) {
+        let weighted = self.weighted;
+        self.route_filters = match (self.matched, self.upgrade_list) {
+            (None, _) => &self.filters.without_route,
+            (Some(matched), None) => {
+                weighted.and_then(|weighted| weighted.filters.as_ref()).unwrap_or(&matched.route.filters)
+            }
+            (Some(matched), Some(list)) => weighted
+                .and_then(|weighted| weighted.upgrade_filters.get(list)?.as_ref())
+                .or_else(|| matched.route.upgrade_filters.get(list).map(|filters| &**filters))
+                .unwrap_or(&self.filters.without_route),
+        };
     }
 
     /// Looks the route up anew, because a filter changed what it depends on.
@@ -67,7 +79,7 @@ impl HttpStream<'_> {
 
     /// Makes the route's edits of the request.
     pub(crate) fn edit_request(&mut self, matched: &Matched<'_>) {
-        let keep_original = !self.settings().filters.router.suppress_envoy_headers;
+        let keep_original = !self.filters.router.suppress_envoy_headers;
         let state = &mut *self.state;
         let occasion = AccessLogType::NotSet;
         let context =

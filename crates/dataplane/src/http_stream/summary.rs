@@ -74,7 +74,7 @@ impl HttpStream<'_> {
         self.close_facts();
         self.count_end();
         let mut filters = std::mem::take(&mut self.state.filters);
-        let list = &self.settings().filters;
+        let list = self.filters;
         filters.iter_mut().for_each(|filter| filter.complete(list, self.worker.index, &self.state.info));
         filters.clear();
         self.state.filters = filters;

@@ -72,7 +72,8 @@ impl HttpStream<'_> {
     }
 
     fn poll_request_ahead(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
-        while !self.connection.reader.is_ended() {
+        // What follows a request for another protocol waits until the upstream has agreed.
+        while !self.endless && !self.connection.reader.is_ended() {
             if self.state.held_body.len() >= self.settings().buffer_limit {
                 return Ok(());
             }
@@ -90,7 +91,9 @@ impl HttpStream<'_> {
             self.state.info.bytes_received += u64::try_from(count).unwrap_or(u64::MAX);
             self.timers.active_at = Instant::now();
         }
-        self.complete_request();
+        if !self.endless {
+            self.complete_request();
+        }
         self.poll_client(cx)
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::access_log::{AccessLog, AccessLogEvents};
 use super::address::CidrRange;
 use super::http_filters::HttpFilter;
+use super::matcher::StringMatcher;
 use super::route::RouteConfiguration;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
@@ -38,6 +39,14 @@ pub enum HeadersWithUnderscoresAction {
     Allow,
     RejectRequest,
     DropHeader,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpgradeConfig {
+    pub upgrade_type: String,
+    pub enabled: bool,
+    pub filters: Vec<HttpFilter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -89,4 +98,7 @@ pub struct HttpConnectionManager {
     pub add_proxy_protocol_connection_state: bool,
     pub append_x_forwarded_port: bool,
     pub append_local_overload: bool,
+    pub upgrade_configs: Vec<UpgradeConfig>,
+    pub ignored_upgrades: Vec<StringMatcher>,
+    pub allow_custom_methods: bool,
 }

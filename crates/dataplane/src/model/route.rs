@@ -42,6 +42,7 @@ pub enum PathMatch {
     Path { value: String, case_sensitive: bool },
     SafeRegex { regex: String },
     PathSeparatedPrefix { value: String, case_sensitive: bool },
+    Connect {},
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -108,6 +109,21 @@ pub struct RouteAction {
     pub max_stream_duration_ms: Option<u64>,
     pub max_stream_duration_set: bool,
     pub priority: RoutingPriority,
+    pub upgrade_configs: Vec<RouteUpgradeConfig>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConnectConfig {
+    pub allow_post: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteUpgradeConfig {
+    pub upgrade_type: String,
+    pub enabled: bool,
+    pub connect_config: Option<ConnectConfig>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]

@@ -15,6 +15,7 @@ use super::cluster_choice::{ClusterChoice, ClusterSpecifier};
 use super::redirect::Redirect;
 use super::rewrite::{HostRewrite, PathRewrite};
 use super::timeout::RouteTimeout;
+use super::upgrade::RouteUpgrade;
 
 /// A compiled action.
 #[derive(Debug)]
@@ -67,6 +68,8 @@ pub struct ForwardAction {
     pub max_stream_duration: RouteLimit,
     /// Which of the cluster's circuit breakers and pools count.
     pub priority: RoutingPriority,
+    /// What it says about upgrades.
+    pub upgrades: Vec<RouteUpgrade>,
 }
 
 impl ForwardAction {
@@ -85,6 +88,7 @@ impl ForwardAction {
             idle_timeout: RouteLimit::new(model.idle_timeout_set, model.idle_timeout_ms),
             max_stream_duration: RouteLimit::new(model.max_stream_duration_set, model.max_stream_duration_ms),
             priority: model.priority,
+            upgrades: model.upgrade_configs.iter().map(RouteUpgrade::compile).collect(),
         })
     }
 
@@ -93,6 +97,13 @@ impl ForwardAction {
     #[must_use]
     pub fn cluster(&self, request: &HeaderBlock, random: u64) -> ClusterChoice<'_> {
         self.clusters.choose(request, random)
+    }
+
+    /// Whether the request's body is the payload of a TCP connection to the host.
+    #[inline]
+    #[must_use]
+    pub fn terminates(&self, request: &HeaderBlock) -> bool {
+        !self.upgrades.is_empty() && self.upgrades.iter().any(|upgrade| upgrade.terminates(request))
     }
 
     /// The response timeout when the request does not ask for another; none: unlimited.

@@ -40,6 +40,8 @@ pub struct WeightedCluster {
     pub(super) host_rewrite: Option<Box<[u8]>>,
     /// The HTTP filters that are on for it, and what they are told, where that differs from the route's.
     pub filters: Option<RouteFilters>,
+    /// The same for each list of HTTP filters that an upgrade has of its own.
+    pub upgrade_filters: Vec<Option<RouteFilters>>,
 }
 
 /// What was chosen for one request.
@@ -85,6 +87,7 @@ impl ClusterSpecifier {
                         headers: HeaderMutations::compile(&cluster.headers)?,
                         host_rewrite: super::non_empty(cluster.host_rewrite_literal.as_deref()),
                         filters: None,
+                        upgrade_filters: Vec::new(),
                     })
                 };
                 Self::WeightedClusters {

@@ -20,6 +20,8 @@ struct Levels<'a> {
     above: Vec<&'a FilterOverrides>,
     /// What holds where the level below says nothing.
     together: Arc<RouteFilters>,
+    /// Whether the list is an upgrade's own.
+    of_upgrade: bool,
 }
 
 impl<'a> Levels<'a> {
@@ -27,8 +29,9 @@ impl<'a> Levels<'a> {
         filters: &'a HttpFilters,
         context: &'a FilterCompileContext<'a>,
         above: Vec<&'a FilterOverrides>,
+        of_upgrade: bool,
     ) -> Self {
-        Levels { together: Arc::new(filters.for_route(&above)), filters, context, above }
+        Levels { together: Arc::new(filters.for_route(&above)), filters, context, above, of_upgrade }
     }
 
     fn below(&self, level: &'a FilterOverrides) -> Self {
@@ -37,14 +40,18 @@ impl<'a> Levels<'a> {
             return Levels { above, together, ..*self };
         }
         let above = self.above.iter().copied().chain([level]).collect();
-        Levels::new(self.filters, self.context, above)
+        Levels::new(self.filters, self.context, above, self.of_upgrade)
     }
 
     fn set_route(&self, route: &mut Route, model: &model::Route) -> Result<(), String> {
         let own = FilterOverrides::compile(&model.filter_config, self.context)
             .map_err(|text| format!("{}: {text}", model.place))?;
         let levels = self.below(&own);
-        route.filters = Arc::clone(&levels.together);
+        if self.of_upgrade {
+            route.upgrade_filters.push(Arc::clone(&levels.together));
+        } else {
+            route.filters = Arc::clone(&levels.together);
+        }
         let (Action::Forward(action), model::Action::Route(model_action)) =
             (&mut route.action, &model.action)
         else {
@@ -60,9 +67,12 @@ impl<'a> Levels<'a> {
         for (cluster, cluster_model) in clusters.iter_mut().zip(models) {
             let own = FilterOverrides::compile(&cluster_model.filter_config, self.context)
                 .map_err(|text| format!("{}: cluster '{}': {text}", model.place, cluster_model.name))?;
-            if !own.is_empty() {
-                let all: Vec<_> = levels.above.iter().copied().chain([&own]).collect();
-                cluster.filters = Some(self.filters.for_route(&all));
+            let all: Vec<_> = levels.above.iter().copied().chain([&own]).collect();
+            let filters = (!own.is_empty()).then(|| self.filters.for_route(&all));
+            if self.of_upgrade {
+                cluster.upgrade_filters.push(filters);
+            } else {
+                cluster.filters = filters;
             }
         }
         Ok(())
@@ -74,11 +84,14 @@ pub(super) fn set(
     model: &model::RouteConfiguration,
     filters: &HttpFilters,
     context: &FilterCompileContext<'_>,
+    of_upgrade: bool,
 ) -> Result<(), String> {
     let of_table = FilterOverrides::compile(&model.filter_config, context)
         .map_err(|text| format!("route configuration '{}': {text}", model.name))?;
-    let levels = Levels::new(filters, context, Vec::new());
-    table.to_tls.filters = Arc::clone(&levels.together);
+    let levels = Levels::new(filters, context, Vec::new(), of_upgrade);
+    if !of_upgrade {
+        table.to_tls.filters = Arc::clone(&levels.together);
+    }
     let levels = levels.below(&of_table);
     for (host, host_model) in table.virtual_hosts.iter_mut().zip(&model.virtual_hosts) {
         let of_host = FilterOverrides::compile(&host_model.filter_config, context)

@@ -145,7 +145,7 @@ fn entry(path: &PathMatcher, case_sensitive: bool) -> Option<(Vec<u8>, Kind)> {
         PathMatcher::SafeRegex { literal_prefix, .. } if case_sensitive => {
             Some((literal_prefix.to_vec(), Kind::Prefix))
         }
-        PathMatcher::SafeRegex { .. } => None,
+        PathMatcher::SafeRegex { .. } | PathMatcher::Connect => None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a route asks of the path.
 //!
-//! Owns: the four kinds of path match, compiled, and what part of the path is looked at. Does not own: finding the route
+//! Owns: the kinds of path match, compiled, and what part of the path is looked at. Does not own: finding the route
 //! among many (`path_index`).
 //! Follows Envoy's `RouteMatch.path_specifier`: query and fragment do not count.
 
@@ -28,6 +28,8 @@ pub(super) enum PathMatcher {
     PathSeparatedPrefix(PathText),
     /// The whole path matches; every path that does begins with the literal.
     SafeRegex { regex: Regex, literal_prefix: Box<[u8]> },
+    /// There is none: the request is a CONNECT.
+    Connect,
 }
 
 /// A text and whether letters' case counts.
@@ -62,6 +64,7 @@ impl PathMatcher {
             PathMatch::PathSeparatedPrefix { value, case_sensitive } => {
                 Self::PathSeparatedPrefix(PathText::new(value, *case_sensitive))
             }
+            PathMatch::Connect {} => Self::Connect,
             PathMatch::SafeRegex { regex } => Self::SafeRegex {
                 regex: matcher::compile_regex(regex)?,
                 literal_prefix: literal_prefix(regex).as_bytes().into(),
@@ -79,6 +82,7 @@ impl PathMatcher {
                 prefix.strip(path).is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
             }
             PathMatcher::SafeRegex { regex, .. } => regex.is_match(path),
+            PathMatcher::Connect => false,
         }
     }
 
@@ -95,7 +99,7 @@ impl PathMatcher {
             PathMatcher::Prefix(text) | PathMatcher::Path(text) | PathMatcher::PathSeparatedPrefix(text) => {
                 text.text.len()
             }
-            PathMatcher::SafeRegex { .. } => path.len(),
+            PathMatcher::SafeRegex { .. } | PathMatcher::Connect => path.len(),
         }
     }
 }

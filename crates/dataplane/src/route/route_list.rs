@@ -13,7 +13,7 @@ use crate::model::route as model;
 use crate::stats::Registry;
 
 use super::path_index::PathIndex;
-use super::path_match::path_of;
+use super::path_match::{PathMatcher, path_of};
 use super::{CompileError, Resolve, Route};
 
 /// The routes of a virtual host.
@@ -46,7 +46,7 @@ impl RouteList {
 
     #[inline]
     fn find(&self, request: &HeaderBlock) -> Option<&Route> {
-        let target = request.get(KnownName::Path)?;
+        let Some(target) = request.get(KnownName::Path) else { return self.find_connect(request) };
         let path = path_of(target);
         let candidates = self.index.candidates(path);
         let tested = candidates.are_tested();
@@ -54,6 +54,13 @@ impl RouteList {
             let path_matches = (tested && !route.path.is_regex()) || route.path.matches(path);
             path_matches && route.conditions.hold(request, target)
         })
+    }
+
+    /// The route of a request without a path.
+    #[cold]
+    fn find_connect(&self, request: &HeaderBlock) -> Option<&Route> {
+        let mut routes = self.routes.iter().filter(|route| matches!(route.path, PathMatcher::Connect));
+        routes.find(|route| route.conditions.hold(request, b""))
     }
 }
 

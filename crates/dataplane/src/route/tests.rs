@@ -29,6 +29,7 @@ fn forward(cluster: ClusterSpecifier) -> RouteAction {
         max_stream_duration_ms: None,
         max_stream_duration_set: false,
         priority: RoutingPriority::Default,
+        upgrade_configs: Vec::new(),
     }
 }
 

@@ -17,6 +17,7 @@ fn action(timeout_ms: Option<u64>, max_stream_duration_ms: Option<u64>) -> Forwa
         max_stream_duration_ms,
         max_stream_duration_set: max_stream_duration_ms.is_some(),
         priority: RoutingPriority::Default,
+        upgrade_configs: Vec::new(),
     };
     match super::super::action::Action::compile(&crate::model::route::Action::Route(Box::new(model)), &|_| {
         None

@@ -64,9 +64,7 @@ from ferryman.config.model.format import (
     Literal,
     Operator,
 )
-from ferryman.config.model.http_connection_manager import (
-    HttpConnectionManager,
-)
+from ferryman.config.model.http_connection_manager import HttpConnectionManager, UpgradeConfig
 from ferryman.config.model.http_filters import (
     Buffer,
     BufferPerRoute,
@@ -147,6 +145,7 @@ from ferryman.config.model.route import (
     ClusterHeader,
     ClusterName,
     ClusterSpecifier,
+    ConnectConfig,
     DirectResponseAction,
     HeaderMutations,
     HeaderValueOption,
@@ -155,6 +154,7 @@ from ferryman.config.model.route import (
     HostRewriteHeader,
     HostRewriteLiteral,
     HostRewritePathRegex,
+    PathConnect,
     PathExact,
     PathPrefix,
     PathRegex,
@@ -166,6 +166,7 @@ from ferryman.config.model.route import (
     RouteConfiguration,
     RouteMatch,
     RouteMatcher,
+    RouteUpgradeConfig,
     VirtualCluster,
     VirtualHost,
     WeightedCluster,
@@ -195,6 +196,7 @@ __all__ = [
     "Comparison",
     "ConnectionInput",
     "ConnectionPredicate",
+    "ConnectConfig",
     "ContainsMatch",
     "DestinationPort",
     "DirectResponseAction",
@@ -267,6 +269,7 @@ __all__ = [
     "OrFilter",
     "OrPredicate",
     "OriginalDst",
+    "PathConnect",
     "PathExact",
     "PathPrefix",
     "PathRegex",
@@ -292,6 +295,7 @@ __all__ = [
     "RouteFilterConfig",
     "RouteMatch",
     "RouteMatcher",
+    "RouteUpgradeConfig",
     "Router",
     "ServerNameMatcher",
     "SinglePredicate",
@@ -309,6 +313,7 @@ __all__ = [
     "TextLog",
     "TokenBucket",
     "TraceableFilter",
+    "UpgradeConfig",
     "VirtualCluster",
     "VirtualHost",
     "WeightedCluster",

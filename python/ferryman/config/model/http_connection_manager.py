@@ -5,8 +5,17 @@ from __future__ import annotations
 from ferryman.config.model.access_log import AccessLog, AccessLogEvents
 from ferryman.config.model.address import CidrRange
 from ferryman.config.model.http_filters import HttpFilter
+from ferryman.config.model.matcher import StringMatcher
 from ferryman.config.model.route import RouteConfiguration
-from ferryman.config.model.struct import Tagged
+from ferryman.config.model.struct import Model, Tagged
+
+
+class UpgradeConfig(Model, frozen=True):
+    """Another protocol that a request may ask for. No filters: those of the connection manager."""
+
+    upgrade_type: str
+    enabled: bool
+    filters: list[HttpFilter]
 
 
 class HttpConnectionManager(Tagged, tag="http_connection_manager", frozen=True):
@@ -57,3 +66,6 @@ class HttpConnectionManager(Tagged, tag="http_connection_manager", frozen=True):
     add_proxy_protocol_connection_state: bool
     append_x_forwarded_port: bool
     append_local_overload: bool
+    upgrade_configs: list[UpgradeConfig]
+    ignored_upgrades: list[StringMatcher]
+    allow_custom_methods: bool

@@ -54,10 +54,14 @@ class PathSeparatedPrefix(Tagged, tag="path_separated_prefix", frozen=True):
     case_sensitive: bool
 
 
+class PathConnect(Tagged, tag="connect", frozen=True):
+    """There is no `:path`: the request is a CONNECT."""
+
+
 class RouteMatch(Model, frozen=True):
     """All conditions of a route; every one must hold."""
 
-    path: PathPrefix | PathExact | PathRegex | PathSeparatedPrefix
+    path: PathPrefix | PathExact | PathRegex | PathSeparatedPrefix | PathConnect
     headers: list[HeaderMatcher]
     query_parameters: list[QueryParameterMatcher]
 
@@ -126,6 +130,20 @@ class HostRewritePathRegex(Tagged, tag="path_regex", frozen=True):
 HostRewrite = HostRewriteLiteral | HostRewriteAuto | HostRewriteHeader | HostRewritePathRegex
 
 
+class ConnectConfig(Model, frozen=True):
+    """CONNECT, and with `allow_post` POST, ends here: its body is the payload of a TCP connection."""
+
+    allow_post: bool
+
+
+class RouteUpgradeConfig(Model, frozen=True):
+    """Whether an upgrade is allowed on the route; wins over the connection manager's word."""
+
+    upgrade_type: str
+    enabled: bool
+    connect_config: ConnectConfig | None
+
+
 class RouteAction(Tagged, tag="route", frozen=True):
     """Forward to a cluster."""
 
@@ -141,6 +159,7 @@ class RouteAction(Tagged, tag="route", frozen=True):
     max_stream_duration_ms: int | None  # the route's own; None: the connection manager's holds
     max_stream_duration_set: bool  # True with max_stream_duration_ms None: switched off for this route
     priority: str  # default | high
+    upgrade_configs: list[RouteUpgradeConfig]
 
 
 class RedirectAction(Tagged, tag="redirect", frozen=True):

@@ -8,12 +8,14 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use ferryman_codec::{BodyFraming, KnownName};
+use ferryman_codec::{BodyFraming, ErrorKind as CodecError, KnownName, RequestKind};
 
 use crate::application_log::log_at;
 use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::connection_pool::{self, PoolError, UpstreamConnection};
 use crate::error::{Error, ErrorKind};
+use crate::filters::network::http_connection_manager::is_upgrade;
+use crate::http_codec::Http1Reader;
 use crate::http_stream::{Exchange, HttpStream};
 use crate::local_reply::LocalReply;
 use crate::route::{ForwardAction, Matched, set_authority};
@@ -22,6 +24,8 @@ use crate::stats::{
     VirtualHostStat, VirtualHostStats, ZoneHistogram,
 };
 use crate::stream_info::{Address, TimePoint};
+
+mod terminate;
 
 /// Forwards a stream's request and its response.
 pub(crate) async fn forward<'a>(
@@ -63,8 +67,9 @@ pub(crate) async fn forward<'a>(
 }
 
 fn set_timeouts(stream: &mut HttpStream<'_>, action: &ForwardAction) {
-    let suppress = stream.settings().filters.router.suppress_envoy_headers;
+    let suppress = stream.filters.router.suppress_envoy_headers;
     stream.route_timeouts = action.set_timeouts(&mut stream.state.request, suppress);
+    stream.begin_handshake();
 }
 
 async fn attempt(
@@ -74,12 +79,16 @@ async fn attempt(
     host: &Rc<WorkerHost>,
 ) -> Result<(), Error> {
     if action.auto_host_rewrite {
-        let keep_original = !stream.settings().filters.router.suppress_envoy_headers;
+        let keep_original = !stream.filters.router.suppress_envoy_headers;
         let request = &mut stream.state.request;
         set_authority(request, host.info.hostname.as_bytes(), action.append_x_forwarded_host, keep_original);
     }
     log_at!(Upstream, Trace, "{} host {} chosen", stream.tag(), host.info.address);
     stream.state.info.begin_request_attempt(&host.info);
+    if action.terminates(&stream.state.request) {
+        // Boxed, as few requests come here: the memory of a connection is that of its largest future.
+        return Box::pin(terminate::terminate(stream, cluster, host)).await;
+    }
     let mut connection = match connection_pool::take_idle(host, action.priority) {
         Some(connection) => connection,
         None => connect(stream, action, cluster, host).await?,
@@ -107,7 +116,7 @@ async fn attempt(
         stream.route_timeouts.max_stream_duration.map(|duration| stream.now + duration);
     let received = connection.reader.received_bytes();
     let result = exchange(stream, cluster, host, &mut connection).await;
-    count_bytes(stream, cluster, &connection, received);
+    count_bytes(stream, cluster, &connection.reader, received);
     if result? {
         connection_pool::check_in(connection, stream.now);
     }
@@ -122,6 +131,45 @@ async fn exchange(
     connection: &mut UpstreamConnection,
 ) -> Result<bool, Error> {
     let mut exchange = Exchange::start(stream, connection, cluster.http1_settings())?;
+    let result = converse(stream, cluster, host, &mut exchange).await;
+    let (is_reusable, request_is_sent) = (exchange.is_reusable(), exchange.request_is_sent());
+    // As in Envoy, the end of a tunnel is our own.
+    let is_tunnel = stream.head.kind == RequestKind::Connect;
+    if exchange.is_closed_by_host() && !is_tunnel {
+        connection.set_closed_by_remote();
+    }
+    let Outcome::Complete { announces_close } = result? else { return Ok(false) };
+    if announces_close {
+        connection.close_notify();
+    }
+    if connection.reader.is_closed() {
+        connection.set_closed_by_remote();
+    } else if connection.reader.has_unread() {
+        cluster.stats.inc(ClusterStat::UpstreamCxProtocolError);
+    }
+    if request_is_sent {
+        connection.response_complete();
+    }
+    Ok(is_reusable)
+}
+
+/// How an exchange went.
+enum Outcome {
+    /// The client has all of the response.
+    Complete {
+        /// Whether the response said that the connection ends.
+        announces_close: bool,
+    },
+    /// The client was answered otherwise.
+    Replaced,
+}
+
+async fn converse(
+    stream: &mut HttpStream<'_>,
+    cluster: &WorkerCluster,
+    host: &WorkerHost,
+    exchange: &mut Exchange<'_>,
+) -> Result<Outcome, Error> {
     let head = loop {
         let head = exchange.response_head(stream).await?;
         let fields = u64::try_from(head.field_bytes).unwrap_or(u64::MAX);
@@ -134,31 +182,33 @@ async fn exchange(
             charge(stream, cluster, None, head.status, false);
         }
     };
+    if head.upgrade {
+        if head.status == 101 && !is_upgrade(&stream.state.response) {
+            return Err(ErrorKind::UpstreamCodec(CodecError::UnexpectedSwitch).into());
+        }
+        exchange.open_tunnel(stream);
+        if head.announces_close {
+            cluster.stats.inc(ClusterStat::UpstreamCxCloseNotify);
+        }
+    } else if stream.asks_for_websocket() && head.status < 400 {
+        Box::pin(stream.refuse_handshake(head.status)).await?;
+        return Ok(Outcome::Replaced);
+    } else if stream.asks_for_upgrade() {
+        stream.refuse_tunnel();
+    }
     let says_canary = stream.state.response.get(KnownName::XEnvoyUpstreamCanary) == Some(b"true");
     let is_canary = says_canary || host.is_canary;
     charge(stream, cluster, Some(host), head.status, is_canary);
-    let end_stream = matches!(head.framing, BodyFraming::None | BodyFraming::Length(0));
+    let end_stream = !head.upgrade && matches!(head.framing, BodyFraming::None | BodyFraming::Length(0));
     if let Some(reply) = receive_head(stream, head.status, end_stream).await? {
         stream.reply_in_place(reply).await?;
-        return Ok(false);
+        return Ok(Outcome::Replaced);
     }
-    stream.start_response(head.framing)?;
+    let framing = if head.upgrade { BodyFraming::UntilClose } else { head.framing };
+    stream.start_response(framing)?;
     exchange.response_body(stream).await?;
-    let is_reusable = exchange.is_reusable();
-    let request_is_sent = exchange.request_is_sent();
-    if head.announces_close {
-        connection.close_notify();
-    }
-    if connection.reader.is_closed() {
-        connection.set_closed_by_remote();
-    } else if connection.reader.has_unread() {
-        cluster.stats.inc(ClusterStat::UpstreamCxProtocolError);
-    }
-    if request_is_sent {
-        connection.response_complete();
-    }
     count_time(stream, cluster, host, is_canary);
-    Ok(is_reusable)
+    Ok(Outcome::Complete { announces_close: head.announces_close })
 }
 
 async fn connect(
@@ -174,7 +224,11 @@ async fn connect(
     stream.now = Instant::now();
     // As in Envoy, also when the pool gives none.
     stream.state.info.mark(TimePoint::UpstreamPoolReady, stream.now);
-    connection.map_err(|error| match error {
+    connection.map_err(|error| failed_to_connect(stream, error))
+}
+
+fn failed_to_connect(stream: &mut HttpStream<'_>, error: PoolError) -> Error {
+    match error {
         PoolError::Overflow => {
             // As in Envoy, no host was tried then.
             stream.state.info.upstream.host = None;
@@ -186,7 +240,7 @@ async fn connect(
             stream.state.info.upstream.transport_failure_reason = reason.replace(' ', "_").into();
             Error { kind: ErrorKind::ConnectFailure, cause: reason.into() }
         }
-    })
+    }
 }
 
 /// When the connection was made is told of its first stream only.
@@ -205,7 +259,7 @@ async fn receive_head(
     end_stream: bool,
 ) -> Result<Option<LocalReply<'static>>, Error> {
     stream.state.info.response_code_details = "via_upstream".into();
-    if !stream.settings().filters.router.suppress_envoy_headers {
+    if !stream.filters.router.suppress_envoy_headers {
         stream.set_upstream_service_time();
     }
     stream.edit_response(status);
@@ -269,15 +323,15 @@ fn count_time(stream: &mut HttpStream<'_>, cluster: &WorkerCluster, host: &Worke
 fn count_bytes(
     stream: &mut HttpStream<'_>,
     cluster: &WorkerCluster,
-    connection: &UpstreamConnection,
+    reader: &Http1Reader,
     received_before: u64,
 ) {
     let state = &mut *stream.state;
     let bytes = &mut state.info.upstream.bytes;
-    let (received, sent) = (connection.reader.wire_bytes(), state.upstream.wire_bytes());
+    let (received, sent) = (reader.wire_bytes(), state.upstream.wire_bytes());
     bytes.receive_head(received, 0);
     bytes.send_head(sent, state.upstream.field_bytes());
-    let all_received = connection.reader.received_bytes() - received_before;
+    let all_received = reader.received_bytes() - received_before;
     cluster.stats.add(ClusterStat::UpstreamCxRxBytesTotal, all_received);
     cluster.stats.add(ClusterStat::UpstreamCxTxBytesTotal, sent);
 }

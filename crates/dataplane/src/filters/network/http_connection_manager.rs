@@ -35,11 +35,14 @@ mod referer;
 mod request_headers;
 mod request_id;
 mod response_headers;
+mod upgrades;
 
 pub use connection_facts::ConnectionFacts;
+pub(crate) use connection_header::is_upgrade;
 pub(crate) use host_normalization::port_start;
 pub use request_headers::{Refusal, RequestFacts, RequestHeaderPolicy};
 pub use response_headers::ResponseHeaderPolicy;
+pub use upgrades::Upgrades;
 
 /// How long what may take.
 #[derive(Debug)]
@@ -75,6 +78,8 @@ pub struct HttpConnectionManager {
     pub routes: RouteTable,
     /// The HTTP filters before the router, and the router's own settings.
     pub filters: HttpFilters,
+    /// Which upgrades are let in.
+    pub upgrades: Upgrades,
     /// Where streams are logged.
     pub access_log: AccessLogSet,
     /// Limits in time.
@@ -114,6 +119,7 @@ impl HttpConnectionManager {
         let mut routes =
             RouteTable::compile(&model.route_config, &resolve).map_err(|error| error.to_string())?;
         routes.set_filters(&model.route_config, &filters, &of_filters)?;
+        let upgrades = Upgrades::compile(model, &mut routes, &of_filters)?;
         Ok(HttpConnectionManager {
             http1_settings: http1_settings(model),
             request_headers: RequestHeaderPolicy::compile(model, local_address::find())?,
@@ -121,6 +127,7 @@ impl HttpConnectionManager {
             route_stats: routes.open_stats(registry),
             routes,
             filters,
+            upgrades,
             access_log: AccessLogSet::open(&model.access_log, context.logs)
                 .map_err(|error| error.to_string())?
                 .with_events(&model.access_log_events),
@@ -161,6 +168,7 @@ fn http1_settings(model: &model::http_connection_manager::HttpConnectionManager)
         allow_absolute_url: true,
         accept_http_10: model.accept_http_10,
         enable_trailers: model.enable_trailers,
+        allow_custom_methods: model.allow_custom_methods,
         underscores: match model.headers_with_underscores_action {
             HeadersWithUnderscoresAction::Allow => UnderscoresAction::Allow,
             HeadersWithUnderscoresAction::RejectRequest => UnderscoresAction::Reject,

@@ -40,9 +40,9 @@ BUILT_PER_ROUTE: Final[Mapping[str, Callable[[Cursor], model.PerRouteConfig]]] =
 _TERMINAL: Final = (model.Router,)
 
 
-def lower_http_filters(cursor: Cursor) -> list[model.HttpFilter]:
-    """The `http_filters` of a connection manager. The last one ends the chain, and only the last one."""
-    items = cursor.items("http_filters")
+def lower_http_filters(cursor: Cursor, field: str = "http_filters") -> list[model.HttpFilter]:
+    """A list of HTTP filters at `field`. The last one ends the chain, and only the last one."""
+    items = cursor.items(field)
     lowered = [_lower_http_filter(item) for item in items]
     for item, http_filter in zip(items, lowered, strict=True):
         if http_filter is not None:

@@ -36,7 +36,7 @@ _MANAGER = Fields(
     " path_with_escaped_slashes_action strip_matching_host_port strip_any_host_port strip_trailing_host_dot"
     " stream_error_on_invalid_http_message append_x_forwarded_port append_local_overload"
     " add_proxy_protocol_connection_state access_log_options access_log_flush_interval"
-    " flush_access_log_on_new_request",
+    " flush_access_log_on_new_request upgrade_configs",
     checked={
         "forward_client_cert_details": "all but ALWAYS_FORWARD_ONLY: without TLS they are SANITIZE",
         "request_id_extension": "no extension is built",
@@ -58,6 +58,7 @@ _ACCESS_LOG_OPTIONS = Fields(
     f"{TYPE}.HcmAccessLogOptions",
     "access_log_flush_interval flush_access_log_on_new_request flush_log_on_tunnel_successfully_established",
 )
+_UPGRADE = Fields(f"{TYPE}.UpgradeConfig", "upgrade_type enabled filters")
 _INTERNAL = Fields(f"{TYPE}.InternalAddressConfig", "unix_sockets cidr_ranges")
 
 _CODECS: Final = ("auto", "http1")
@@ -122,13 +123,7 @@ def lower(cursor: Cursor, references: References) -> model.HttpConnectionManager
         idle_timeout_ms=http.idle_timeout_ms,
         max_connection_duration_ms=http.max_connection_duration_ms,
         max_stream_duration_ms=http.max_stream_duration_ms,
-        stream_idle_timeout_ms=off_if_zero(cursor, "stream_idle_timeout", fields, _STREAM_IDLE_TIMEOUT_MS),
-        request_timeout_ms=off_if_zero(cursor, "request_timeout", fields, None),
-        request_headers_timeout_ms=off_if_zero(cursor, "request_headers_timeout", fields, None),
-        drain_timeout_ms=milliseconds(cursor, "drain_timeout", fields, _DRAIN_TIMEOUT_MS),
-        delayed_close_timeout_ms=off_if_zero(
-            cursor, "delayed_close_timeout", fields, _DELAYED_CLOSE_TIMEOUT_MS
-        ),
+        **_timeouts(cursor, fields),
         accept_http_10=http.accept_http_10,
         default_host_for_http_10=http.default_host_for_http_10,
         enable_trailers=http.enable_trailers,
@@ -137,7 +132,38 @@ def lower(cursor: Cursor, references: References) -> model.HttpConnectionManager
         add_proxy_protocol_connection_state=_wrapped(fields, "add_proxy_protocol_connection_state", True),
         append_x_forwarded_port=fields.get("append_x_forwarded_port", False),
         append_local_overload=fields.get("append_local_overload", False),
+        upgrade_configs=_upgrade_configs(cursor),
+        ignored_upgrades=http.ignored_upgrades,
+        allow_custom_methods=http.allow_custom_methods,
     )
+
+
+def _timeouts(cursor: Cursor, fields: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "stream_idle_timeout_ms": off_if_zero(cursor, "stream_idle_timeout", fields, _STREAM_IDLE_TIMEOUT_MS),
+        "request_timeout_ms": off_if_zero(cursor, "request_timeout", fields, None),
+        "request_headers_timeout_ms": off_if_zero(cursor, "request_headers_timeout", fields, None),
+        "drain_timeout_ms": milliseconds(cursor, "drain_timeout", fields, _DRAIN_TIMEOUT_MS),
+        "delayed_close_timeout_ms": off_if_zero(
+            cursor, "delayed_close_timeout", fields, _DELAYED_CLOSE_TIMEOUT_MS
+        ),
+    }
+
+
+def _upgrade_configs(cursor: Cursor) -> list[model.UpgradeConfig]:
+    """The upgrades that the manager knows; a type stands once, in whatever case of letters."""
+    seen: set[str] = set()
+    upgrades = []
+    for item in cursor.items("upgrade_configs"):
+        fields = _UPGRADE.read(item)
+        name: str = fields.get("upgrade_type", "")
+        if name.lower() in seen:
+            item.problem(f"upgrade_type {name} stands twice", "remove one", "upgrade_type")
+        seen.add(name.lower())
+        filters = lower_http_filters(item, "filters") if "filters" in fields else []
+        enabled = _wrapped(fields, "enabled", True)
+        upgrades.append(model.UpgradeConfig(upgrade_type=name, enabled=enabled, filters=filters))
+    return upgrades
 
 
 def _wrapped(fields: dict[str, Any], name: str, default: Any) -> Any:

@@ -17,7 +17,7 @@ fn has_token(value: Option<&[u8]>, token: &[u8]) -> bool {
 /// Whether a head asks for, or grants, another protocol.
 #[inline]
 #[must_use]
-pub(super) fn is_upgrade(head: &HeaderBlock) -> bool {
+pub(crate) fn is_upgrade(head: &HeaderBlock) -> bool {
     head.contains(KnownName::Upgrade) && has_token(head.get(KnownName::Connection), b"upgrade")
 }
 

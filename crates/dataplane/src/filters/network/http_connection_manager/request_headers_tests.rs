@@ -63,6 +63,9 @@ fn config() -> HttpConnectionManager {
         add_proxy_protocol_connection_state: false,
         append_x_forwarded_port: false,
         append_local_overload: false,
+        upgrade_configs: Vec::new(),
+        ignored_upgrades: Vec::new(),
+        allow_custom_methods: false,
     }
 }
 

@@ -1,0 +1,69 @@
+//! A tunnel that ends here: the body of CONNECT, or of POST where the route says so, is the payload of a TCP connection.
+//!
+//! Owns: the connection of such a stream and its answer, 200 as soon as the connection stands. Does not own: the bytes
+//! (`http_stream/exchange.rs`), which routes do this (`route/upgrade.rs`).
+//! Follows Envoy's page "Upgrades", section "CONNECT support"; RFC 9110 section 9.3.6.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use ferryman_codec::BodyFraming;
+
+use crate::cluster::{WorkerCluster, WorkerHost};
+use crate::connection_pool::{TcpUpstream, connect_tcp};
+use crate::error::Error;
+use crate::http_codec::Http1Reader;
+use crate::http_stream::{Exchange, HttpStream};
+use crate::local_reply::set_status;
+use crate::stream_info::{Address, TimePoint};
+
+use super::{charge, count_bytes, count_time, failed_to_connect, receive_head};
+
+/// Connects, answers and carries the bytes.
+pub(super) async fn terminate(
+    stream: &mut HttpStream<'_>,
+    cluster: &Rc<WorkerCluster>,
+    host: &Rc<WorkerHost>,
+) -> Result<(), Error> {
+    let start = Instant::now();
+    let connected = stream.reading_ahead(connect_tcp(cluster, host)).await?;
+    stream.now = Instant::now();
+    stream.state.info.mark(TimePoint::UpstreamPoolReady, stream.now);
+    let mut upstream = connected.map_err(|error| failed_to_connect(stream, error))?;
+    let info = &mut stream.state.info;
+    info.mark(TimePoint::UpstreamConnectStart, start);
+    info.mark(TimePoint::UpstreamConnectEnd, stream.now);
+    let local_address = upstream.local_address.clone().unwrap_or_else(|| Address::Pipe("".into()));
+    info.attempt_connected(upstream.id(), local_address, None);
+    let mut reader = Http1Reader::new(cluster.buffer_limit());
+    let result = carry(stream, cluster, host, &mut upstream, &mut reader).await;
+    count_bytes(stream, cluster, &reader, 0);
+    result
+}
+
+async fn carry(
+    stream: &mut HttpStream<'_>,
+    cluster: &WorkerCluster,
+    host: &WorkerHost,
+    upstream: &mut TcpUpstream,
+    reader: &mut Http1Reader,
+) -> Result<(), Error> {
+    let mut exchange = Exchange::of_payload(stream, &mut upstream.socket, reader, cluster.http1_settings());
+    stream.state.response.clear();
+    set_status(&mut stream.state.response, 200);
+    charge(stream, cluster, Some(host), 200, host.is_canary);
+    if let Some(reply) = receive_head(stream, 200, false).await? {
+        return stream.reply_in_place(reply).await;
+    }
+    stream.start_response(BodyFraming::UntilClose)?;
+    let result = exchange.response_body(stream).await;
+    if exchange.is_closed_by_host() {
+        upstream.set_closed_by_remote();
+        if result.is_ok() {
+            upstream.complete();
+        }
+    }
+    result?;
+    count_time(stream, cluster, host, host.is_canary);
+    Ok(())
+}
