@@ -317,6 +317,38 @@ def test_a_file_alone_is_told_of_its_flag(
     assert f"ferryman -c {name}" in err
 
 
+EXPOSED = "admin: {address: {socket_address: {address: 0.0.0.0, port_value: 0}}}\n"
+
+
+def test_lint(run: Run, tmp_path: Any) -> None:
+    name = str(tmp_path / "e.yaml")
+    (tmp_path / "e.yaml").write_text(EXPOSED)
+    code, out, _ = run("lint", name)
+    assert code == 0
+    assert f"{name}:1:45: warning: admin.address.socket_address.address: " in out
+    assert "see docs/lint.md#admin-exposed\n" in out
+    assert out.endswith(f"configuration '{name}' OK, 1 warning\n")
+    assert run("lint", "--strict", name)[0] == 1
+    assert run("lint", "--strict", "--ignore", "admin-exposed", name)[:2] == (
+        0,
+        f"configuration '{name}' OK\n",
+    )
+    code, _, err = run("lint", "--ignore", "bogus", name)
+    assert code == 1 and "there is no rule bogus; there are stream-timeout, " in err
+    assert run("lint", "/nowhere/e.yaml")[0] == 1
+
+
+def test_lint_as_json_and_sarif(run: Run, tmp_path: Any) -> None:
+    import json
+
+    (tmp_path / "e.yaml").write_text(EXPOSED)
+    [row] = json.loads(run("lint", "--format", "json", str(tmp_path / "e.yaml"))[1])
+    assert (row["code"], row["severity"], row["line"]) == ("admin-exposed", "warning", 1)
+    log = json.loads(run("lint", "--format", "sarif", str(tmp_path / "e.yaml"))[1])
+    [rule] = log["runs"][0]["tool"]["driver"]["rules"]
+    assert rule["help"] == {"text": "see docs/lint.md#admin-exposed"}
+
+
 def test_quick_prints_its_configuration(run: Run) -> None:
     code, out, _ = run("quick", "--from", ":8080", "--to", "127.0.0.1:9000,127.0.0.1:9001", "--print")
     assert code == 0

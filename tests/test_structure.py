@@ -33,7 +33,12 @@ MAY_IMPORT = {
     },
     "envoy_flags": {"api", "options"},
     "demo": {"demo", "options", "proxy"},
-    "cli": {"config", "demo", "envoy_flags", "errors", "options", "proxy", "quick", "_native", ""},
+    "lint": {"config", "lint"},
+    "judgement": {"config", "errors", ""},
+    "cli": {
+        "config", "demo", "envoy_flags", "errors", "judgement", "lint", "options", "proxy", "quick",
+        "_native", "",
+    },
     "__main__": {"cli"},
     "": {"errors", "options", "proxy", "_native"},
 }  # fmt: skip

@@ -12,19 +12,20 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from ferryman import ENVOY_API_VERSION, __version__
 from ferryman.envoy_flags import THE_OTHER_FLAGS, flags, options_from, without_meaning
-from ferryman.errors import ConfigError, FerrymanError, SourceError
+from ferryman.errors import ConfigError, FerrymanError
 from ferryman.options import Options
 
-if TYPE_CHECKING:
-    from ferryman.config.problems import Problems
-
 _SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
+_FILES = click.argument("files", nargs=-1, required=True, metavar="FILE…")
+_FORMAT = click.option(
+    "--format", "form", type=click.Choice(["text", "json", "sarif"]), default="text", help="Default: text."
+)
 
 
 class EnvoyCommandLine(click.Command):
@@ -158,50 +159,56 @@ ferryman.add_command(envoy)
 
 
 @ferryman.command(context_settings=_SETTINGS)
-@click.argument("files", nargs=-1, required=True, metavar="FILE…")
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json", "sarif"]), default="text", help="Default: text."
-)
+@_FILES
+@_FORMAT
 @click.pass_context
 def check(context: click.Context, files: tuple[str, ...], form: str) -> None:
     """Check configuration files; every error is told at once. Ends with 1 if there is any.
 
     - is standard input, as YAML or JSON.
     """
-    from ferryman.config import report
+    from dataclasses import replace
 
-    found = [(name, _problems_of(name, context.obj)) for name in files]
-    if form == "text":
-        for name, problems in found:
-            if len(problems):
-                click.echo(problems.as_text())
-            click.echo(f"configuration '{name}' {report.verdict(problems)}")
-    else:
-        every = [problem for _, problems in found for problem in problems]
-        click.echo(report.as_json(every) if form == "json" else report.as_sarif(every, __version__))
+    from ferryman.config.pipeline import check_bootstrap
+    from ferryman.judgement import problems_of, tell
+    from ferryman.proxy import load_options_of, sources_of
+
+    options: Options = context.obj
+    settings = load_options_of(options)
+    merged = sources_of(replace(options, config_path=""))
+    found = [
+        (name, problems_of(name, lambda source: check_bootstrap([source, *merged], settings)))
+        for name in files
+    ]
+    tell(found, form)
     if any(problems.has_errors for _, problems in found):
         context.exit(1)
 
 
-def _problems_of(name: str, options: Options) -> Problems:
-    from dataclasses import replace
+@ferryman.command(context_settings=_SETTINGS)
+@_FILES
+@_FORMAT
+@click.option("--ignore", multiple=True, metavar="RULE", help="Leave a rule out; may be repeated.")
+@click.option("--strict", is_flag=True, help="End with 1 also if there are only warnings.")
+@click.pass_context
+def lint(
+    context: click.Context, files: tuple[str, ...], form: str, ignore: tuple[str, ...], strict: bool
+) -> None:
+    """Warn of what Envoy takes and what bites later. Ends with 1 if a file cannot be read.
 
-    from ferryman.config.pipeline import check_bootstrap
-    from ferryman.config.problems import Place, Problems
-    from ferryman.config.source import Source
-    from ferryman.proxy import load_options_of, sources_of
+    - is standard input. `# lint: ignore RULE` at the end of a line silences a rule there.
+    """
+    from ferryman.judgement import problems_of, tell
+    from ferryman.lint import run
 
-    try:
-        if name == "-":
-            text = [Source("<stdin>", sys.stdin.buffer.read(), "yaml")]
-            sources = text + sources_of(replace(options, config_path=""))
-        else:
-            sources = sources_of(replace(options, config_path=name))
-        return check_bootstrap(sources, load_options_of(options))
-    except SourceError as error:
-        unreadable = Problems()
-        unreadable.add_at("unreadable", Place(name), str(error).removeprefix(f"{name}: "))
-        return unreadable
+    unknown = next((rule for rule in ignore if not run.is_known(rule)), None)
+    if unknown is not None:
+        known = ", ".join(rule.id for rule in run.RULES)
+        raise click.UsageError(f"there is no rule {unknown}; there are {known}", context)
+    found = [(name, problems_of(name, lambda source: run.lint(source, ignore))) for name in files]
+    tell(found, form, {rule.id: (rule.warns_of, rule.link) for rule in run.RULES})
+    if any(problems.has_errors or (strict and len(problems)) for _, problems in found):
+        context.exit(1)
 
 
 @ferryman.command(context_settings=_SETTINGS)

@@ -19,7 +19,7 @@ REQUIRED = {
     "driver": {"name"},
     "rule": {"id"},
     "result": {"message"},
-    "message": set(),
+    "message": {"text"},
     "location": set(),
     "physicalLocation": set(),
     "artifactLocation": set(),
@@ -31,15 +31,16 @@ ALLOWED = {
     "run": {"columnKind", "results"},
     "tool": set(),
     "driver": {"version", "informationUri", "rules"},
-    "rule": {"helpUri", "shortDescription"},
+    "rule": {"help", "shortDescription"},
     "result": {"ruleId", "level", "locations"},
-    "message": {"text"},
+    "message": set(),
     "location": {"physicalLocation"},
     "physicalLocation": {"artifactLocation", "region"},
     "artifactLocation": {"uri"},
     "region": {"startLine", "startColumn"},
 }
-KIND_OF = {"runs": "run", "rules": "rule", "results": "result", "locations": "location"}
+KIND_OF = {"runs": "run", "rules": "rule", "results": "result", "locations": "location",
+           "shortDescription": "message", "help": "message"}  # fmt: skip
 URI_REFERENCE = re.compile(r"(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})*")
 
 
@@ -48,14 +49,15 @@ def hold_to_the_standard(value: dict[str, Any], kind: str) -> None:
     assert value.keys() <= REQUIRED[kind] | ALLOWED[kind], kind
     for name, inner in value.items():
         if isinstance(inner, dict):
-            hold_to_the_standard(inner, KIND_OF.get(name, "message" if name == "shortDescription" else name))
+            hold_to_the_standard(inner, KIND_OF.get(name, name))
         elif isinstance(inner, list):
             for item in inner:
                 hold_to_the_standard(item, KIND_OF[name])
 
 
 def log_of(problems: Problems) -> dict[str, Any]:
-    log: dict[str, Any] = json.loads(report.as_sarif(list(problems), "1.2.3"))
+    meanings = {"a": ("what a means", "docs/a.md#a")}
+    log: dict[str, Any] = json.loads(report.as_sarif(list(problems), "1.2.3", meanings))
     return log
 
 

@@ -8,7 +8,8 @@ Follows https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html for SAR
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -79,10 +80,16 @@ def as_json(problems: Iterable[Problem]) -> str:
     return json.dumps(rows, indent=2, ensure_ascii=False)
 
 
-def as_sarif(problems: Sequence[Problem], version: str) -> str:
-    """A SARIF 2.1.0 log with one run; `version` is Ferryman's."""
+def as_sarif(
+    problems: Sequence[Problem], version: str, meanings: Mapping[str, tuple[str, str]] = MappingProxyType({})
+) -> str:
+    """A SARIF 2.1.0 log with one run; `version` is Ferryman's.
+
+    `meanings`: what a code means in one line, and where that is told at length.
+    """
     results = [_sarif_result(problem) for problem in problems]
-    rules = [{"id": code} for code in sorted({problem.code for problem in problems})]
+    codes = sorted({problem.code for problem in problems})
+    rules = [_sarif_rule(code, meanings.get(code)) for code in codes]
     driver = {"name": "ferryman", "version": version, "rules": rules}
     log = {
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
@@ -90,6 +97,12 @@ def as_sarif(problems: Sequence[Problem], version: str) -> str:
         "runs": [{"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}],
     }
     return json.dumps(log, indent=2, ensure_ascii=False)
+
+
+def _sarif_rule(code: str, meaning: tuple[str, str] | None) -> dict[str, Any]:
+    if meaning is None:
+        return {"id": code}
+    return {"id": code, "shortDescription": {"text": meaning[0]}, "help": {"text": f"see {meaning[1]}"}}
 
 
 def _sarif_result(problem: Problem) -> dict[str, Any]:
