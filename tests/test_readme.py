@@ -31,7 +31,7 @@ def test_its_mistake_is_told_as_shown(tmp_path: Path) -> None:
     (tmp_path / "envoy.yaml").write_text(shown_configuration().replace("port_value: 8080", "port_vale: 8080"))
     done = ferryman(tmp_path, "check", "envoy.yaml")
     assert done.returncode == 1
-    assert done.stdout == f"{shown}configuration 'envoy.yaml' has errors\n"
+    assert done.stdout == f"{shown}configuration 'envoy.yaml' has 1 error\n"
 
 
 def test_its_quick_command_prints_a_configuration(tmp_path: Path) -> None:
