@@ -83,6 +83,12 @@ class Proxy:
         An `AdminRequest`, or "stopped" once drained and ended; None when the time is over.
         """
 
+    def failed_streams(self, request_id: str, *, most: int) -> bytes:
+        """The latest requests that ended in an error made by the proxy, the latest first, in msgpack.
+
+        Those with this `x-request-id`, or all if it is empty; at most `most`. See `admin/failed_stream.py`.
+        """
+
     def shutdown(self, *, drain: bool) -> None:
         """Asks it to end, as SIGTERM does; `next_event` then says "stopped"."""
 

@@ -167,6 +167,16 @@ impl Cluster {
         self.circuit_breakers.get_or_init(|| Arc::new(make()))
     }
 
+    /// How hosts are picked, as Envoy names it.
+    #[must_use]
+    pub fn policy_name(&self) -> &'static str {
+        match self.policy {
+            LoadBalancingPolicy::RoundRobin { .. } => "round_robin",
+            LoadBalancingPolicy::Random { .. } => "random",
+            LoadBalancingPolicy::LeastRequest { .. } => "least_request",
+        }
+    }
+
     /// What the load balancer must know of the hosts, in their order.
     fn host_facts(&self) -> Vec<HostFacts> {
         let fact =

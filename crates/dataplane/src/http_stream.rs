@@ -33,6 +33,7 @@ mod exchange;
 mod filter_walk;
 mod logging;
 mod progress;
+mod remember;
 mod response;
 mod routing;
 mod summary;

@@ -35,6 +35,7 @@ pub mod stream_info;
 pub mod format;
 pub mod access_loggers;
 pub mod stats;
+pub mod explain;
 pub mod drain;
 
 // Seen from outside.

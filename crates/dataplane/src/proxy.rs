@@ -17,6 +17,7 @@ use crate::application_log::log_at;
 use crate::cluster::Cluster;
 use crate::control::{Control, FormerHandlers, Order};
 use crate::drain::Drain;
+use crate::explain::FailedStreams;
 use crate::listener::{BoundSocket, CompileContext, Listener, bind};
 use crate::matcher::StringMatcher;
 use crate::model;
@@ -263,6 +264,12 @@ impl Proxy {
             status.local_addresses.iter().map(|address| (Arc::clone(&status.name), address.clone()))
         });
         addresses.collect()
+    }
+
+    /// The requests that ended in an error, to be asked for also while the proxy is being closed.
+    #[must_use]
+    pub fn failed_streams(&self) -> Arc<FailedStreams> {
+        Arc::clone(&self.state.process.failed_streams)
     }
 
     /// Where admin listens.

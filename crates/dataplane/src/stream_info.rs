@@ -15,10 +15,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 pub mod address;
+pub mod decisions;
 pub mod response_flags;
 pub mod timing;
 
 pub use address::Address;
+pub use decisions::{Cause, Decisions, PoolAnswer};
 pub use response_flags::{ResponseFlag, ResponseFlags};
 pub use timing::{TimePoint, Timing};
 
@@ -309,6 +311,8 @@ pub struct StreamInfo {
     pub connection_termination_details: Cow<'static, str>,
     /// The upstream side.
     pub upstream: UpstreamInfo,
+    /// What was decided on the way.
+    pub decisions: Decisions,
 }
 
 impl StreamInfo {
@@ -336,6 +340,7 @@ impl StreamInfo {
             health_check: false,
             connection_termination_details: Cow::Borrowed(""),
             upstream: UpstreamInfo::default(),
+            decisions: Decisions::default(),
         }
     }
 
@@ -361,6 +366,7 @@ impl StreamInfo {
         self.health_check = false;
         self.connection_termination_details = Cow::Borrowed("");
         self.upstream.reset();
+        self.decisions = Decisions::default();
     }
 
     /// Notes that `point` was reached at `now`; the first or the last time counts, as the point's name says.

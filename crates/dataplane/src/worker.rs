@@ -24,6 +24,7 @@ use crate::application_log::{self, Component, Level};
 use crate::buffer::BlockPool;
 use crate::clock::Clock;
 use crate::drain::{Connections, Drain};
+use crate::explain::FailedStreams;
 use crate::http_stream::StreamState;
 use crate::listener::{BoundSocket, Listener, WorkerListener};
 use crate::random::{Random, thread_random};
@@ -46,13 +47,16 @@ pub struct Process {
     pub workers: usize,
     /// `server.`
     pub server: Scope<ServerStats>,
+    /// The requests that ended in an error.
+    pub failed_streams: Arc<FailedStreams>,
 }
 
 impl Process {
     /// A process that serves.
     #[must_use]
     pub fn new(registry: Arc<Registry>, drain: Drain) -> Self {
-        Process { server: registry.server(), workers: registry.workers(), registry, drain }
+        let failed_streams = Arc::new(FailedStreams::new(registry.workers()));
+        Process { server: registry.server(), workers: registry.workers(), registry, drain, failed_streams }
     }
 }
 

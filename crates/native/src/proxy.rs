@@ -4,17 +4,19 @@
 //! joins all threads.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ferryman_dataplane::admin::PythonPage;
 use ferryman_dataplane::application_log::{self, Component, Level, Settings};
+use ferryman_dataplane::explain::{self, FailedStreams};
 use ferryman_dataplane::model;
 use ferryman_dataplane::proxy::{Event, EventQueue, Presentation, Proxy as DataPlane};
 use ferryman_dataplane::stream_info::Address;
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::PyBytes;
 
 use crate::NativeError;
 use crate::admin_request::AdminRequest;
@@ -24,6 +26,7 @@ use crate::admin_request::AdminRequest;
 pub struct Proxy {
     data_plane: Mutex<DataPlane>,
     events: EventQueue,
+    failed_streams: Arc<FailedStreams>,
 }
 
 impl Drop for Proxy {
@@ -82,7 +85,11 @@ impl Proxy {
             DataPlane::new(bootstrap, presentation)
         });
         let data_plane = data_plane.map_err(refusal)?;
-        Ok(Proxy { events: data_plane.events(), data_plane: Mutex::new(data_plane) })
+        Ok(Proxy {
+            events: data_plane.events(),
+            failed_streams: data_plane.failed_streams(),
+            data_plane: Mutex::new(data_plane),
+        })
     }
 
     fn apply(
@@ -125,6 +132,17 @@ impl Proxy {
             Some(Event::Stopped) => "stopped".into_bound_py_any(py).map(Some),
             Some(Event::Admin(request)) => AdminRequest::from(request).into_bound_py_any(py).map(Some),
         }
+    }
+
+    #[pyo3(signature = (request_id, *, most))]
+    fn failed_streams<'py>(
+        &self,
+        py: Python<'py>,
+        request_id: &str,
+        most: usize,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let encoded = py.detach(|| explain::encode(&self.failed_streams.latest(request_id, most)));
+        Ok(PyBytes::new(py, &encoded.map_err(refusal)?))
     }
 
     #[pyo3(signature = (*, drain))]

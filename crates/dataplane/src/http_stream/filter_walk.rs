@@ -97,6 +97,7 @@ impl HttpStream<'_> {
                 route_configs: self.route_filters.of(filter.index()),
                 wishes: &mut wishes,
             };
+            let filter_index = filter.index();
             let answer = filter.call(filters, phase, resumed, &mut context);
             if wishes.clear_route_cache {
                 self.find_route_again();
@@ -106,8 +107,14 @@ impl HttpStream<'_> {
             }
             match answer {
                 Answer::Continue => return Ok(Verdict::Continue),
-                Answer::StopIteration => return Ok(Verdict::Stop),
-                Answer::Respond(reply) => return Ok(Verdict::Respond(reply)),
+                Answer::StopIteration => {
+                    self.state.info.decisions.filter = Some(filter_index);
+                    return Ok(Verdict::Stop);
+                }
+                Answer::Respond(reply) => {
+                    self.state.info.decisions.filter = Some(filter_index);
+                    return Ok(Verdict::Respond(reply));
+                }
                 Answer::Wait(done) => self.watching(done).await?,
             }
             resumed = true;

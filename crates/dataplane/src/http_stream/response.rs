@@ -17,7 +17,7 @@ use crate::format::{AccessLogType, FormatContext};
 use crate::local_reply::{LocalReply, When, details_of_reset};
 use crate::random::thread_random;
 use crate::stats::HttpStat;
-use crate::stream_info::TimePoint;
+use crate::stream_info::{Cause, TimePoint};
 
 use super::HttpStream;
 
@@ -28,12 +28,14 @@ impl HttpStream<'_> {
     /// Sends an answer of the proxy's own. As in Envoy, all filters see it; one that answers in its place has the last
     /// word.
     pub(crate) async fn reply(&mut self, mut reply: LocalReply<'_>) -> Result<(), Error> {
+        self.note_reply(&reply);
         self.begin_filters();
         self.write_reply_head(&reply);
         if !self.state.filters.is_empty() {
             let end_stream = !self.has_reply_body(&reply) || reply.body.is_empty();
             if let Some(other) = self.walk_response_filters(end_stream).await? {
                 reply = other;
+                self.note_reply(&reply);
                 self.write_reply_head(&reply);
             }
         }
@@ -42,8 +44,15 @@ impl HttpStream<'_> {
 
     /// Sends an answer in the place of an upstream's response, on which a filter had the last word.
     pub(crate) async fn reply_in_place(&mut self, reply: LocalReply<'_>) -> Result<(), Error> {
+        self.note_reply(&reply);
         self.write_reply_head(&reply);
         self.send_reply(&reply).await
+    }
+
+    fn note_reply(&mut self, reply: &LocalReply<'_>) {
+        if reply.status >= 400 {
+            self.state.info.decisions.fail(Cause::LocalReply, false);
+        }
     }
 
     async fn send_reply(&mut self, reply: &LocalReply<'_>) -> Result<(), Error> {
@@ -168,6 +177,7 @@ impl HttpStream<'_> {
     /// Ends the stream because of an error.
     pub(super) async fn fail(&mut self, error: &Error) {
         self.tell_failure(error);
+        self.state.info.decisions.fail(Cause::Error(error.kind), self.response_started);
         // A deadline that was missed must not end its own answer.
         self.timers.only_idle(Instant::now());
         if let Some(flag) = error.kind.response_flag() {

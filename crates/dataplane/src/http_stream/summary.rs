@@ -11,7 +11,7 @@ use ferryman_codec::ErrorKind as CodecError;
 use crate::error::ErrorKind;
 use crate::format::AccessLogType;
 use crate::stats::{Http1Stat, HttpHistogram, HttpStat, HttpStats, ListenerHttpStat, LocalScope};
-use crate::stream_info::{ResponseFlag, TimePoint};
+use crate::stream_info::{Cause, ResponseFlag, TimePoint};
 
 use super::exchange::received_bytes;
 use super::{Finished, HttpStream};
@@ -46,6 +46,7 @@ impl Drop for HttpStream<'_> {
         self.abort = true;
         self.state.info.set_flag(ResponseFlag::DownstreamConnectionTermination);
         self.state.info.response_code_details = CUT_SHORT.into();
+        self.state.info.decisions.fail(Cause::ProcessEnded, self.response_started);
         self.end();
     }
 }
@@ -79,6 +80,7 @@ impl HttpStream<'_> {
         filters.clear();
         self.state.filters = filters;
         self.log(AccessLogType::DownstreamEnd);
+        self.remember();
         finished
     }
 

@@ -54,6 +54,8 @@ pub struct UpgradeConfig {
 #[allow(clippy::struct_excessive_bools)] // Envoy's own switches
 pub struct HttpConnectionManager {
     pub stat_prefix: String,
+    /// Where it stands in the configuration.
+    pub place: String,
     pub codec_type: CodecType,
     pub route_config: RouteConfiguration,
     pub http_filters: Vec<HttpFilter>,

@@ -22,6 +22,8 @@ class HttpConnectionManager(Tagged, tag="http_connection_manager", frozen=True):
     """`envoy.filters.network.http_connection_manager`. Timeouts of None are off."""
 
     stat_prefix: str
+    place: str
+    """Its path in the configuration."""
     codec_type: str  # auto | http1
     route_config: RouteConfiguration
     http_filters: list[HttpFilter]

@@ -98,6 +98,12 @@ impl HttpFilters {
         Ok(list)
     }
 
+    /// The name of a filter by its place in the list.
+    #[must_use]
+    pub fn name(&self, index: usize) -> Option<&str> {
+        self.filters.get(index).map(|filter| &*filter.name)
+    }
+
     /// What levels of the configuration, the least specific first, say of each filter together.
     #[must_use]
     pub fn for_route(&self, levels: &[&FilterOverrides]) -> RouteFilters {

@@ -23,7 +23,7 @@ use crate::stats::{
     ClusterHistogram, ClusterStat, EndpointStat, LocalScope, ResponseClass, RouterStat, VirtualHostHistogram,
     VirtualHostStat, VirtualHostStats, ZoneHistogram,
 };
-use crate::stream_info::{Address, TimePoint};
+use crate::stream_info::{Address, PoolAnswer, TimePoint};
 
 mod terminate;
 
@@ -85,17 +85,22 @@ async fn attempt(
     }
     log_at!(Upstream, Trace, "{} host {} chosen", stream.tag(), host.info.address);
     stream.state.info.begin_request_attempt(&host.info);
+    stream.state.info.decisions.host = Some(host.index);
     if action.terminates(&stream.state.request) {
         // Boxed, as few requests come here: the memory of a connection is that of its largest future.
         return Box::pin(terminate::terminate(stream, cluster, host)).await;
     }
     let mut connection = match connection_pool::take_idle(host, action.priority) {
-        Some(connection) => connection,
+        Some(connection) => {
+            stream.state.info.decisions.pool = PoolAnswer::Reused;
+            connection
+        }
         None => connect(stream, action, cluster, host).await?,
     };
     stream.state.info.mark(TimePoint::UpstreamPoolReady, stream.now);
     let Ok(_permit) = connection.request_permit() else {
         connection_pool::check_in(connection, stream.now);
+        stream.state.info.decisions.pool = PoolAnswer::TooManyRequests;
         return Err(ErrorKind::Overflow.into());
     };
     note_connecting(stream, &connection);
@@ -217,11 +222,19 @@ async fn connect(
     cluster: &Rc<WorkerCluster>,
     host: &Rc<WorkerHost>,
 ) -> Result<Box<UpstreamConnection>, Error> {
+    stream.state.info.decisions.pool = PoolAnswer::Waiting;
     let connection = match connection_pool::obtain(cluster, host, action.priority) {
         Ok(obtained) => stream.reading_ahead(obtained).await?,
         Err(error) => Err(error),
     };
     stream.now = Instant::now();
+    stream.state.info.decisions.pool = match &connection {
+        Ok(connection) if connection.requests() == 0 => PoolAnswer::Connected,
+        Ok(_) => PoolAnswer::Inherited,
+        Err(PoolError::Overflow) => PoolAnswer::TooManyPending,
+        Err(PoolError::PoolOverflow) => PoolAnswer::TooManyPools,
+        Err(PoolError::Connect { .. } | PoolError::ConnectTimeout) => PoolAnswer::Failed,
+    };
     // As in Envoy, also when the pool gives none.
     stream.state.info.mark(TimePoint::UpstreamPoolReady, stream.now);
     connection.map_err(|error| failed_to_connect(stream, error))

@@ -68,6 +68,8 @@ pub struct Timeouts {
 /// A compiled HTTP connection manager, shared by all workers.
 #[derive(Debug)]
 pub struct HttpConnectionManager {
+    /// Where it stands in the configuration.
+    pub place: Arc<str>,
     /// What the codec lets in.
     pub http1_settings: Http1Settings,
     /// What is done to each request's head.
@@ -121,6 +123,7 @@ impl HttpConnectionManager {
         routes.set_filters(&model.route_config, &filters, &of_filters)?;
         let upgrades = Upgrades::compile(model, &mut routes, &of_filters)?;
         Ok(HttpConnectionManager {
+            place: model.place.as_str().into(),
             http1_settings: http1_settings(model),
             request_headers: RequestHeaderPolicy::compile(model, local_address::find())?,
             response_headers: ResponseHeaderPolicy::compile(model),

@@ -85,11 +85,9 @@ def lower(cursor: Cursor, references: References) -> model.HttpConnectionManager
     _check_extensions(cursor, fields)
     http = lower_downstream_http(cursor, fields)
     internal_ranges, internal_unix = _internal_addresses(cursor, fields)
-    stream_error = http.stream_error
-    if stream_error is None:
-        stream_error = _wrapped(fields, "stream_error_on_invalid_http_message", False)
     return model.HttpConnectionManager(
         stat_prefix=fields.get("stat_prefix", ""),
+        place=cursor.path_text,
         codec_type=word(cursor, "codec_type", _CODECS),
         route_config=lower_route_configuration(cursor.child("route_config"), references),
         http_filters=lower_http_filters(cursor),
@@ -115,7 +113,7 @@ def lower(cursor: Cursor, references: References) -> model.HttpConnectionManager
         strip_matching_host_port=_strip_matching_host_port(cursor, fields),
         strip_trailing_host_dot=fields.get("strip_trailing_host_dot", False),
         scheme_to_overwrite=_scheme_to_overwrite(cursor, fields),
-        stream_error_on_invalid_http_message=stream_error,
+        stream_error_on_invalid_http_message=_stream_error(fields, http.stream_error),
         max_request_headers_bytes=_wrapped(fields, "max_request_headers_kb", _REQUEST_HEADERS_KB) * 1024,
         max_headers_count=http.max_headers_count,
         headers_with_underscores_action=http.headers_with_underscores_action,
@@ -164,6 +162,13 @@ def _upgrade_configs(cursor: Cursor) -> list[model.UpgradeConfig]:
         enabled = _wrapped(fields, "enabled", True)
         upgrades.append(model.UpgradeConfig(upgrade_type=name, enabled=enabled, filters=filters))
     return upgrades
+
+
+def _stream_error(fields: dict[str, Any], of_protocol: bool | None) -> bool:
+    """What the protocol's own options say counts."""
+    if of_protocol is not None:
+        return of_protocol
+    return bool(_wrapped(fields, "stream_error_on_invalid_http_message", False))
 
 
 def _wrapped(fields: dict[str, Any], name: str, default: Any) -> Any:

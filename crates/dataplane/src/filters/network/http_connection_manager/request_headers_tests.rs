@@ -9,6 +9,7 @@ use crate::stream_info::ConnectionInfo;
 
 fn config() -> HttpConnectionManager {
     HttpConnectionManager {
+        place: String::new(),
         stat_prefix: "test".to_owned(),
         codec_type: CodecType::Auto,
         route_config: RouteConfiguration {

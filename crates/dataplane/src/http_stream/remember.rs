@@ -1,0 +1,142 @@
+//! What a stream that ended in an error leaves behind.
+//!
+//! Owns: gathering the facts of it, once, at its end. Does not own: keeping them (`explain`).
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use ferryman_codec::KnownName;
+
+use crate::cluster::{Host, WorkerCluster};
+use crate::error::ErrorKind;
+use crate::explain::{FailedRoute, FailedStream, FailedUpstream, Limits, PickedHost, cut};
+use crate::load_balancing_policies::HostHealth;
+use crate::model::route::RoutingPriority;
+use crate::route::{Action, Matched, RouteLimit};
+use crate::stream_info::Cause;
+
+use super::HttpStream;
+
+impl HttpStream<'_> {
+    /// Remembers a stream that failed. One that did not costs a look.
+    #[inline]
+    pub(super) fn remember(&self) {
+        if self.state.info.decisions.cause != Cause::None {
+            self.remember_failure();
+        }
+    }
+
+    #[cold]
+    fn remember_failure(&self) {
+        let info = &self.state.info;
+        let decisions = &info.decisions;
+        let header = |name| cut(self.state.request.get(name).unwrap_or_default());
+        let original_path = self.state.request.get(KnownName::XEnvoyOriginalPath);
+        let client = info.remote_address.as_ref().unwrap_or(&self.connection.info.remote_address);
+        let (cause, broken_rule) = names_of(decisions.cause);
+        let flags: Vec<_> = info.response_flags.iter().map(|flag| flag.short()).collect();
+        let began = info.start_time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let settings = self.settings();
+        let filter = |index| Some((self.filters.name(index)?.into(), index));
+        let failed = FailedStream {
+            started_ms: milliseconds(began),
+            duration_ms: milliseconds(self.now.saturating_duration_since(info.start)),
+            request_id: header(KnownName::XRequestId),
+            method: header(KnownName::Method),
+            authority: header(KnownName::Authority),
+            path: original_path.map_or_else(|| header(KnownName::Path), cut),
+            downstream: client.to_string().into(),
+            status: info.response_code.unwrap_or(0),
+            flags: flags.join(",").into(),
+            details: cut(info.response_code_details.as_bytes()),
+            cause,
+            broken_rule,
+            response_started: decisions.response_started,
+            request_complete: self.request_is_complete(),
+            listener: self.connection.info.listener_name.clone(),
+            filter_chain: self.connection.info.filter_chain_name.clone(),
+            manager_place: settings.place.clone(),
+            virtual_host: self.matched.map(|matched| matched.virtual_host.name.clone()).unwrap_or_default(),
+            route: self.matched.map(|matched| self.route_facts(matched)),
+            filter: decisions.filter.and_then(filter),
+            cluster: self.choice.as_ref().map(|choice| cut(choice.name.as_bytes())).unwrap_or_default(),
+            upstream: self.cluster.as_deref().map(|cluster| upstream(cluster, decisions.host)),
+            pool: format!("{:?}", decisions.pool).into(),
+            attempts: info.upstream.attempt_count,
+            transport_failure: cut(info.upstream.transport_failure_reason.as_bytes()),
+            limits: self.limits(),
+        };
+        self.worker.process.failed_streams.remember(self.worker.index, failed);
+    }
+
+    fn route_facts(&self, matched: Matched<'_>) -> FailedRoute {
+        let route = FailedRoute {
+            name: matched.route.name.clone(),
+            place: matched.route.place.clone(),
+            ..FailedRoute::default()
+        };
+        let Action::Forward(action) = &matched.route.action else { return route };
+        FailedRoute {
+            timeout_ms: action.timeout().map(milliseconds),
+            has_idle_timeout: action.idle_timeout != RouteLimit::FromConnectionManager,
+            has_max_stream_duration: action.max_stream_duration != RouteLimit::FromConnectionManager,
+            cluster_from_header: self.choice.as_ref().is_some_and(|choice| choice.from_header),
+            is_high_priority: action.priority == RoutingPriority::High,
+            ..route
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        let of_route = &self.route_timeouts;
+        let of_manager = &self.settings().timeouts;
+        let number = |duration: Option<Duration>| duration.map(milliseconds);
+        Limits {
+            response_ms: number(of_route.response),
+            per_try_ms: number(of_route.per_try),
+            upstream_stream_ms: number(of_route.max_stream_duration),
+            stream_idle_ms: number(self.timers.idle_timeout),
+            request_headers_ms: number(of_manager.request_headers),
+            request_ms: number(of_manager.request),
+        }
+    }
+}
+
+/// The kind of a cause, without what it holds, and the rule that a message broke.
+fn names_of(cause: Cause) -> (Box<str>, Option<(Box<str>, &'static str)>) {
+    let name = match cause {
+        Cause::Error(kind) => format!("{kind:?}"),
+        other => format!("{other:?}"),
+    };
+    let name = name.split(['(', ' ', '{']).next().unwrap_or_default().into();
+    let rule = match cause {
+        Cause::Error(ErrorKind::DownstreamCodec(rule) | ErrorKind::UpstreamCodec(rule)) => {
+            Some((format!("{rule:?}").into(), rule.text()))
+        }
+        _ => None,
+    };
+    (name, rule)
+}
+
+fn upstream(cluster: &WorkerCluster, picked: Option<usize>) -> FailedUpstream {
+    let hosts = &cluster.cluster.hosts;
+    FailedUpstream {
+        hosts: hosts.len(),
+        healthy: hosts.iter().filter(|host| host.health() == HostHealth::Healthy).count(),
+        policy: cluster.cluster.policy_name(),
+        host: picked.and_then(|index| hosts.get(index)).map(picked_host),
+    }
+}
+
+fn picked_host(host: &Host) -> PickedHost {
+    let locality = &host.locality;
+    let parts = [&*locality.region, &*locality.zone, &*locality.sub_zone];
+    PickedHost {
+        address: host.address.to_string().into(),
+        priority: host.priority,
+        locality: parts.join("/").trim_end_matches('/').into(),
+        is_unhealthy: matches!(host.health(), HostHealth::Unhealthy | HostHealth::Excluded),
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
