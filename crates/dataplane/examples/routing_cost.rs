@@ -42,7 +42,12 @@ fn forward(path: PathMatch) -> Route {
     Route {
         name: String::new(),
         place: String::new(),
-        matching: RouteMatch { path, headers: Vec::new(), query_parameters: Vec::new() },
+        matching: RouteMatch {
+            path,
+            headers: Vec::new(),
+            query_parameters: Vec::new(),
+            runtime_fraction: None,
+        },
         action: ActionModel::Route(Box::new(RouteAction {
             cluster: ClusterSpecifier::Cluster { name: "c".to_owned() },
             cluster_not_found_response_code: 503,
@@ -116,9 +121,9 @@ fn request(host: &str, path: &str) -> HeaderBlock {
 /// The cost of `find` over requests for each of the given hosts and paths in turn.
 fn lookup(table: &RouteTable, targets: &[(String, String)]) -> f64 {
     let requests: Vec<_> = targets.iter().map(|(host, path)| request(host, path)).collect();
-    assert!(requests.iter().all(|request| table.find(request).is_some()));
+    assert!(requests.iter().all(|request| table.find(request, 0).is_some()));
     cost(|number| {
-        black_box(table.find(black_box(&requests[number % requests.len()])));
+        black_box(table.find(black_box(&requests[number % requests.len()]), 0));
     })
 }
 
@@ -291,10 +296,10 @@ fn forward_cost(manager: &HttpConnectionManager, table: &RouteTable) -> Result<f
     let all = cost_on_request(CURL, |block, number| {
         let applied = policy.apply(block, &facts, || number as u64);
         assert!(black_box(applied).is_ok());
-        let Some(matched) = table.find(block) else { return };
+        let Some(matched) = table.find(block, 0) else { return };
         let Action::Forward(action) = &matched.route.action else { return };
         black_box(action.set_timeouts(block, false));
-        let weighted = action.cluster(block, 0).weighted;
+        let weighted = action.cluster(block, 0).and_then(|choice| choice.weighted);
         matched.finalize_request(block, weighted, &context, true, &mut scratch);
     });
     Ok(all)

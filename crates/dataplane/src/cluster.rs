@@ -15,9 +15,10 @@ use ferryman_codec::Http1Settings;
 
 use crate::admin::{ClusterStatus, EndpointStatus, HealthFlag};
 use crate::circuit_breakers::CircuitBreakers;
-use crate::load_balancing_policies::{HostFacts, HostHealth, PrioritySettings};
+use crate::load_balancing_policies::{self, HostFacts, HostHealth, PrioritySettings};
 use crate::model::address::Address as AddressModel;
 use crate::model::cluster::{self as model, CircuitBreakerThresholds, HealthStatus, LoadBalancingPolicy};
+use crate::runtime::RuntimeKey;
 use crate::stats::{ClusterStat, ClusterStats, EndpointStats, Registry, Scope, ZoneStats};
 use crate::stream_info::Address;
 
@@ -114,6 +115,9 @@ pub struct Cluster {
     /// What was counted, over all workers.
     pub stats: Scope<ClusterStats>,
     policy: LoadBalancingPolicy,
+    /// Where the runtime may set another `healthy_panic_threshold`.
+    panic_threshold: RuntimeKey,
+    maintenance_mode: RuntimeKey,
     priorities: PrioritySettings,
     thresholds: [CircuitBreakerThresholds; 2],
     threads: usize,
@@ -151,6 +155,8 @@ impl Cluster {
             },
             stats,
             policy: model.load_balancing_policy.clone(),
+            panic_threshold: load_balancing_policies::panic_threshold_key(&model.load_balancing_policy),
+            maintenance_mode: RuntimeKey::new(&format!("upstream.maintenance_mode.{}", model.name)),
             priorities: PrioritySettings {
                 overprovisioning_factor: model.overprovisioning_factor,
                 healthy_panic_threshold_percent: model.healthy_panic_threshold_percent,
@@ -159,6 +165,26 @@ impl Cluster {
             threads: workers + 1,
             circuit_breakers: OnceLock::new(),
         })
+    }
+
+    /// Whether the runtime wants this request refused (`upstream.maintenance_mode.<cluster>`, in percent).
+    #[inline]
+    #[must_use]
+    pub fn is_in_maintenance(&self, random: impl FnOnce() -> u64) -> bool {
+        match self.maintenance_mode.integer(0) {
+            0 => false,
+            percent => random() % 100 < percent,
+        }
+    }
+
+    /// How hosts are shared out, as the runtime has it now.
+    fn priorities(&self) -> PrioritySettings {
+        let mut priorities = self.priorities;
+        if let Some(percent) = self.panic_threshold.integer_if_set() {
+            let percent = u32::try_from(percent.min(100)).unwrap_or(100);
+            priorities.healthy_panic_threshold_percent = percent.into();
+        }
+        priorities
     }
 
     fn circuit_breakers(&self) -> &Arc<CircuitBreakers> {

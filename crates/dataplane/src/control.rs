@@ -85,6 +85,9 @@ impl Control {
             let state: Arc<dyn ProxyState> = Arc::clone(&self.state) as _;
             tokio::task::spawn_local(serve_admin(listener, state, Arc::clone(&self.state.process.registry)));
         }
+        crate::runtime::follow(self.state.runtime.published());
+        let state = Arc::clone(&self.state);
+        tokio::task::spawn_local(async move { state.runtime.watch().await });
         tokio::task::spawn_local(flush_stats(Arc::clone(&self.state), self.stats_flush_interval));
         self.state.process_stats.initialized(self.state.started.elapsed());
         loop {

@@ -57,6 +57,8 @@ pub enum ErrorKind {
     NoHealthyUpstream,
     /// A circuit breaker is open.
     Overflow,
+    /// The runtime keeps requests from the cluster (`upstream.maintenance_mode.<cluster>`).
+    MaintenanceMode,
     /// No connection could be made.
     ConnectFailure,
     /// No connection was made in time.
@@ -114,7 +116,8 @@ impl ErrorKind {
             | Self::MaxStreamDuration
             | Self::RouteNotFound
             | Self::ClusterNotFound(_)
-            | Self::Overflow => Side::Local,
+            | Self::Overflow
+            | Self::MaintenanceMode => Side::Local,
             Self::NoHealthyUpstream
             | Self::ConnectFailure
             | Self::ConnectTimeout
@@ -155,7 +158,7 @@ impl ErrorKind {
             Self::RouteNotFound => ResponseFlag::NoRouteFound,
             Self::ClusterNotFound(_) => ResponseFlag::NoClusterFound,
             Self::NoHealthyUpstream => ResponseFlag::NoHealthyUpstream,
-            Self::Overflow => ResponseFlag::UpstreamOverflow,
+            Self::Overflow | Self::MaintenanceMode => ResponseFlag::UpstreamOverflow,
             Self::ConnectFailure | Self::ConnectTimeout => ResponseFlag::UpstreamConnectionFailure,
             Self::UpstreamTermination => ResponseFlag::UpstreamConnectionTermination,
             Self::UpstreamCodec(_) => ResponseFlag::UpstreamProtocolError,

@@ -155,6 +155,8 @@ pub struct HttpStream<'a> {
     pub(crate) timers: StreamTimers,
     /// The last time that was asked for.
     pub(crate) now: Instant,
+    /// The stream's own number, by which routes and weighted clusters are chosen.
+    pub(crate) random: u64,
     /// Whether the request comes from inside (`x-envoy-internal`).
     pub(crate) is_internal: bool,
     /// When all of the request was there.
@@ -167,8 +169,6 @@ pub struct HttpStream<'a> {
     pub(crate) cluster: Option<Rc<WorkerCluster>>,
     /// The weighted cluster that was chosen.
     pub(crate) weighted: Option<&'a WeightedCluster>,
-    /// What decides among weighted clusters.
-    pub(crate) cluster_random: u64,
     /// Where the request is counted beside its cluster.
     pub(crate) counted_in: CountedIn,
     matched: Option<Matched<'a>>,
@@ -219,13 +219,13 @@ impl<'a> HttpStream<'a> {
             head,
             timers,
             now,
+            random: worker.random.next(),
             is_internal: false,
             request_completed_at: None,
             route_timeouts: Timeouts::default(),
             choice: None,
             cluster: None,
             weighted: None,
-            cluster_random: worker.random.next(),
             counted_in: CountedIn::default(),
             matched: None,
             route_filters: &manager.settings.filters.without_route,

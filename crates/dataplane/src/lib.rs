@@ -7,6 +7,7 @@ pub mod model;
 pub mod proxy;
 pub mod control;
 pub mod snapshot;
+pub mod runtime;
 pub mod worker;
 
 // A connection comes in.

@@ -21,6 +21,7 @@ use round_robin::RoundRobin;
 
 use crate::model::cluster::LoadBalancingPolicy;
 use crate::random::Random;
+use crate::runtime::{RuntimeDouble, RuntimeKey};
 
 /// What the balancer must know of a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +86,15 @@ struct Source {
     panic: bool,
     /// It serves the draws from 1 to 100 up to this one that no source before it serves.
     up_to: u32,
+}
+
+/// Says which keys of the runtime balancers of this policy ask for; what a worker makes of them it makes later.
+#[must_use]
+pub fn panic_threshold_key(policy: &LoadBalancingPolicy) -> RuntimeKey {
+    if let LoadBalancingPolicy::LeastRequest { active_request_bias, .. } = policy {
+        let _ = RuntimeDouble::from(active_request_bias);
+    }
+    RuntimeKey::new("upstream.healthy_panic_threshold")
 }
 
 /// The balancer of one cluster on one worker.
@@ -161,7 +171,9 @@ impl Pick {
                 weighted(0.0).unwrap_or_else(|| Pick::RoundRobin(RoundRobin::new(random)))
             }
             LoadBalancingPolicy::LeastRequest { choice_count, active_request_bias } => {
-                weighted(*active_request_bias)
+                let bias = RuntimeDouble::from(active_request_bias).get();
+                // In the place of a negative one Envoy takes 1.
+                weighted(if bias >= 0.0 { bias } else { 1.0 })
                     .unwrap_or(Pick::LeastRequest(LeastRequest { choice_count: *choice_count }))
             }
         }

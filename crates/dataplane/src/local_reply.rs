@@ -72,6 +72,9 @@ impl LocalReply<'_> {
             ErrorKind::UpgradeNotAllowed => LocalReply { close: true, ..reply(403, "", "upgrade_failed") },
             ErrorKind::NoHealthyUpstream => reply(503, "no healthy upstream", "no_healthy_upstream"),
             ErrorKind::Overflow => LocalReply { overloaded: true, ..of_reset(503, error) },
+            ErrorKind::MaintenanceMode => {
+                LocalReply { overloaded: true, ..reply(503, "maintenance mode", "maintenance_mode") }
+            }
             ErrorKind::ConnectFailure | ErrorKind::ConnectTimeout | ErrorKind::UpstreamTermination => {
                 of_reset(503, error)
             }

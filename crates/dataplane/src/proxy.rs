@@ -22,6 +22,7 @@ use crate::listener::{BoundSocket, CompileContext, Listener, bind};
 use crate::matcher::StringMatcher;
 use crate::model;
 use crate::model::bootstrap::Bootstrap;
+use crate::runtime::Runtime;
 use crate::snapshot::Snapshot;
 use crate::state::{ServedListener, Serving, State};
 use crate::stats::{ProcessStats, Registry};
@@ -81,6 +82,7 @@ impl Proxy {
         let flush_interval = Duration::from_millis(bootstrap.file_flush_interval_ms);
         let log_writer = LogWriter::start(flush_interval, bootstrap.file_flush_min_size_bytes, &registry)
             .map_err(|error| format!("cannot start the thread that writes access logs: {error}"))?;
+        let runtime = Runtime::new(&bootstrap.layered_runtime, &registry)?;
         let (order_sender, orders) = unbounded_channel();
         let (event_sender, events) = channel();
         let to_python = Mutex::new(event_sender.clone());
@@ -95,7 +97,11 @@ impl Proxy {
         };
         let state = State {
             process_stats: ProcessStats::new(&registry),
-            process: Arc::new(Process::new(registry, drain)),
+            process: Arc::new(Process {
+                runtime: Arc::clone(runtime.published()),
+                ..Process::new(registry, drain)
+            }),
+            runtime,
             orders: order_sender,
             logs: log_writer.handle(),
             server_info: presentation.server_info.into(),
@@ -146,6 +152,8 @@ impl Proxy {
         for cluster in snapshot.clusters() {
             log_at!(Config, Debug, "cluster '{}' has {} endpoints", cluster.name, cluster.hosts.len());
         }
+        // Now it is known which keys are asked for.
+        self.state.runtime.load();
         let mut bound = Vec::with_capacity(compiled.len());
         for listener in compiled {
             let sockets =

@@ -206,6 +206,7 @@ impl RouteTable {
         &'a self,
         virtual_host: &'a VirtualHost,
         request: &HeaderBlock,
+        random: u64,
     ) -> Option<&'a Route> {
         let proto = request.get(KnownName::XForwardedProto).filter(|proto| !proto.is_empty())?;
         let wants_tls = match virtual_host.require_tls {
@@ -216,15 +217,16 @@ impl RouteTable {
         if wants_tls && proto != b"https" {
             return Some(&self.to_tls);
         }
-        virtual_host.routes.find(request)
+        virtual_host.routes.find(request, random)
     }
 
-    /// The virtual host and the route of a request.
+    /// The virtual host and the route of a request. `random` is the stream's own number: with the same, a request takes the
+    /// same route again.
     #[inline]
     #[must_use]
-    pub fn find(&self, request: &HeaderBlock) -> Option<Matched<'_>> {
+    pub fn find(&self, request: &HeaderBlock, random: u64) -> Option<Matched<'_>> {
         let virtual_host = self.find_virtual_host(request)?;
-        let route = self.find_route(virtual_host, request)?;
+        let route = self.find_route(virtual_host, request, random)?;
         Some(Matched { table: self, virtual_host, route })
     }
 }
@@ -273,6 +275,7 @@ impl Route {
             path: model::route::PathMatch::Prefix { value: String::new(), case_sensitive: true },
             headers: Vec::new(),
             query_parameters: Vec::new(),
+            runtime_fraction: None,
         };
         Ok(Route {
             name: "".into(),

@@ -19,6 +19,7 @@ use crate::drain::Phase;
 use crate::format::{AccessLogType, FormatContext};
 use crate::matcher::StringMatcher;
 use crate::random::thread_random;
+use crate::runtime::Runtime;
 use crate::snapshot::Snapshot;
 use crate::stats::{ProcessFacts, ProcessStats};
 use crate::worker::Process;
@@ -32,6 +33,8 @@ pub struct State {
     pub process_stats: ProcessStats,
     /// Where orders to the control thread go.
     pub orders: UnboundedSender<Order>,
+    /// The runtime.
+    pub runtime: Runtime,
     /// Access logs.
     pub logs: LogWriterHandle,
     pub(crate) server_info: Arc<str>,
@@ -143,6 +146,10 @@ impl ProxyState for State {
         let live = self.state() == ServerState::Live;
         let facts = ProcessFacts { uptime: self.uptime(), live, state: self.state() as u64 };
         self.process_stats.refresh(&facts);
+    }
+
+    fn runtime(&self) -> &Runtime {
+        &self.runtime
     }
 
     fn python_pages(&self) -> &PythonPages {

@@ -28,6 +28,7 @@ use crate::explain::FailedStreams;
 use crate::http_stream::StreamState;
 use crate::listener::{BoundSocket, Listener, WorkerListener};
 use crate::random::{Random, thread_random};
+use crate::runtime::{self, Published};
 use crate::snapshot::{Snapshot, WorkerSnapshot};
 use crate::stats::{Registry, Scope, ServerStat, ServerStats};
 
@@ -49,14 +50,22 @@ pub struct Process {
     pub server: Scope<ServerStats>,
     /// The requests that ended in an error.
     pub failed_streams: Arc<FailedStreams>,
+    /// What the runtime says; each worker follows it.
+    pub runtime: Arc<Published>,
 }
 
 impl Process {
     /// A process that serves.
     #[must_use]
     pub fn new(registry: Arc<Registry>, drain: Drain) -> Self {
-        let failed_streams = Arc::new(FailedStreams::new(registry.workers()));
-        Process { server: registry.server(), workers: registry.workers(), registry, drain, failed_streams }
+        Process {
+            server: registry.server(),
+            workers: registry.workers(),
+            failed_streams: Arc::new(FailedStreams::new(registry.workers())),
+            runtime: Arc::default(),
+            registry,
+            drain,
+        }
     }
 }
 
@@ -102,6 +111,7 @@ impl Worker {
     /// A worker without connections. To be made on its own thread.
     #[must_use]
     pub fn new(index: usize, process: Arc<Process>, logs: WorkerLogs, snapshot: Arc<Snapshot>) -> Self {
+        runtime::follow(&process.runtime);
         Worker {
             index,
             process,

@@ -14,6 +14,7 @@ use std::time::Duration;
 use exchange::Exchange;
 use ferryman_dataplane::model::access_log::{Comparison, ComparisonOp, LogFilter};
 use ferryman_dataplane::model::matcher::{HeaderMatch, HeaderMatcher, StringMatcher};
+use ferryman_dataplane::model::runtime::RuntimeUInt32;
 use ferryman_dataplane::stats::FilesystemStat;
 use log_folder::LogFolder;
 
@@ -34,12 +35,16 @@ fn check(exchange: &Exchange, table: Vec<(LogFilter, bool)>) {
     }
 }
 
-fn status(op: ComparisonOp, value: u64) -> LogFilter {
-    LogFilter::StatusCode { comparison: Comparison { op, value } }
+fn comparison(op: ComparisonOp, value: u32) -> Comparison {
+    Comparison { op, value: RuntimeUInt32 { default_value: value, runtime_key: String::new() } }
 }
 
-fn duration(op: ComparisonOp, value: u64) -> LogFilter {
-    LogFilter::Duration { comparison: Comparison { op, value } }
+fn status(op: ComparisonOp, value: u32) -> LogFilter {
+    LogFilter::StatusCode { comparison: comparison(op, value) }
+}
+
+fn duration(op: ComparisonOp, value: u32) -> LogFilter {
+    LogFilter::Duration { comparison: comparison(op, value) }
 }
 
 fn flags(flags: &[&str]) -> LogFilter {

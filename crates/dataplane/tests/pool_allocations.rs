@@ -16,6 +16,7 @@ use ferryman_dataplane::model::cluster::{
     LocalityEndpoints,
 };
 use ferryman_dataplane::model::route::RoutingPriority;
+use ferryman_dataplane::model::runtime::RuntimeDouble;
 use ferryman_dataplane::snapshot::{Snapshot, WorkerSnapshot};
 use ferryman_dataplane::stats::Registry;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -106,7 +107,10 @@ fn a_request_with_an_idle_connection_allocates_nothing() {
         for policy in [
             LoadBalancingPolicy::RoundRobin {},
             LoadBalancingPolicy::Random {},
-            LoadBalancingPolicy::LeastRequest { choice_count: 2, active_request_bias: 1.0 },
+            LoadBalancingPolicy::LeastRequest {
+                choice_count: 2,
+                active_request_bias: RuntimeDouble { default_value: 1.0, runtime_key: String::new() },
+            },
         ] {
             requests_allocate_nothing(policy).await;
         }

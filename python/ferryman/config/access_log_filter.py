@@ -15,20 +15,19 @@ from ferryman.config.cursor import Cursor
 from ferryman.config.extensions import refuse_typed_config
 from ferryman.config.fields import Fields, word
 from ferryman.config.matcher import lower_header_matcher
+from ferryman.config.runtime import lower_fractional_percent, lower_runtime_uint32
 
 _FILTER = Fields(
     "envoy.config.accesslog.v3.AccessLogFilter",
     "status_code_filter duration_filter not_health_check_filter traceable_filter and_filter or_filter"
-    " header_filter response_flag_filter grpc_status_filter log_type_filter",
+    " header_filter response_flag_filter grpc_status_filter log_type_filter runtime_filter",
     checked={"extension_filter": "no extension is built"},
 )
 _STATUS_CODE = Fields("envoy.config.accesslog.v3.StatusCodeFilter", "comparison")
 _DURATION = Fields("envoy.config.accesslog.v3.DurationFilter", "comparison")
 _COMPARISON = Fields("envoy.config.accesslog.v3.ComparisonFilter", "op value")
-_RUNTIME_VALUE = Fields(
-    "envoy.config.core.v3.RuntimeUInt32",
-    "default_value",
-    no_effect={"runtime_key": "there is no runtime that could override the default"},
+_RUNTIME = Fields(
+    "envoy.config.accesslog.v3.RuntimeFilter", "runtime_key percent_sampled use_independent_randomness"
 )
 _RESPONSE_FLAG = Fields("envoy.config.accesslog.v3.ResponseFlagFilter", "flags")
 _HEADER = Fields("envoy.config.accesslog.v3.HeaderFilter", "header")
@@ -53,9 +52,8 @@ def lower_access_log_filter(cursor: Cursor) -> model.AccessLogFilter | None:
 
 
 def _lower_comparison(cursor: Cursor) -> model.Comparison:
-    fields = _COMPARISON.read(cursor)
-    value = _RUNTIME_VALUE.read(cursor.child("value")).get("default_value", 0) if "value" in fields else 0
-    return model.Comparison(op=word(cursor, "op", _OPS), value=value)
+    _COMPARISON.read(cursor)
+    return model.Comparison(op=word(cursor, "op", _OPS), value=lower_runtime_uint32(cursor.child("value")))
 
 
 def _lower_status_code(cursor: Cursor) -> model.AccessLogFilter:
@@ -89,6 +87,15 @@ def _lower_header(cursor: Cursor) -> model.AccessLogFilter:
     return model.HeaderFilter(header=lower_header_matcher(cursor.child("header")))
 
 
+def _lower_runtime(cursor: Cursor) -> model.AccessLogFilter:
+    fields = _RUNTIME.read(cursor)
+    return model.RuntimeFilter(
+        percent=lower_fractional_percent(cursor.child("percent_sampled")),
+        runtime_key=fields.get("runtime_key", ""),
+        use_independent_randomness=fields.get("use_independent_randomness", False),
+    )
+
+
 def _lower_filters(cursor: Cursor) -> list[model.AccessLogFilter]:
     lowered = [lower_access_log_filter(item) for item in cursor.items("filters")]
     return [item for item in lowered if item is not None]
@@ -115,4 +122,5 @@ _FILTERS: Final[Mapping[str, Callable[[Any], model.AccessLogFilter]]] = {
     "response_flag_filter": _lower_response_flag,
     "grpc_status_filter": _lower_grpc_status,
     "log_type_filter": _lower_log_type,
+    "runtime_filter": _lower_runtime,
 }

@@ -20,7 +20,7 @@ from ferryman.config.duration import milliseconds
 from ferryman.config.endpoint import LOCALITY
 from ferryman.config.fields import EMPTY, Fields
 from ferryman.config.matcher import lower_string_matcher
-from ferryman.config.runtime import check_layered_runtime
+from ferryman.config.runtime import lower_layered_runtime
 from ferryman.config.stats_config import lower_stats_config
 
 _FOR_CONTROL_PLANES: Final = "it is sent to control planes, and xDS is refused"
@@ -28,9 +28,8 @@ _NO_DNS: Final = "no cluster type that does DNS is built"
 
 _BOOTSTRAP = Fields(
     "envoy.config.bootstrap.v3.Bootstrap",
-    "node static_resources admin stats_config stats_flush_interval header_prefix",
+    "node static_resources admin stats_config stats_flush_interval header_prefix layered_runtime",
     checked={
-        "layered_runtime": "layers without keys",
         "cluster_manager": "where events are logged and when clusters are made",
     },
     same={"dynamic_resources": EMPTY, "deferred_stat_options": EMPTY, "application_log_config": EMPTY},
@@ -115,10 +114,11 @@ def lower_bootstrap(cursor: Cursor, options: LoadOptions) -> model.Bootstrap:
     node = _NODE.read(cursor.child("node"))
     locality = LOCALITY.read(cursor.child("node").child("locality")) if "locality" in node else {}
     _check_empty_parts(cursor, fields)
+    cluster: str = options.service_cluster or node.get("cluster", "")
     return model.Bootstrap(
         admin=_lower_admin(cursor.child("admin")) if "admin" in fields else None,
         node_id=options.service_node or node.get("id", ""),
-        node_cluster=options.service_cluster or node.get("cluster", ""),
+        node_cluster=cluster,
         node_region=locality.get("region", ""),
         node_zone=options.service_zone or locality.get("zone", ""),
         node_sub_zone=locality.get("sub_zone", ""),
@@ -132,13 +132,12 @@ def lower_bootstrap(cursor: Cursor, options: LoadOptions) -> model.Bootstrap:
             cursor, "stats_flush_interval", fields, _STATS_FLUSH_INTERVAL_MS
         ),
         header_prefix=fields.get("header_prefix") or _HEADER_PREFIX,
+        layered_runtime=lower_layered_runtime(cursor.child("layered_runtime"), cluster),
     )
 
 
 def _check_empty_parts(cursor: Cursor, fields: dict[str, Any]) -> None:
     """Parts that many files carry without anything in them that would matter."""
-    if "layered_runtime" in fields:
-        check_layered_runtime(cursor.child("layered_runtime"))
     if "cluster_manager" in fields:
         _check_cluster_manager(cursor.child("cluster_manager"))
 

@@ -15,6 +15,7 @@ from ferryman.config import model
 from ferryman.config.cursor import Cursor
 from ferryman.config.extensions import open_extension
 from ferryman.config.fields import EMPTY, Fields, refuse
+from ferryman.config.runtime import lower_runtime_double
 
 _PREFIX: Final = "envoy.extensions.load_balancing_policies"
 NO_ZONES: Final = "zones matter only with cluster_manager.local_cluster_name, which is refused"
@@ -50,11 +51,6 @@ _OLD_LEAST_REQUEST = Fields(
 )
 _OLD_ROUND_ROBIN = Fields(
     "envoy.config.cluster.v3.Cluster.RoundRobinLbConfig", same={"slow_start_config": EMPTY}
-)
-_RUNTIME_DOUBLE = Fields(
-    "envoy.config.core.v3.RuntimeDouble",
-    "default_value",
-    no_effect={"runtime_key": "there is no runtime that could override the default"},
 )
 _POLICIES = Fields("envoy.config.cluster.v3.LoadBalancingPolicy", "policies")
 _POLICY = Fields("envoy.config.cluster.v3.LoadBalancingPolicy.Policy", "typed_extension_config")
@@ -136,15 +132,15 @@ def _lower_least_request(cursor: Cursor) -> model.LoadBalancingPolicy:
 
 
 def _least_request(cursor: Cursor, fields: dict[str, Any]) -> model.LeastRequest:
-    bias = 1.0
+    bias = model.RuntimeDouble(default_value=1.0, runtime_key="")
     if "active_request_bias" in fields:
-        bias = _RUNTIME_DOUBLE.read(cursor.child("active_request_bias")).get("default_value", 0.0)
-        if not bias >= 0:
+        bias = lower_runtime_double(cursor.child("active_request_bias"))
+        if not bias.default_value >= 0:
             cursor.warn(
                 "has no effect: in place of a negative one Envoy takes 1.0", field="active_request_bias"
             )
-            bias = 1.0
-        elif bias == float("inf"):
+            bias = model.RuntimeDouble(default_value=1.0, runtime_key=bias.runtime_key)
+        elif bias.default_value == float("inf"):
             cursor.problem("must be a finite number", field="active_request_bias")
     count = fields["choice_count"].value if "choice_count" in fields else 2
     return model.LeastRequest(choice_count=count, active_request_bias=bias)

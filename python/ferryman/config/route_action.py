@@ -34,11 +34,10 @@ _UPGRADE = Fields("envoy.config.route.v3.RouteAction.UpgradeConfig", "upgrade_ty
 _CONNECT = Fields("envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig", "allow_post")
 _WEIGHTED = Fields(
     "envoy.config.route.v3.WeightedCluster",
-    "clusters header_name",
+    "clusters header_name runtime_key_prefix",
     same={"use_hash_policy": False},
     no_effect={
         "total_weight": "Envoy 1.40 takes the sum of the weights",
-        "runtime_key_prefix": "there is no runtime that could override the weights",
     },
 )
 _CLUSTER_WEIGHT = Fields(
@@ -122,7 +121,11 @@ def _weighted_clusters(cursor: Cursor, references: References | None) -> model.W
     elif total > _MAX_WEIGHT:
         cursor.problem(f"the weights must be at most {_MAX_WEIGHT} in sum", field="clusters")
     header_name = fields.get("header_name", "").lower() or None
-    return model.WeightedClusters(clusters=clusters, header_name=header_name)
+    return model.WeightedClusters(
+        clusters=clusters,
+        header_name=header_name,
+        runtime_key_prefix=fields.get("runtime_key_prefix", ""),
+    )
 
 
 def _cluster_weight(cursor: Cursor, references: References | None) -> model.WeightedCluster:

@@ -13,10 +13,12 @@ from ferryman.config import model
 from ferryman.config.cursor import Cursor
 from ferryman.config.fields import Fields
 from ferryman.config.matcher import lower_header_matcher, lower_query_parameter_matcher, lower_regex
+from ferryman.config.runtime import lower_runtime_fraction
 
 _MATCH = Fields(
     "envoy.config.route.v3.RouteMatch",
-    "prefix path safe_regex path_separated_prefix case_sensitive headers query_parameters connect_matcher",
+    "prefix path safe_regex path_separated_prefix case_sensitive headers query_parameters connect_matcher"
+    " runtime_fraction",
 )
 
 _NOTHING: Final = model.PathPrefix(value="", case_sensitive=True)
@@ -43,4 +45,9 @@ def lower_route_match(cursor: Cursor) -> model.RouteMatch:
     parameters = []
     if "query_parameters" in fields:
         parameters = [lower_query_parameter_matcher(item) for item in cursor.items("query_parameters")]
-    return model.RouteMatch(path=path, headers=headers, query_parameters=parameters)
+    fraction = (
+        lower_runtime_fraction(cursor.child("runtime_fraction")) if "runtime_fraction" in fields else None
+    )
+    return model.RouteMatch(
+        path=path, headers=headers, query_parameters=parameters, runtime_fraction=fraction
+    )

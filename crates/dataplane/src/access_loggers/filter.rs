@@ -1,20 +1,22 @@
 //! Filters of access logs: which streams leave a line.
 //!
-//! Owns: Envoy's conditions on status, duration, flags and request headers. Does not own: how a header matches
+//! Owns: Envoy's conditions on status, duration, flags, request headers and the runtime. Does not own: how a header matches
 //! (`matcher`). Follows: `config.accesslog.v3.AccessLogFilter`. A stream without a status has status 0; the duration of
 //! one that still lasts is the time since its start; a stream without a request head has an empty one.
 
-use ferryman_codec::HeaderBlock;
+use ferryman_codec::{HeaderBlock, KnownName};
 
 use crate::format::{FormatContext, grpc_status};
 use crate::matcher::HeaderMatcher;
 use crate::model::access_log as model;
+use crate::model::runtime::FractionalPercent;
+use crate::runtime::{RuntimeKey, RuntimeUInt32};
 use crate::stream_info::{ResponseFlag, ResponseFlags, TimePoint};
 
 /// A compiled filter.
 pub(super) enum LogFilter {
-    StatusCode(model::Comparison),
-    Duration(model::Comparison),
+    StatusCode(Comparison),
+    Duration(Comparison),
     /// Any of these; an empty set: any at all.
     ResponseFlag(ResponseFlags),
     Header(HeaderMatcher),
@@ -30,6 +32,36 @@ pub(super) enum LogFilter {
     },
     /// A bit for each.
     LogType(u32),
+    Runtime(RuntimeShare),
+}
+
+/// A number to compare with, which the runtime may set.
+pub(super) struct Comparison {
+    op: model::ComparisonOp,
+    value: RuntimeUInt32,
+}
+
+/// A share of all streams. The runtime may set its numerator.
+pub(super) struct RuntimeShare {
+    percent: FractionalPercent,
+    key: RuntimeKey,
+    use_independent_randomness: bool,
+}
+
+impl RuntimeShare {
+    /// The same for all that is logged of one request identifier, unless that is not wanted.
+    fn takes(&self, context: &FormatContext<'_>) -> bool {
+        let random = if self.use_independent_randomness { None } else { request_number(context) };
+        let random = random.unwrap_or_else(|| (context.random)());
+        let denominator = u64::from(self.percent.denominator.max(1));
+        random % denominator < self.key.integer(self.percent.numerator.into()).min(denominator)
+    }
+}
+
+/// The number that an `x-request-id` begins with: its first eight digits.
+fn request_number(context: &FormatContext<'_>) -> Option<u64> {
+    let digits = context.request_headers?.get(KnownName::XRequestId)?.get(..8)?;
+    u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
 impl LogFilter {
@@ -37,8 +69,8 @@ impl LogFilter {
         use model::LogFilter as Model;
         let all = |filters: &[Model]| filters.iter().map(LogFilter::compile).collect::<Result<_, _>>();
         Ok(match filter {
-            Model::StatusCode { comparison } => LogFilter::StatusCode(*comparison),
-            Model::Duration { comparison } => LogFilter::Duration(*comparison),
+            Model::StatusCode { comparison } => LogFilter::StatusCode(comparison.into()),
+            Model::Duration { comparison } => LogFilter::Duration(comparison.into()),
             Model::ResponseFlag { flags } => {
                 let named = |name: &String| {
                     ResponseFlag::from_short(name).ok_or_else(|| format!("unknown response flag '{name}'"))
@@ -58,6 +90,13 @@ impl LogFilter {
                 let named = bits.fold(0, |set, bit| set | bit);
                 LogFilter::LogType(if *exclude { !named } else { named })
             }
+            Model::Runtime { percent, runtime_key, use_independent_randomness } => {
+                LogFilter::Runtime(RuntimeShare {
+                    percent: *percent,
+                    key: RuntimeKey::new(runtime_key),
+                    use_independent_randomness: *use_independent_randomness,
+                })
+            }
         })
     }
 
@@ -65,14 +104,14 @@ impl LogFilter {
         let stream = context.stream;
         match self {
             LogFilter::StatusCode(comparison) => {
-                holds(*comparison, stream.response_code.unwrap_or_default().into())
+                comparison.holds(stream.response_code.unwrap_or_default().into())
             }
             LogFilter::Duration(comparison) => {
                 let lasted = stream
                     .timing
                     .get(TimePoint::RequestComplete)
                     .unwrap_or_else(|| context.now.saturating_duration_since(stream.start));
-                holds(*comparison, u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX))
+                comparison.holds(u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX))
             }
             LogFilter::ResponseFlag(any) if any.is_empty() => !stream.response_flags.is_empty(),
             LogFilter::ResponseFlag(any) => stream.response_flags.intersects(*any),
@@ -89,15 +128,25 @@ impl LogFilter {
                 found != *exclude
             }
             LogFilter::LogType(types) => types & context.access_log_type.bit() != 0,
+            LogFilter::Runtime(share) => share.takes(context),
         }
     }
 }
 
-fn holds(comparison: model::Comparison, value: u64) -> bool {
-    match comparison.op {
-        model::ComparisonOp::Eq => value == comparison.value,
-        model::ComparisonOp::Ge => value >= comparison.value,
-        model::ComparisonOp::Le => value <= comparison.value,
-        model::ComparisonOp::Ne => value != comparison.value,
+impl From<&model::Comparison> for Comparison {
+    fn from(model: &model::Comparison) -> Self {
+        Comparison { op: model.op, value: RuntimeUInt32::from(&model.value) }
+    }
+}
+
+impl Comparison {
+    fn holds(&self, value: u64) -> bool {
+        let wanted = self.value.get();
+        match self.op {
+            model::ComparisonOp::Eq => value == wanted,
+            model::ComparisonOp::Ge => value >= wanted,
+            model::ComparisonOp::Le => value <= wanted,
+            model::ComparisonOp::Ne => value != wanted,
+        }
     }
 }

@@ -8,6 +8,7 @@ mod control;
 mod home;
 mod listeners;
 mod logging;
+mod runtime;
 mod server;
 mod stats;
 
@@ -52,6 +53,7 @@ fn pages() -> impl Iterator<Item = &'static Page> {
         clusters::PAGES,
         listeners::PAGES,
         logging::PAGES,
+        runtime::PAGES,
         control::PAGES,
     ]
     .into_iter()

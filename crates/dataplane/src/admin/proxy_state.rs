@@ -11,6 +11,7 @@ use ferryman_codec::HeaderBlock;
 
 use super::python_pages::PythonPages;
 use crate::model::cluster::CircuitBreakerThresholds;
+use crate::runtime::Runtime;
 use crate::stats::{EndpointStats, Scope};
 use crate::stream_info::{Address, ConnectionInfo, StreamInfo};
 
@@ -182,6 +183,9 @@ pub trait ProxyState: Send + Sync {
 
     /// Brings the numbers up to date that nobody counts (uptime, memory), before statistics are read.
     fn refresh_stats(&self);
+
+    /// The runtime, which its pages show and change.
+    fn runtime(&self) -> &Runtime;
 
     /// The pages that Python answers.
     fn python_pages(&self) -> &PythonPages;

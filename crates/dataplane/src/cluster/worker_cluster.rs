@@ -85,7 +85,12 @@ impl WorkerCluster {
             stats: cluster.stats.local(worker),
             circuit_breakers: WorkerCircuitBreakers::new(Arc::clone(cluster.circuit_breakers()), worker),
             hosts: cluster.hosts.iter().enumerate().map(host).collect(),
-            balancer: LoadBalancer::new(&cluster.policy, cluster.priorities, &cluster.host_facts(), &random),
+            balancer: LoadBalancer::new(
+                &cluster.policy,
+                cluster.priorities(),
+                &cluster.host_facts(),
+                &random,
+            ),
             random,
             draining: Cell::new(false),
             pooled: Cell::new(0),

@@ -17,7 +17,7 @@ impl HttpStream<'_> {
     pub(super) fn find_route(&mut self) {
         let settings = self.settings();
         let asked_at = asked_for::ROUTE_RESOLUTION_TIME.is_asked_for().then(Instant::now);
-        self.matched = settings.routes.find(&self.state.request);
+        self.matched = settings.routes.find(&self.state.request, self.random);
         if let Some(asked_at) = asked_at {
             *self.state.info.route_resolution_time.get_or_insert_default() += asked_at.elapsed();
         }
@@ -27,9 +27,18 @@ impl HttpStream<'_> {
         self.state.info.upstream.cluster = None;
         self.set_route_filters();
         let Some(matched) = self.matched else { return self.state.info.set_route("", "") };
-        self.state.info.set_route(&matched.route.name, &matched.virtual_host.name);
+        let mut choice = None;
         if let Action::Forward(action) = &matched.route.action {
-            let choice = action.cluster(&self.state.request, self.cluster_random);
+            choice = action.cluster(&self.state.request, self.random);
+            if choice.is_none() {
+                // As in Envoy, a route is none that the runtime leaves no cluster.
+                self.matched = None;
+                self.set_route_filters();
+                return self.state.info.set_route("", "");
+            }
+        }
+        self.state.info.set_route(&matched.route.name, &matched.virtual_host.name);
+        if let Some(choice) = choice {
             self.weighted = choice.weighted;
             self.set_route_filters();
             let snapshot = self.worker.snapshot();

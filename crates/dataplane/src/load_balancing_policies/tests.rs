@@ -1,11 +1,16 @@
 //! What each policy makes of hosts, against expectations that were computed by hand.
 
 use super::*;
+use crate::model::runtime::RuntimeDouble as RuntimeDoubleModel;
 
 const SETTINGS: PrioritySettings =
     PrioritySettings { overprovisioning_factor: 140, healthy_panic_threshold_percent: 50.0 };
 const LEAST_REQUEST: LoadBalancingPolicy =
-    LoadBalancingPolicy::LeastRequest { choice_count: 2, active_request_bias: 1.0 };
+    LoadBalancingPolicy::LeastRequest { choice_count: 2, active_request_bias: bias(1.0) };
+
+const fn bias(default_value: f64) -> RuntimeDoubleModel {
+    RuntimeDoubleModel { default_value, runtime_key: String::new() }
+}
 
 fn healthy(weight: u32) -> HostFacts {
     HostFacts { priority: 0, weight, health: HostHealth::Healthy }
@@ -81,7 +86,7 @@ fn least_request_divides_weights_by_load() {
     let hosts = [healthy(4), healthy(1)];
     let counts = distribution(&LEAST_REQUEST, &hosts, 3000, |host| u32::from(host == 0));
     near(&counts, &[2000, 1000], 2);
-    let no_bias = LoadBalancingPolicy::LeastRequest { choice_count: 2, active_request_bias: 0.0 };
+    let no_bias = LoadBalancingPolicy::LeastRequest { choice_count: 2, active_request_bias: bias(0.0) };
     near(&distribution(&no_bias, &hosts, 3000, |_| 100), &[2400, 600], 1);
 }
 

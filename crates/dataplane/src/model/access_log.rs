@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::format::{Format, JsonValue};
 use super::matcher::HeaderMatcher;
+use super::runtime::{FractionalPercent, RuntimeUInt32};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
@@ -30,11 +31,11 @@ pub enum ComparisonOp {
     Ne,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Comparison {
     pub op: ComparisonOp,
-    pub value: u64,
+    pub value: RuntimeUInt32,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -50,6 +51,7 @@ pub enum LogFilter {
     Traceable {},
     GrpcStatus { statuses: Vec<u64>, exclude: bool },
     LogType { types: Vec<u32>, exclude: bool },
+    Runtime { percent: FractionalPercent, runtime_key: String, use_independent_randomness: bool },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]

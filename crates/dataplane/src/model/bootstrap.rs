@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::access_log::AccessLog;
 use super::address::Address;
 use super::matcher::StringMatcher;
+use super::runtime::RuntimeLayer;
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -63,4 +64,5 @@ pub struct Bootstrap {
     pub stats: StatsConfig,
     pub stats_flush_interval_ms: u64,
     pub header_prefix: String,
+    pub layered_runtime: Vec<RuntimeLayer>,
 }

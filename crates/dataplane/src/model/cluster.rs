@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::address::Address;
+use super::runtime::RuntimeDouble;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -52,7 +53,7 @@ pub struct CircuitBreakerThresholds {
 pub enum LoadBalancingPolicy {
     RoundRobin {},
     Random {},
-    LeastRequest { choice_count: u32, active_request_bias: f64 },
+    LeastRequest { choice_count: u32, active_request_bias: RuntimeDouble },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]

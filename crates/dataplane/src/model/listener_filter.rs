@@ -1,6 +1,7 @@
 //! Listener filters (Envoy: `extensions.filters.listener`).
 #![allow(missing_docs)] // field by field in ferryman/config/model/
 
+use super::runtime::RuntimeFeatureFlag;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -32,7 +33,7 @@ pub struct OriginalDst {}
 pub struct LocalRatelimit {
     pub stat_prefix: String,
     pub token_bucket: TokenBucket,
-    pub enabled: bool,
+    pub enabled: RuntimeFeatureFlag,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]

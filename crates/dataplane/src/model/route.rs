@@ -7,6 +7,7 @@ use super::format::Format;
 use super::http_filters::RouteFilterConfig;
 use super::match_tree::MatchTree;
 use super::matcher::{HeaderMatcher, QueryParameterMatcher};
+use super::runtime::RuntimeFractionalPercent;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -51,6 +52,7 @@ pub struct RouteMatch {
     pub path: PathMatch,
     pub headers: Vec<HeaderMatcher>,
     pub query_parameters: Vec<QueryParameterMatcher>,
+    pub runtime_fraction: Option<RuntimeFractionalPercent>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -73,9 +75,17 @@ pub struct WeightedCluster {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ClusterSpecifier {
-    Cluster { name: String },
-    ClusterHeader { name: String },
-    WeightedClusters { clusters: Vec<WeightedCluster>, header_name: Option<String> },
+    Cluster {
+        name: String,
+    },
+    ClusterHeader {
+        name: String,
+    },
+    WeightedClusters {
+        clusters: Vec<WeightedCluster>,
+        header_name: Option<String>,
+        runtime_key_prefix: String,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]

@@ -92,10 +92,10 @@ impl ForwardAction {
         })
     }
 
-    /// The cluster for one request; `random` is any number.
+    /// The cluster for one request; `random` is any number. None: the runtime left none to choose from.
     #[inline]
     #[must_use]
-    pub fn cluster(&self, request: &HeaderBlock, random: u64) -> ClusterChoice<'_> {
+    pub fn cluster(&self, request: &HeaderBlock, random: u64) -> Option<ClusterChoice<'_>> {
         self.clusters.choose(request, random)
     }
 

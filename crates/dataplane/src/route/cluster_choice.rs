@@ -11,6 +11,7 @@ use crate::decimal;
 use crate::filters::http::RouteFilters;
 use crate::header_mutation::HeaderMutations;
 use crate::model;
+use crate::runtime::RuntimeKey;
 
 use super::Resolve;
 
@@ -34,8 +35,11 @@ impl ClusterName {
 pub struct WeightedCluster {
     /// Which cluster.
     pub cluster: ClusterName,
+    weight: u32,
     /// The sum of the weights up to this one.
     weights_so_far: u64,
+    /// Where the runtime may set another weight.
+    runtime_weight: RuntimeKey,
     pub(super) headers: HeaderMutations,
     pub(super) host_rewrite: Option<Box<[u8]>>,
     /// The HTTP filters that are on for it, and what they are told, where that differs from the route's.
@@ -61,7 +65,84 @@ pub struct ClusterChoice<'a> {
 pub(super) enum ClusterSpecifier {
     Cluster(ClusterName),
     ClusterHeader(HeaderName),
-    WeightedClusters { clusters: Vec<WeightedCluster>, header: Option<HeaderName> },
+    WeightedClusters(WeightedClusters),
+}
+
+/// Several clusters, each taken as often as its weight says.
+#[derive(Debug)]
+pub(super) struct WeightedClusters {
+    pub(super) clusters: Vec<WeightedCluster>,
+    header: Option<HeaderName>,
+    /// Whether the runtime may set weights.
+    from_runtime: bool,
+}
+
+impl WeightedClusters {
+    fn compile(
+        clusters: &[model::route::WeightedCluster],
+        header_name: Option<&str>,
+        runtime_key_prefix: &str,
+        resolve: Resolve<'_>,
+    ) -> Result<Self, String> {
+        let total: u64 = clusters.iter().map(|cluster| u64::from(cluster.weight)).sum();
+        if total == 0 || total > u64::from(u32::MAX) {
+            return Err(format!("the weights' sum is {total}; it must be from 1 to {}", u32::MAX));
+        }
+        let from_runtime = !runtime_key_prefix.is_empty();
+        let mut weights_so_far = 0;
+        let compile = |cluster: &model::route::WeightedCluster| {
+            weights_so_far += u64::from(cluster.weight);
+            let key =
+                if from_runtime { format!("{runtime_key_prefix}.{}", cluster.name) } else { String::new() };
+            Ok(WeightedCluster {
+                cluster: ClusterName::resolve(&cluster.name, resolve),
+                weight: cluster.weight,
+                weights_so_far,
+                runtime_weight: RuntimeKey::new(&key),
+                headers: HeaderMutations::compile(&cluster.headers)?,
+                host_rewrite: super::non_empty(cluster.host_rewrite_literal.as_deref()),
+                filters: None,
+                upgrade_filters: Vec::new(),
+            })
+        };
+        Ok(WeightedClusters {
+            clusters: clusters.iter().map(compile).collect::<Result<_, String>>()?,
+            header: header_name.map(crate::header_name::parse).transpose()?,
+            from_runtime,
+        })
+    }
+
+    #[inline]
+    fn choose(&self, request: &HeaderBlock, random: u64) -> Option<&WeightedCluster> {
+        let number = self.header.as_ref().and_then(|header| only_number(request, header)).unwrap_or(random);
+        if self.from_runtime {
+            return self.choose_by_runtime(number);
+        }
+        let total = self.clusters.last().map_or(1, |last| last.weights_so_far);
+        let chosen = number.checked_rem(total).unwrap_or_default();
+        self.clusters.get(self.clusters.partition_point(|cluster| cluster.weights_so_far <= chosen))
+    }
+
+    /// By the weights as they are now.
+    fn choose_by_runtime(&self, number: u64) -> Option<&WeightedCluster> {
+        let weights = || self.clusters.iter().map(WeightedCluster::weight);
+        let total = weights().fold(0, u64::saturating_add);
+        if total > u64::from(u32::MAX) {
+            return None;
+        }
+        let mut chosen = number.checked_rem(total)?;
+        self.clusters.iter().zip(weights()).find_map(|(cluster, weight)| {
+            let is_chosen = chosen < weight;
+            chosen = chosen.saturating_sub(weight);
+            is_chosen.then_some(cluster)
+        })
+    }
+}
+
+impl WeightedCluster {
+    fn weight(&self) -> u64 {
+        self.runtime_weight.integer(self.weight.into())
+    }
 }
 
 impl ClusterSpecifier {
@@ -73,58 +154,29 @@ impl ClusterSpecifier {
         Ok(match specifier {
             Model::Cluster { name } => Self::Cluster(ClusterName::resolve(name, resolve)),
             Model::ClusterHeader { name } => Self::ClusterHeader(crate::header_name::parse(name)?),
-            Model::WeightedClusters { clusters, header_name } => {
-                let total: u64 = clusters.iter().map(|cluster| u64::from(cluster.weight)).sum();
-                if total == 0 || total > u64::from(u32::MAX) {
-                    return Err(format!("the weights' sum is {total}; it must be from 1 to {}", u32::MAX));
-                }
-                let mut weights_so_far = 0;
-                let compile = |cluster: &model::route::WeightedCluster| {
-                    weights_so_far += u64::from(cluster.weight);
-                    Ok(WeightedCluster {
-                        cluster: ClusterName::resolve(&cluster.name, resolve),
-                        weights_so_far,
-                        headers: HeaderMutations::compile(&cluster.headers)?,
-                        host_rewrite: super::non_empty(cluster.host_rewrite_literal.as_deref()),
-                        filters: None,
-                        upgrade_filters: Vec::new(),
-                    })
-                };
-                Self::WeightedClusters {
-                    clusters: clusters.iter().map(compile).collect::<Result<_, String>>()?,
-                    header: header_name.as_deref().map(crate::header_name::parse).transpose()?,
-                }
+            Model::WeightedClusters { clusters, header_name, runtime_key_prefix } => {
+                let header_name = header_name.as_deref();
+                let clusters = WeightedClusters::compile(clusters, header_name, runtime_key_prefix, resolve)?;
+                Self::WeightedClusters(clusters)
             }
         })
     }
 
-    /// `random` is any number; weighted clusters share out all of its values.
+    /// `random` is any number; weighted clusters share out all of its values. None, when the runtime took all weights away
+    /// or made their sum too large.
     #[inline]
-    pub(super) fn choose(&self, request: &HeaderBlock, random: u64) -> ClusterChoice<'_> {
-        match self {
+    pub(super) fn choose(&self, request: &HeaderBlock, random: u64) -> Option<ClusterChoice<'_>> {
+        Some(match self {
             Self::Cluster(cluster) => ClusterChoice::fixed(cluster, None),
             Self::ClusterHeader(header) => {
                 let name = String::from_utf8_lossy(request.get_name(header).unwrap_or_default()).into_owned();
                 ClusterChoice { name: Cow::Owned(name), slot: None, from_header: true, weighted: None }
             }
-            Self::WeightedClusters { clusters, header } => {
-                let total = clusters.last().map_or(1, |last| last.weights_so_far);
-                let number =
-                    header.as_ref().and_then(|header| only_number(request, header)).unwrap_or(random);
-                let chosen = number.checked_rem(total).unwrap_or_default();
-                let place = clusters.partition_point(|cluster| cluster.weights_so_far <= chosen);
-                match clusters.get(place) {
-                    Some(weighted) => ClusterChoice::fixed(&weighted.cluster, Some(weighted)),
-                    // Not reached: what was chosen is below the last of the sums.
-                    None => ClusterChoice {
-                        name: Cow::Borrowed(""),
-                        slot: None,
-                        from_header: false,
-                        weighted: None,
-                    },
-                }
+            Self::WeightedClusters(clusters) => {
+                let weighted = clusters.choose(request, random)?;
+                ClusterChoice::fixed(&weighted.cluster, Some(weighted))
             }
-        }
+        })
     }
 }
 
@@ -160,7 +212,10 @@ mod tests {
         };
         let clusters = weights.iter().map(cluster).collect();
         let header_name = header_name.map(str::to_owned);
-        ClusterSpecifier::compile(&Model::WeightedClusters { clusters, header_name }, &resolve)
+        ClusterSpecifier::compile(
+            &Model::WeightedClusters { clusters, header_name, runtime_key_prefix: String::new() },
+            &resolve,
+        )
     }
 
     fn request(fields: &[(&str, &str)]) -> HeaderBlock {
@@ -175,24 +230,28 @@ mod tests {
     fn by_name_and_by_header() {
         let named =
             ClusterSpecifier::compile(&Model::Cluster { name: "b".to_owned() }, &resolve).expect("named");
-        let choice = named.choose(&HeaderBlock::new(), 7);
+        let choice = named.choose(&HeaderBlock::new(), 7).expect("choice");
         assert_eq!((&*choice.name, choice.slot, choice.from_header), ("b", Some(1), false));
         let by_header =
             ClusterSpecifier::compile(&Model::ClusterHeader { name: "X-Cluster".to_owned() }, &resolve)
                 .expect("header");
         let head = request(&[("x-cluster", "c"), ("x-cluster", "d")]);
-        let choice = by_header.choose(&head, 7);
+        let choice = by_header.choose(&head, 7).expect("choice");
         assert_eq!((&*choice.name, choice.slot, choice.from_header), ("c", None, true));
-        assert_eq!(by_header.choose(&HeaderBlock::new(), 7).name, "");
+        assert_eq!(by_header.choose(&HeaderBlock::new(), 7).expect("choice").name, "");
     }
 
     #[test]
     fn by_weight() {
         let clusters = weighted(&[("a", 1), ("b", 0), ("c", 3)], None).expect("weights");
         let none = HeaderBlock::new();
-        let names: Vec<_> = (0..8).map(|random| clusters.choose(&none, random).name.into_owned()).collect();
+        let names: Vec<_> =
+            (0..8).map(|random| clusters.choose(&none, random).expect("choice").name.into_owned()).collect();
         assert_eq!(names.join(""), "acccaccc");
-        assert_eq!(clusters.choose(&none, 1).weighted.map(|cluster| cluster.cluster.slot), Some(Some(2)));
+        assert_eq!(
+            clusters.choose(&none, 1).expect("choice").weighted.map(|cluster| cluster.cluster.slot),
+            Some(Some(2))
+        );
         assert!(weighted(&[("a", 0)], None).is_err());
         assert!(weighted(&[("a", u32::MAX), ("b", 1)], None).is_err());
     }
@@ -207,7 +266,7 @@ mod tests {
             (&[("x-random", "1"), ("x-random", "1")], "a"),
             (&[], "a"),
         ] {
-            assert_eq!(clusters.choose(&request(fields), 0).name, expected, "{fields:?}");
+            assert_eq!(clusters.choose(&request(fields), 0).expect("choice").name, expected, "{fields:?}");
         }
     }
 }

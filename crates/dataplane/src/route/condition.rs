@@ -2,19 +2,21 @@
 //!
 //! Owns: query parameter matches and the conjunction of all conditions. Does not own: how one header or string is matched
 //! (`matcher`), nor the path (`path_match`).
-//! Follows Envoy's `RouteMatch.headers` and `query_parameters`: the first parameter of the name counts, nothing is decoded.
+//! Follows Envoy's `RouteMatch.headers`, `runtime_fraction` and `query_parameters`: the first parameter of the name counts, nothing is decoded.
 
 use ferryman_codec::HeaderBlock;
 
 use crate::matcher::{HeaderMatcher, StringMatcher};
 use crate::model::matcher::QueryParameterMatcher;
 use crate::model::route::RouteMatch;
+use crate::runtime::RuntimeFractionalPercent;
 
 /// The compiled conditions of a route.
 #[derive(Debug, Clone)]
 pub(super) struct Conditions {
     headers: Vec<HeaderMatcher>,
     query_parameters: Vec<QueryParameter>,
+    runtime_fraction: Option<RuntimeFractionalPercent>,
 }
 
 #[derive(Debug, Clone)]
@@ -60,13 +62,15 @@ impl Conditions {
                 .iter()
                 .map(QueryParameter::compile)
                 .collect::<Result<_, _>>()?,
+            runtime_fraction: model.runtime_fraction.as_ref().map(RuntimeFractionalPercent::from),
         })
     }
 
-    /// Whether all of them hold. `target` is the path with its query.
+    /// Whether all of them hold. `target` is the path with its query, `random` the stream's own number.
     #[inline]
-    pub(super) fn hold(&self, request: &HeaderBlock, target: &[u8]) -> bool {
-        self.headers.iter().all(|header| header.matches(request))
+    pub(super) fn hold(&self, request: &HeaderBlock, target: &[u8], random: u64) -> bool {
+        self.runtime_fraction.is_none_or(|fraction| fraction.holds(random))
+            && self.headers.iter().all(|header| header.matches(request))
             && (self.query_parameters.is_empty() || self.query_holds(target))
     }
 
@@ -84,8 +88,9 @@ mod tests {
     fn hold(name: &str, matching: Option<Model>, present: bool, target: &str) -> bool {
         let parameter = QueryParameterMatcher { name: name.to_owned(), matching, present };
         let parameter = QueryParameter::compile(&parameter).expect("matcher");
-        Conditions { headers: Vec::new(), query_parameters: vec![parameter] }
-            .hold(&HeaderBlock::new(), target.as_bytes())
+        let conditions =
+            Conditions { headers: Vec::new(), query_parameters: vec![parameter], runtime_fraction: None };
+        conditions.hold(&HeaderBlock::new(), target.as_bytes(), 0)
     }
 
     fn exact(value: &str) -> Option<Model> {

@@ -10,7 +10,7 @@ use crate::filters::http::{FilterCompileContext, HttpFilters, RouteFilters};
 use crate::model::route as model;
 
 use super::action::Action;
-use super::cluster_choice::ClusterSpecifier;
+use super::cluster_choice::{ClusterSpecifier, WeightedClusters};
 use super::{Route, RouteTable, route_list};
 
 /// One list of filters, and the levels above what is looked at.
@@ -58,7 +58,7 @@ impl<'a> Levels<'a> {
             return Ok(());
         };
         let (
-            ClusterSpecifier::WeightedClusters { clusters, .. },
+            ClusterSpecifier::WeightedClusters(WeightedClusters { clusters, .. }),
             model::ClusterSpecifier::WeightedClusters { clusters: models, .. },
         ) = (&mut action.clusters, &model_action.cluster)
         else {

@@ -45,22 +45,22 @@ impl RouteList {
     }
 
     #[inline]
-    fn find(&self, request: &HeaderBlock) -> Option<&Route> {
-        let Some(target) = request.get(KnownName::Path) else { return self.find_connect(request) };
+    fn find(&self, request: &HeaderBlock, random: u64) -> Option<&Route> {
+        let Some(target) = request.get(KnownName::Path) else { return self.find_connect(request, random) };
         let path = path_of(target);
         let candidates = self.index.candidates(path);
         let tested = candidates.are_tested();
         candidates.filter_map(|index| self.routes.get(usize::try_from(index).ok()?)).find(|route| {
             let path_matches = (tested && !route.path.is_regex()) || route.path.matches(path);
-            path_matches && route.conditions.hold(request, target)
+            path_matches && route.conditions.hold(request, target, random)
         })
     }
 
     /// The route of a request without a path.
     #[cold]
-    fn find_connect(&self, request: &HeaderBlock) -> Option<&Route> {
+    fn find_connect(&self, request: &HeaderBlock, random: u64) -> Option<&Route> {
         let mut routes = self.routes.iter().filter(|route| matches!(route.path, PathMatcher::Connect));
-        routes.find(|route| route.conditions.hold(request, b""))
+        routes.find(|route| route.conditions.hold(request, b"", random))
     }
 }
 
@@ -91,13 +91,13 @@ impl Routes {
     }
 
     #[inline]
-    pub(super) fn find(&self, request: &HeaderBlock) -> Option<&Route> {
+    pub(super) fn find(&self, request: &HeaderBlock, random: u64) -> Option<&Route> {
         match self {
-            Routes::List(list) => list.find(request),
+            Routes::List(list) => list.find(request, random),
             Routes::Tree(tree, lists) => {
                 let data = MatchingData { request_headers: Some(request), ..MatchingData::default() };
                 match tree.find(&data, &mut |_| ()) {
-                    Outcome::Action(index) => lists.get(index)?.find(request),
+                    Outcome::Action(index) => lists.get(index)?.find(request, random),
                     Outcome::NoMatch | Outcome::InsufficientData => None,
                 }
             }

@@ -41,7 +41,12 @@ fn route(name: &str, path: PathMatch, action: ActionModel) -> RouteModel {
     RouteModel {
         name: name.to_owned(),
         place: format!("test.yaml:1:1 {name}"),
-        matching: RouteMatch { path, headers: Vec::new(), query_parameters: Vec::new() },
+        matching: RouteMatch {
+            path,
+            headers: Vec::new(),
+            query_parameters: Vec::new(),
+            runtime_fraction: None,
+        },
         action,
         headers: Edits::default(),
         filter_config: Vec::new(),
@@ -116,7 +121,7 @@ fn request(host: &str, target: &str) -> HeaderBlock {
 }
 
 fn name_of(table: &RouteTable, request: &HeaderBlock) -> Option<String> {
-    table.find(request).map(|matched| matched.route.name.to_string())
+    table.find(request, 0).map(|matched| matched.route.name.to_string())
 }
 
 /// Calls `f` with a context that has no heads of its own.
@@ -132,9 +137,9 @@ fn with_context<T>(f: impl FnOnce(&FormatContext<'_>) -> T) -> T {
 fn levels(config: &RouteConfiguration, path: &str) -> (String, String) {
     let table = compile(config);
     let mut request = request("h", path);
-    let matched = table.find(&request).expect("route");
+    let matched = table.find(&request, 0).expect("route");
     let Action::Forward(action) = &matched.route.action else { panic!("forwards") };
-    let weighted = action.cluster(&request, 0).weighted;
+    let weighted = action.cluster(&request, 0).unwrap().weighted;
     let (mut response, mut scratch) = (HeaderBlock::new(), MutationScratch::default());
     with_context(|context| {
         matched.finalize_request(&mut request, weighted, context, true, &mut scratch);
@@ -237,10 +242,10 @@ fn require_tls() {
         (&external, &internal, false),
         (&none, &request("tls", "/"), false),
     ] {
-        let matched = table.find(request).expect("route");
+        let matched = table.find(request, 0).expect("route");
         assert_eq!(matches!(&matched.route.action, Action::Redirect(_)), redirects, "{request:?}");
     }
-    let matched = all.find(&internal).expect("route");
+    let matched = all.find(&internal, 0).expect("route");
     let Action::Redirect(redirect) = &matched.route.action else { panic!("redirects") };
     assert_eq!(redirect.response_code(), 301);
     assert_eq!(matched.redirect_location(redirect, &mut internal.clone(), true), b"https://tls:80/a?b");
@@ -262,6 +267,7 @@ fn the_order_of_header_edits() {
             filter_config: Vec::new(),
         }],
         header_name: None,
+        runtime_key_prefix: String::new(),
     };
     let mut route = route("wc", prefix("/"), ActionModel::Route(Box::new(forward(weighted))));
     route.headers = edits("r");
@@ -285,7 +291,7 @@ fn rewrites_come_after_edits() {
     let table = compile(&config(vec![host("h", vec![route])]));
     for (keep_original, original) in [(true, Some(&b"/pth/1?x"[..])), (false, None)] {
         let mut head = request("h", "/pth/1?x");
-        let matched = table.find(&head).expect("route");
+        let matched = table.find(&head, 0).expect("route");
         with_context(|context| {
             matched.finalize_request(
                 &mut head,
@@ -313,7 +319,11 @@ fn a_weighted_clusters_host_leaves_no_trace() {
             host_rewrite_literal: Some("wlit".to_owned()),
             filter_config: Vec::new(),
         }];
-        let mut action = forward(ClusterSpecifier::WeightedClusters { clusters, header_name: None });
+        let mut action = forward(ClusterSpecifier::WeightedClusters {
+            clusters,
+            header_name: None,
+            runtime_key_prefix: String::new(),
+        });
         action.append_x_forwarded_host = true;
         action.host_rewrite =
             host_rewrite.map(|value| model::route::HostRewrite::Literal { value: value.to_owned() });
@@ -323,13 +333,13 @@ fn a_weighted_clusters_host_leaves_no_trace() {
     {
         let table = compile(&config(vec![host("rw", vec![weighted(host_rewrite)])]));
         let mut head = request("rw", "/");
-        let matched = table.find(&head).expect("route");
+        let matched = table.find(&head, 0).expect("route");
         let Action::Forward(action) = &matched.route.action else { panic!("forwards") };
         let chosen = action.cluster(&head, 0);
         with_context(|context| {
             matched.finalize_request(
                 &mut head,
-                chosen.weighted,
+                chosen.unwrap().weighted,
                 context,
                 true,
                 &mut MutationScratch::default(),
@@ -368,14 +378,14 @@ fn direct_responses_and_redirects() {
         [("/200", None), ("/201", Some("http://h/201")), ("/302?x", Some("http://h/302?x"))]
     {
         let head = request("h", target);
-        let Action::DirectResponse(response) = &table.find(&head).expect("route").route.action else {
+        let Action::DirectResponse(response) = &table.find(&head, 0).expect("route").route.action else {
             panic!("answers")
         };
         assert_eq!(response.location(&head).as_deref(), location.map(str::as_bytes));
         assert_eq!(&*response.body, b"hi");
     }
     let mut head = request("h", "/old/a?b");
-    let matched = table.find(&head).expect("route");
+    let matched = table.find(&head, 0).expect("route");
     let Action::Redirect(redirect) = &matched.route.action else { panic!("redirects") };
     assert_eq!(redirect.response_code(), 308);
     assert_eq!(matched.redirect_location(redirect, &mut head, true), b"http://h/new/a?b");
@@ -421,7 +431,7 @@ fn requests_are_counted_in_virtual_clusters_and_routes() {
         [("h", "/a/1", Some("v1")), ("h", "/a", Some("v2")), ("h", "/b", None), ("x", "/a", None)]
     {
         let request = request(authority, path);
-        let (counted, found) = table.find(&request).unwrap().counted_in(&request);
+        let (counted, found) = table.find(&request, 0).unwrap().counted_in(&request);
         worker.of(counted).for_each(|scope| scope.inc(VirtualHostStat::UpstreamRqTotal));
         assert_eq!(found, name, "{path}");
     }

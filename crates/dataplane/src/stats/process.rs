@@ -1,9 +1,9 @@
 //! The scopes that are there from the start of the process to its end.
 //!
-//! Owns `server.*`, `listener_manager.*`, `cluster_manager.*`, `runtime.*` and the like: which of them exist, what is in
+//! Owns `server.*`, `listener_manager.*`, `cluster_manager.*` and the like: which of them exist, what is in
 //! them from the start, and the gauges that nobody counts but are read off when one looks (uptime, memory). What happens
 //! to listeners and clusters is told to it by whoever puts a configuration into effect. `filesystem.*` is counted by the
-//! log writer. Follows what Envoy lists when nothing is configured.
+//! log writer, `runtime.*` by the runtime. Follows what Envoy lists when nothing is configured.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +17,8 @@ use super::memory::Memory;
 use super::registry::Registry;
 use super::scope::Scope;
 use super::server::{
-    FilesystemStats, OverloadActionStats, OverloadStats, RuntimeStat, RuntimeStats, ServerHistogram,
-    ServerStat, ServerStats, WatchdogStats,
+    FilesystemStats, OverloadActionStats, OverloadStats, ServerHistogram, ServerStat, ServerStats,
+    WatchdogStats,
 };
 
 /// What `server.days_until_first_cert_expiring` says when there is no certificate.
@@ -56,7 +56,6 @@ pub struct ProcessStats {
 /// Scopes that are listed, and counted by others or by nobody.
 #[derive(Debug)]
 struct Listed {
-    _runtime: Scope<RuntimeStats>,
     _filesystem: Scope<FilesystemStats>,
     _http1: Scope<Http1Stats>,
     _async_client: Scope<RouterStats>,
@@ -67,20 +66,9 @@ struct Listed {
 
 impl Listed {
     fn new(registry: &Registry, threads: &[String]) -> Self {
-        let runtime = registry.runtime();
-        // There are no layers. Envoy loads even none of them twice: at the start, and when clusters are ready.
-        for (stat, value) in [
-            (RuntimeStat::LoadSuccess, 2),
-            (RuntimeStat::OverrideDirNotExists, 2),
-            (RuntimeStat::NumKeys, 0),
-            (RuntimeStat::NumLayers, 0),
-        ] {
-            runtime.set(stat, value);
-        }
         let watched = ["main_thread".to_owned(), "workers".to_owned()];
         let each = threads.iter().map(|thread| format!("server.{thread}"));
         Self {
-            _runtime: runtime,
             _filesystem: registry.filesystem(),
             _http1: registry.http1(),
             _async_client: registry.router("async-client"),

@@ -11,6 +11,7 @@ use ferryman_dataplane::admin::{
 };
 use ferryman_dataplane::model::bootstrap::StatsConfig;
 use ferryman_dataplane::model::cluster::CircuitBreakerThresholds;
+use ferryman_dataplane::runtime::Runtime;
 use ferryman_dataplane::stats::{ProcessFacts, ProcessStats, Registry};
 use ferryman_dataplane::stream_info::Address;
 
@@ -21,6 +22,7 @@ pub struct FakeProxy {
     _scopes: Mutex<Vec<Box<dyn Any + Send>>>,
     clusters: Vec<ClusterStatus>,
     failed: AtomicBool,
+    runtime: Runtime,
     pages: PythonPages,
     /// Only these paths are let through, when there are any.
     pub allowed: Mutex<Vec<String>>,
@@ -147,6 +149,7 @@ impl FakeProxy {
             _scopes: Mutex::new(scopes(&registry)),
             clusters: clusters(&registry),
             failed: AtomicBool::new(false),
+            runtime: Runtime::new(&[], &registry).unwrap(),
             pages: python_pages(move |request| {
                 if request.path == "/python/stuck" {
                     return stuck.lock().unwrap().push(request);
@@ -219,6 +222,10 @@ impl ProxyState for FakeProxy {
     fn refresh_stats(&self) {
         let live = !self.failed.load(Ordering::Relaxed);
         self.process.refresh(&ProcessFacts { uptime: self.uptime(), live, state: self.state() as u64 });
+    }
+
+    fn runtime(&self) -> &Runtime {
+        &self.runtime
     }
 
     fn python_pages(&self) -> &PythonPages {

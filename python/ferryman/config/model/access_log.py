@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ferryman.config.model.format import Format, JsonObject
 from ferryman.config.model.matcher import HeaderMatcher
+from ferryman.config.model.runtime import FractionalPercent, RuntimeUInt32
 from ferryman.config.model.struct import Model, Tagged
 
 
@@ -39,7 +40,7 @@ class Comparison(Model, frozen=True):
     """`op` is eq, ge, le or ne."""
 
     op: str
-    value: int
+    value: RuntimeUInt32
 
 
 class StatusCodeFilter(Tagged, tag="status_code", frozen=True):
@@ -100,6 +101,14 @@ class LogTypeFilter(Tagged, tag="log_type", frozen=True):
     exclude: bool
 
 
+class RuntimeFilter(Tagged, tag="runtime", frozen=True):
+    """A share of all; the runtime may set its numerator. One request id is always in it, or never."""
+
+    percent: FractionalPercent
+    runtime_key: str
+    use_independent_randomness: bool
+
+
 AccessLogFilter = (
     StatusCodeFilter
     | DurationFilter
@@ -111,6 +120,7 @@ AccessLogFilter = (
     | TraceableFilter
     | GrpcStatusFilter
     | LogTypeFilter
+    | RuntimeFilter
 )
 
 

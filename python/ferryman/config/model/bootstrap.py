@@ -5,6 +5,7 @@ from __future__ import annotations
 from ferryman.config.model.access_log import AccessLog
 from ferryman.config.model.address import Address
 from ferryman.config.model.matcher import StringMatcher
+from ferryman.config.model.runtime import RuntimeLayer
 from ferryman.config.model.struct import Model
 
 
@@ -56,3 +57,4 @@ class Bootstrap(Model, frozen=True):
     stats: StatsConfig
     stats_flush_interval_ms: int
     header_prefix: str  # x-envoy
+    layered_runtime: list[RuntimeLayer]  # the last one that has a key counts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ferryman.config.model.address import Address
+from ferryman.config.model.runtime import RuntimeDouble
 from ferryman.config.model.struct import Model, Tagged
 
 
@@ -49,7 +50,7 @@ class LeastRequest(Tagged, tag="least_request", frozen=True):
     """The one with the fewest active requests of `choice_count` drawn; with weights: by weight and load."""
 
     choice_count: int
-    active_request_bias: float
+    active_request_bias: RuntimeDouble
 
 
 LoadBalancingPolicy = RoundRobin | Random | LeastRequest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ferryman.config.model.runtime import RuntimeFeatureFlag
 from ferryman.config.model.struct import Model, Tagged
 
 
@@ -33,7 +34,7 @@ class ListenerLocalRateLimit(Tagged, tag="local_ratelimit", frozen=True):
 
     stat_prefix: str
     token_bucket: TokenBucket
-    enabled: bool
+    enabled: RuntimeFeatureFlag
 
 
 ListenerFilterConfig = ProxyProtocolFilter | OriginalDst | ListenerLocalRateLimit

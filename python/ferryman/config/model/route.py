@@ -6,6 +6,7 @@ from ferryman.config.model.format import Format
 from ferryman.config.model.http_filters import RouteFilterConfig
 from ferryman.config.model.match_tree import MatchTree
 from ferryman.config.model.matcher import HeaderMatcher, QueryParameterMatcher
+from ferryman.config.model.runtime import RuntimeFractionalPercent
 from ferryman.config.model.struct import Model, Tagged
 
 
@@ -64,6 +65,7 @@ class RouteMatch(Model, frozen=True):
     path: PathPrefix | PathExact | PathRegex | PathSeparatedPrefix | PathConnect
     headers: list[HeaderMatcher]
     query_parameters: list[QueryParameterMatcher]
+    runtime_fraction: RuntimeFractionalPercent | None
 
 
 class RegexRewrite(Model, frozen=True):
@@ -96,10 +98,14 @@ class WeightedCluster(Model, frozen=True):
 
 
 class WeightedClusters(Tagged, tag="weighted_clusters", frozen=True):
-    """Several clusters, weights > 0 in sum. `header_name`: a request header that holds the random value."""
+    """Several clusters, weights > 0 in sum. `header_name`: a request header that holds the random value.
+
+    With a `runtime_key_prefix` that is not empty, `PREFIX.CLUSTER` in the runtime is a cluster's weight.
+    """
 
     clusters: list[WeightedCluster]
     header_name: str | None
+    runtime_key_prefix: str
 
 
 ClusterSpecifier = ClusterName | ClusterHeader | WeightedClusters

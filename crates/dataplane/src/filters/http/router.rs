@@ -50,6 +50,11 @@ pub(crate) async fn forward<'a>(
     let (counted_in, virtual_cluster) = matched.counted_in(&stream.state.request);
     stream.counted_in = counted_in;
     stream.state.info.virtual_cluster_name.push_str(virtual_cluster.unwrap_or_default());
+    if cluster.cluster.is_in_maintenance(|| stream.worker.random.next()) {
+        charge(stream, &cluster, None, 503, false);
+        cluster.stats.inc(ClusterStat::UpstreamRqMaintenanceMode);
+        return Err(ErrorKind::MaintenanceMode.into());
+    }
     set_timeouts(stream, action);
     stream.edit_request(&matched);
     let Some(host) = cluster.choose_host() else {

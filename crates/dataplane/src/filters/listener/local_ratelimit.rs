@@ -9,13 +9,14 @@ use std::time::Instant;
 use super::Verdict;
 use crate::listener::CompileContext;
 use crate::model::listener_filter::LocalRatelimit as Model;
+use crate::runtime::RuntimeFeatureFlag;
 use crate::stats::{ListenerRateLimitStat, ListenerRateLimitStats, LocalScope, Scope};
 use crate::token_bucket::TokenBucket;
 
 /// The filter, compiled.
 #[derive(Debug)]
 pub struct LocalRateLimit {
-    enabled: bool,
+    enabled: RuntimeFeatureFlag,
     bucket: TokenBucket,
     stats: Scope<ListenerRateLimitStats>,
 }
@@ -27,7 +28,7 @@ impl LocalRateLimit {
     /// A bucket that cannot be.
     pub fn compile(model: &Model, context: &CompileContext<'_>) -> Result<Self, String> {
         Ok(LocalRateLimit {
-            enabled: model.enabled,
+            enabled: RuntimeFeatureFlag::from(&model.enabled),
             bucket: TokenBucket::compile(&model.token_bucket)?,
             stats: context.registry.listener_rate_limit(&model.stat_prefix),
         })
@@ -51,7 +52,7 @@ impl WorkerLocalRateLimit {
     /// Takes a token, or closes the connection.
     #[must_use]
     pub fn judge(&self) -> Verdict {
-        if !self.filter.enabled || self.filter.bucket.take(Instant::now()) {
+        if !self.filter.enabled.is_on() || self.filter.bucket.take(Instant::now()) {
             return Verdict::Continue { taken: 0 };
         }
         self.stats.inc(ListenerRateLimitStat::RateLimited);
