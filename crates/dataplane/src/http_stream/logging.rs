@@ -20,6 +20,13 @@ impl HttpStream<'_> {
         self.log_event(AccessLogType::DownstreamStart);
     }
 
+    /// The client has been told that its tunnel stands, or that the protocol changes: logs that where it is asked for.
+    pub(crate) fn log_tunnel(&mut self) {
+        if self.settings().access_log.on_connected() {
+            self.log_event(AccessLogType::DownstreamTunnelSuccessfullyEstablished);
+        }
+    }
+
     /// Logs the stream while it lasts, when a line is due.
     pub(super) fn log_if_due(&mut self) {
         if self.timers.log_at.is_some_and(|at| at <= self.now) {

@@ -65,7 +65,6 @@ pub struct HttpConnectionManager {
     pub use_remote_address: bool,
     pub xff_num_trusted_hops: u32,
     pub skip_xff_append: bool,
-    pub represent_ipv4_remote_address_as_ipv4_mapped_ipv6: bool,
     pub internal_cidr_ranges: Vec<CidrRange>,
     pub internal_unix_sockets: bool,
     pub generate_request_id: bool,

@@ -33,7 +33,6 @@ class HttpConnectionManager(Tagged, tag="http_connection_manager", frozen=True):
     use_remote_address: bool
     xff_num_trusted_hops: int
     skip_xff_append: bool
-    represent_ipv4_remote_address_as_ipv4_mapped_ipv6: bool
     internal_cidr_ranges: list[CidrRange]
     internal_unix_sockets: bool
     generate_request_id: bool

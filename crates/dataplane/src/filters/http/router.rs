@@ -216,6 +216,9 @@ async fn converse(
     }
     let framing = if head.upgrade { BodyFraming::UntilClose } else { head.framing };
     stream.start_response(framing)?;
+    if head.upgrade {
+        stream.log_tunnel();
+    }
     exchange.response_body(stream).await?;
     count_time(stream, cluster, host, is_canary);
     Ok(Outcome::Complete { announces_close: head.announces_close })

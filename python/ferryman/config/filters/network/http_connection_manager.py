@@ -32,7 +32,7 @@ _MANAGER = Fields(
     " stream_idle_timeout request_timeout request_headers_timeout drain_timeout delayed_close_timeout"
     " access_log use_remote_address xff_num_trusted_hops internal_address_config skip_xff_append via"
     " generate_request_id preserve_external_request_id always_set_request_id_in_response proxy_100_continue"
-    " represent_ipv4_remote_address_as_ipv4_mapped_ipv6 normalize_path merge_slashes"
+    " normalize_path merge_slashes"
     " path_with_escaped_slashes_action strip_matching_host_port strip_any_host_port strip_trailing_host_dot"
     " stream_error_on_invalid_http_message append_x_forwarded_port append_local_overload"
     " add_proxy_protocol_connection_state access_log_options access_log_flush_interval"
@@ -50,7 +50,10 @@ _MANAGER = Fields(
         "local_reply_config": EMPTY,
         "path_normalization_options": EMPTY,
     },
-    no_effect={"set_current_client_cert_details": _NO_TLS},
+    no_effect={
+        "set_current_client_cert_details": _NO_TLS,
+        "represent_ipv4_remote_address_as_ipv4_mapped_ipv6": "release 1.40 appends IPv4 all the same",
+    },
     partly={"codec_type": "AUTO, HTTP1"},
 )
 _SCHEME = Fields("envoy.config.core.v3.SchemeHeaderTransformation", "scheme_to_overwrite")
@@ -97,9 +100,6 @@ def lower(cursor: Cursor, references: References) -> model.HttpConnectionManager
         use_remote_address=_wrapped(fields, "use_remote_address", False),
         xff_num_trusted_hops=fields.get("xff_num_trusted_hops", 0),
         skip_xff_append=fields.get("skip_xff_append", False),
-        represent_ipv4_remote_address_as_ipv4_mapped_ipv6=fields.get(
-            "represent_ipv4_remote_address_as_ipv4_mapped_ipv6", False
-        ),
         internal_cidr_ranges=internal_ranges,
         internal_unix_sockets=internal_unix,
         generate_request_id=_wrapped(fields, "generate_request_id", True),

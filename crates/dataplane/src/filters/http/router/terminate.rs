@@ -56,6 +56,7 @@ async fn carry(
         return stream.reply_in_place(reply).await;
     }
     stream.start_response(BodyFraming::UntilClose)?;
+    stream.log_tunnel();
     let result = exchange.response_body(stream).await;
     if exchange.is_closed_by_host() {
         upstream.set_closed_by_remote();

@@ -52,7 +52,6 @@ impl RequestHeaderPolicy {
     fn forwarded_for_ip(&self, remote: IpAddr) -> IpAddr {
         match remote {
             IpAddr::V4(Ipv4Addr::LOCALHOST) | IpAddr::V6(Ipv6Addr::LOCALHOST) => self.local_address,
-            IpAddr::V4(v4) if self.ipv4_as_mapped_ipv6 => IpAddr::V6(v4.to_ipv6_mapped()),
             ip => ip,
         }
     }

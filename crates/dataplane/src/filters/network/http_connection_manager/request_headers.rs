@@ -103,7 +103,6 @@ pub struct RequestFacts {
 pub struct RequestHeaderPolicy {
     pub(super) internal_addresses: InternalAddresses,
     pub(super) local_address: IpAddr,
-    pub(super) ipv4_as_mapped_ipv6: bool,
     path: PathNormalization,
     host: HostNormalization,
     use_remote_address: bool,
@@ -129,7 +128,6 @@ impl RequestHeaderPolicy {
                 config.internal_unix_sockets,
             )?,
             local_address,
-            ipv4_as_mapped_ipv6: config.represent_ipv4_remote_address_as_ipv4_mapped_ipv6,
             path: PathNormalization::compile(config),
             host: HostNormalization::compile(config),
             use_remote_address: config.use_remote_address,
