@@ -14,6 +14,7 @@ EXAMPLES = {
     "CEL": "request.path",
     "COALESCE": '{"operators": ["PROTOCOL"]}',
     "COMMON_DURATION": "DS_RX_BEG:DS_RX_END:ms",
+    "METADATA": "ROUTE:name",
     "XFCC_VALUE": "uri",
 }
 
@@ -37,7 +38,7 @@ def test_the_documents_name_what_is_refused() -> None:
     fields = pages["not_supported.md"]()
     section = fields.partition("### envoy.config.cluster.v3.Cluster\n")[2].partition("\n### ")[0]
     assert "`health_checks`" in section and "`type`: STATIC" in section and "`connect_timeout`" not in section
-    assert "`%METADATA%`" in fields and "`--base-id`" in fields
+    assert "`%CEL%`" in fields and "`--base-id`" in fields
     rows = pages["extensions.md"]().splitlines()
     assert any("`envoy.filters.http.router`" in row and row.endswith("| built |") for row in rows)
     assert any("`envoy.filters.http.lua`" in row and row.endswith("| not yet |") for row in rows)

@@ -40,6 +40,7 @@ fn cost(mut call: impl FnMut(usize)) -> f64 {
 
 fn forward(path: PathMatch) -> Route {
     Route {
+        metadata: None,
         name: String::new(),
         place: String::new(),
         matching: RouteMatch {
@@ -76,6 +77,7 @@ fn prefix(value: &str) -> PathMatch {
 
 fn virtual_host(domain: String, routes: Vec<Route>) -> VirtualHost {
     VirtualHost {
+        metadata: None,
         name: domain.clone(),
         domains: vec![domain],
         routes,

@@ -18,6 +18,7 @@ use crate::circuit_breakers::CircuitBreakers;
 use crate::load_balancing_policies::{self, HostFacts, HostHealth, PrioritySettings};
 use crate::model::address::Address as AddressModel;
 use crate::model::cluster::{self as model, CircuitBreakerThresholds, HealthStatus, LoadBalancingPolicy};
+use crate::model::metadata::Metadata;
 use crate::runtime::RuntimeKey;
 use crate::stats::{ClusterStat, ClusterStats, EndpointStats, Registry, Scope, ZoneStats};
 use crate::stream_info::Address;
@@ -50,6 +51,8 @@ pub struct Host {
     pub health_status: HealthStatus,
     /// Where it is.
     pub locality: Arc<Locality>,
+    /// What the configuration says of it.
+    pub metadata: Option<Arc<Metadata>>,
     /// Whether its metadata says so: `envoy.lb: {canary: true}`.
     pub is_canary: bool,
     /// What was counted, over all workers.
@@ -106,6 +109,8 @@ pub struct Cluster {
     pub name: Arc<str>,
     /// `alt_stat_name`, or the name.
     pub stat_name: Arc<str>,
+    /// What the configuration says of it.
+    pub metadata: Option<Arc<Metadata>>,
     /// Its endpoints, in the order of the configuration.
     pub hosts: Box<[Host]>,
     /// What its connections may do.
@@ -145,6 +150,7 @@ impl Cluster {
         Ok(Cluster {
             name,
             stat_name,
+            metadata: model.metadata.clone().map(Arc::new),
             hosts,
             connections: connection_settings(model),
             http1_settings: Http1Settings {
@@ -276,6 +282,7 @@ fn compile_hosts(model: &model::Cluster, registry: &Arc<Registry>) -> Result<Box
                 health_status: endpoint.health_status,
                 locality: Arc::clone(&locality),
                 is_canary: endpoint.canary,
+                metadata: endpoint.metadata.clone().map(Arc::new),
                 stats: registry.endpoint(),
                 zone_stats: zone_stats.clone(),
             });

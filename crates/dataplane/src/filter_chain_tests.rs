@@ -31,6 +31,7 @@ fn chain(name: &str, words: &str) -> FilterChain {
         }
     }
     FilterChain {
+        metadata: None,
         name: name.to_owned(),
         matching,
         filters: Vec::new(),

@@ -12,6 +12,7 @@ use std::time::{Instant, SystemTime};
 use ferryman_codec::HeaderBlock;
 
 use crate::model::format::FormatPart;
+use crate::model::metadata::Metadata;
 use crate::stream_info::{ConnectionInfo, StreamInfo};
 
 pub(crate) mod access_log_type;
@@ -21,10 +22,12 @@ pub(crate) mod calendar;
 mod certificate_field;
 mod coalesce;
 mod duration;
+mod filter_state_field;
 pub(crate) mod grpc_status;
 mod header_field;
 mod json;
 pub(crate) mod json_text;
+pub(crate) mod metadata_field;
 mod operator;
 mod path_field;
 mod stream_field;
@@ -33,6 +36,15 @@ pub(crate) mod time_format;
 pub use access_log_type::AccessLogType;
 pub use json::JsonFormatter;
 use operator::{Operator, Written};
+
+/// The metadata of a stream's route and of its virtual host.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RouteMetadata<'a> {
+    /// The route's.
+    pub route: Option<&'a Metadata>,
+    /// Its virtual host's.
+    pub virtual_host: Option<&'a Metadata>,
+}
 
 /// Everything that operators read. Heads are `None` on TCP and where none came.
 #[derive(Clone, Copy)]
@@ -51,6 +63,8 @@ pub struct FormatContext<'a> {
     pub local_reply_body: &'a [u8],
     /// The occasion.
     pub access_log_type: AccessLogType,
+    /// What the configuration says of the route, where there is one.
+    pub route_metadata: RouteMetadata<'a>,
     /// The worker's clock.
     pub now: Instant,
     /// The worker's source of random numbers (`%UNIQUE_ID%`).
@@ -75,6 +89,7 @@ impl<'a> FormatContext<'a> {
             connection,
             local_reply_body: b"",
             access_log_type,
+            route_metadata: RouteMetadata::default(),
             now,
             random,
         }

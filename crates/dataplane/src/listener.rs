@@ -19,6 +19,7 @@ use crate::filters::network::{NetworkFilter, WorkerNetworkFilter};
 use crate::format::{AccessLogType, FormatContext};
 use crate::model;
 use crate::model::listener::TrafficDirection;
+use crate::model::metadata::Metadata;
 use crate::random::thread_random;
 use crate::snapshot::Snapshot;
 use crate::stats::{ListenerExtensionStats, ListenerStats, ListenerWorkerStats, LocalScope, Registry, Scope};
@@ -53,6 +54,7 @@ pub struct Listener {
     chains: Vec<FilterChain>,
     default_chain: Option<FilterChain>,
     matcher: FilterChainMatcher,
+    metadata: Option<Arc<Metadata>>,
     filters: ListenerFilters,
     access_log: AccessLogSet,
     stats: Scope<ListenerStats>,
@@ -63,6 +65,7 @@ pub struct Listener {
 #[derive(Debug)]
 struct FilterChain {
     name: Arc<str>,
+    metadata: Option<Arc<Metadata>>,
     /// None: its connections are closed.
     filter: Option<NetworkFilter>,
 }
@@ -79,7 +82,11 @@ impl FilterChain {
             [filter] => Some(NetworkFilter::compile(filter, listener, limit, context)?),
             _ => return Err(format!("filter chain '{}' must have at most one network filter", model.name)),
         };
-        Ok(FilterChain { name: model.name.as_str().into(), filter })
+        Ok(FilterChain {
+            name: model.name.as_str().into(),
+            metadata: model.metadata.clone().map(Arc::new),
+            filter,
+        })
     }
 }
 
@@ -96,6 +103,7 @@ impl Listener {
         let registry = context.registry;
         Ok(Listener {
             name: model.name.as_str().into(),
+            metadata: model.metadata.clone().map(Arc::new),
             chains: model.filter_chains.iter().map(compile).collect::<Result<_, _>>()?,
             default_chain: model.default_filter_chain.as_ref().map(compile).transpose()?,
             matcher: FilterChainMatcher::compile(&model.filter_chains).map_err(at)?,
@@ -148,13 +156,14 @@ pub struct WorkerListener {
 #[derive(Debug)]
 struct WorkerFilterChain {
     name: Arc<str>,
+    metadata: Option<Arc<Metadata>>,
     filter: Option<WorkerNetworkFilter>,
 }
 
 impl WorkerFilterChain {
     fn new(chain: &FilterChain, worker: usize) -> Self {
         let filter = chain.filter.as_ref().map(|filter| filter.on_worker(worker));
-        WorkerFilterChain { name: Arc::clone(&chain.name), filter }
+        WorkerFilterChain { name: Arc::clone(&chain.name), metadata: chain.metadata.clone(), filter }
     }
 }
 

@@ -15,6 +15,7 @@ use regex::bytes::RegexBuilder;
 use crate::model::matcher as model;
 
 pub mod input;
+mod metadata;
 mod predicate;
 pub(crate) mod prefix_tree;
 mod query;
@@ -22,6 +23,8 @@ mod re2_class;
 mod re2_syntax;
 pub mod tree;
 mod xx_hash;
+
+pub use metadata::{MetadataMatcher, ValueMatcher};
 
 /// Memory that one compiled expression may take; RE2's own limit is of this order.
 const REGEX_SIZE_LIMIT: usize = 8 << 20;

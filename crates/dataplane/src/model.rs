@@ -16,6 +16,7 @@ pub mod listener;
 pub mod listener_filter;
 pub mod match_tree;
 pub mod matcher;
+pub mod metadata;
 pub mod route;
 pub mod runtime;
 

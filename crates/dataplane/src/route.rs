@@ -12,9 +12,10 @@ use ferryman_codec::{HeaderBlock, KnownName};
 
 use crate::filters::http::{FilterCompileContext, HttpFilters, RouteFilters};
 use crate::filters::network::http_connection_manager::port_start;
-use crate::format::FormatContext;
+use crate::format::{FormatContext, RouteMetadata};
 use crate::header_mutation::{HeaderMutations, MutationScratch};
 use crate::model;
+use crate::model::metadata::Metadata;
 use crate::model::route::RequireTls;
 use crate::stats::{Registry, Scope, VirtualHostStats};
 
@@ -86,6 +87,8 @@ pub struct RouteTable {
 pub struct VirtualHost {
     /// Its name.
     pub name: Box<str>,
+    /// What the configuration says of it.
+    pub metadata: Option<Metadata>,
     routes: Routes,
     require_tls: RequireTls,
     headers: HeaderMutations,
@@ -101,6 +104,8 @@ pub struct Route {
     pub place: Box<str>,
     /// What it does.
     pub action: Action,
+    /// What the configuration says of it.
+    pub metadata: Option<Metadata>,
     /// The HTTP filters that are on for it, and what they are told.
     pub filters: Arc<RouteFilters>,
     /// The same for each list of HTTP filters that an upgrade has of its own.
@@ -244,6 +249,7 @@ impl VirtualHost {
         let here = |text| CompileError { place: format!("virtual host '{}'", model.name), text };
         Ok(VirtualHost {
             name: model.name.as_str().into(),
+            metadata: model.metadata.clone(),
             routes,
             require_tls: model.require_tls,
             headers: HeaderMutations::compile(&model.headers).map_err(here)?,
@@ -258,6 +264,7 @@ impl Route {
         Ok(Route {
             name: model.name.as_str().into(),
             place: model.place.as_str().into(),
+            metadata: model.metadata.clone(),
             action: Action::compile(&model.action, resolve).map_err(here)?,
             filters: Arc::default(),
             upgrade_filters: Vec::new(),
@@ -280,6 +287,7 @@ impl Route {
         Ok(Route {
             name: "".into(),
             place: "require_tls".into(),
+            metadata: None,
             action: Action::Redirect(Box::new(Redirect::to_tls())),
             filters: Arc::default(),
             upgrade_filters: Vec::new(),
@@ -293,6 +301,15 @@ impl Route {
 }
 
 impl<'a> Matched<'a> {
+    /// What the configuration says of the route and its virtual host.
+    #[must_use]
+    pub fn metadata(&self) -> RouteMetadata<'a> {
+        RouteMetadata {
+            route: self.route.metadata.as_ref(),
+            virtual_host: self.virtual_host.metadata.as_ref(),
+        }
+    }
+
     /// Where a request on this route is counted, and the name of its virtual cluster, unless that is `other`.
     #[inline]
     #[must_use]

@@ -14,13 +14,19 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::model::metadata::Metadata;
+
 pub mod address;
 pub mod decisions;
+pub mod dynamic_metadata;
+pub mod filter_state;
 pub mod response_flags;
 pub mod timing;
 
 pub use address::Address;
 pub use decisions::{Cause, Decisions, PoolAnswer};
+pub use dynamic_metadata::DynamicMetadata;
+pub use filter_state::{FilterState, FilterStateObject, StringObject};
 pub use response_flags::{ResponseFlag, ResponseFlags};
 pub use timing::{TimePoint, Timing};
 
@@ -99,6 +105,10 @@ pub struct ConnectionInfo {
     pub listener_name: Arc<str>,
     /// The matched filter chain's `name`; empty: none.
     pub filter_chain_name: Arc<str>,
+    /// What the configuration says of the listener.
+    pub listener_metadata: Option<Arc<Metadata>>,
+    /// What it says of the filter chain.
+    pub filter_chain_metadata: Option<Arc<Metadata>>,
     /// SNI, or what a listener filter found out; empty: none.
     pub requested_server_name: String,
     /// Why we ended the connection (`%CONNECTION_TERMINATION_DETAILS%`); empty: not said.
@@ -115,6 +125,10 @@ pub struct ConnectionInfo {
     pub local_address_restored: bool,
     /// What a PROXY protocol header has told; none: there was none.
     pub proxy_protocol: Option<Box<Told>>,
+    /// What listener and network filters said of it.
+    pub dynamic_metadata: DynamicMetadata,
+    /// What they left for others.
+    pub filter_state: FilterState,
 }
 
 impl ConnectionInfo {
@@ -132,6 +146,8 @@ impl ConnectionInfo {
             stream: None,
             listener_name: Arc::from(""),
             filter_chain_name: Arc::from(""),
+            listener_metadata: None,
+            filter_chain_metadata: None,
             requested_server_name: String::new(),
             termination_details: Cow::Borrowed(""),
             transport_failure_reason: Cow::Borrowed(""),
@@ -140,17 +156,21 @@ impl ConnectionInfo {
             round_trip_time_ms: Cell::new(None),
             local_address_restored: false,
             proxy_protocol: None,
+            dynamic_metadata: DynamicMetadata::default(),
+            filter_state: FilterState::default(),
         }
     }
 }
 
 /// An endpoint as a worker knows it: made once a host, shared with every stream that it serves.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct UpstreamHost {
     /// Where it listens.
     pub address: Address,
     /// The endpoint's `hostname`; empty: none.
     pub hostname: Box<str>,
+    /// What the configuration says of it.
+    pub metadata: Option<Arc<Metadata>>,
 }
 
 impl UpstreamHost {
@@ -177,16 +197,18 @@ impl UpstreamHost {
 }
 
 /// A cluster's names: made once a cluster and worker, shared with every stream that it serves.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct UpstreamCluster {
     /// The cluster's `name` (`%UPSTREAM_CLUSTER_RAW%`).
     pub name: Box<str>,
     /// Its `alt_stat_name`, or the name when there is none (`%UPSTREAM_CLUSTER%`).
     pub observability_name: Box<str>,
+    /// What the configuration says of it.
+    pub metadata: Option<Arc<Metadata>>,
 }
 
 /// One try at an upstream.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct UpstreamAttempt {
     /// The host that was picked.
     pub host: Rc<UpstreamHost>,
@@ -309,6 +331,10 @@ pub struct StreamInfo {
     pub health_check: bool,
     /// Why we ended the downstream connection on account of this stream; empty: the connection's own.
     pub connection_termination_details: Cow<'static, str>,
+    /// What filters said of it.
+    pub dynamic_metadata: DynamicMetadata,
+    /// What filters left for others.
+    pub filter_state: FilterState,
     /// The upstream side.
     pub upstream: UpstreamInfo,
     /// What was decided on the way.
@@ -339,6 +365,8 @@ impl StreamInfo {
             stream_id: String::new(),
             health_check: false,
             connection_termination_details: Cow::Borrowed(""),
+            dynamic_metadata: DynamicMetadata::default(),
+            filter_state: FilterState::default(),
             upstream: UpstreamInfo::default(),
             decisions: Decisions::default(),
         }
@@ -365,6 +393,8 @@ impl StreamInfo {
         self.stream_id.clear();
         self.health_check = false;
         self.connection_termination_details = Cow::Borrowed("");
+        self.dynamic_metadata.clear();
+        self.filter_state.clear();
         self.upstream.reset();
         self.decisions = Decisions::default();
     }
@@ -461,7 +491,7 @@ mod tests {
         ] {
             let address = Address::Ip("10.0.0.1:80".parse().expect("address"));
             let mut out = Vec::new();
-            UpstreamHost { address, hostname: name.into() }.write_name_without_port(&mut out);
+            UpstreamHost { address, hostname: name.into(), metadata: None }.write_name_without_port(&mut out);
             assert_eq!(String::from_utf8(out).expect("text"), without_port);
         }
     }
@@ -472,6 +502,7 @@ mod tests {
         let host = Rc::new(UpstreamHost {
             address: Address::Ip("127.0.0.1:80".parse().expect("address")),
             hostname: "".into(),
+            metadata: None,
         });
         stream.begin_connect_attempt(&host);
         stream.begin_connect_attempt(&host);
@@ -486,6 +517,7 @@ mod tests {
         let host = Rc::new(UpstreamHost {
             address: Address::Ip("127.0.0.1:80".parse().expect("address")),
             hostname: "".into(),
+            metadata: None,
         });
         stream.set_route("a route", "a host");
         stream.begin_request_attempt(&host);

@@ -209,8 +209,11 @@ fn grpc_status() {
 fn what_is_refused() {
     for (name, argument, says) in [
         ("CEL", Some("request.path"), "not supported yet"),
-        ("DYNAMIC_METADATA", Some("a:b"), "not supported yet"),
-        ("FILTER_STATE", Some("a"), "not supported yet"),
+        ("UPSTREAM_FILTER_STATE", Some("a"), "not supported yet"),
+        ("METADATA", Some("NOPE:a"), "NOPE is not supported type of metadata"),
+        ("DYNAMIC_METADATA", None, "requires parameters"),
+        ("FILTER_STATE", Some("a:NOPE"), "only support PLAIN/TYPED/FIELD"),
+        ("FILTER_STATE", Some("a:FIELD"), "with the field name"),
         ("NOPE", None, "NOPE is not a command operator"),
         ("REQ", None, "REQ requires parameters"),
         ("REQ", Some(""), "REQ requires parameters"),

@@ -42,6 +42,7 @@ fn thresholds() -> CircuitBreakerThresholds {
 /// Two hosts of different weights, so that the schedule has something to do; both are the same listener.
 fn model(port: u16, policy: LoadBalancingPolicy) -> Model {
     let endpoint = |weight| Endpoint {
+        metadata: None,
         address: Address::Socket { ip: "127.0.0.1".to_owned(), port, ipv4_compat: false },
         hostname: String::new(),
         weight,
@@ -51,6 +52,7 @@ fn model(port: u16, policy: LoadBalancingPolicy) -> Model {
     let [region, zone, sub_zone] = ["", "", ""].map(str::to_owned);
     let endpoints = vec![endpoint(1), endpoint(2)];
     Model {
+        metadata: None,
         name: "c".to_owned(),
         place: String::new(),
         stat_name: "c".to_owned(),

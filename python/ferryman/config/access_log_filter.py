@@ -15,12 +15,13 @@ from ferryman.config.cursor import Cursor
 from ferryman.config.extensions import refuse_typed_config
 from ferryman.config.fields import Fields, word
 from ferryman.config.matcher import lower_header_matcher
+from ferryman.config.metadata_matcher import lower_metadata_matcher
 from ferryman.config.runtime import lower_fractional_percent, lower_runtime_uint32
 
 _FILTER = Fields(
     "envoy.config.accesslog.v3.AccessLogFilter",
     "status_code_filter duration_filter not_health_check_filter traceable_filter and_filter or_filter"
-    " header_filter response_flag_filter grpc_status_filter log_type_filter runtime_filter",
+    " header_filter metadata_filter response_flag_filter grpc_status_filter log_type_filter runtime_filter",
     checked={"extension_filter": "no extension is built"},
 )
 _STATUS_CODE = Fields("envoy.config.accesslog.v3.StatusCodeFilter", "comparison")
@@ -30,6 +31,7 @@ _RUNTIME = Fields(
     "envoy.config.accesslog.v3.RuntimeFilter", "runtime_key percent_sampled use_independent_randomness"
 )
 _RESPONSE_FLAG = Fields("envoy.config.accesslog.v3.ResponseFlagFilter", "flags")
+_METADATA = Fields("envoy.config.accesslog.v3.MetadataFilter", "matcher match_if_key_not_found")
 _HEADER = Fields("envoy.config.accesslog.v3.HeaderFilter", "header")
 _AND = Fields("envoy.config.accesslog.v3.AndFilter", "filters")
 _OR = Fields("envoy.config.accesslog.v3.OrFilter", "filters")
@@ -87,6 +89,15 @@ def _lower_header(cursor: Cursor) -> model.AccessLogFilter:
     return model.HeaderFilter(header=lower_header_matcher(cursor.child("header")))
 
 
+def _lower_metadata(cursor: Cursor) -> model.AccessLogFilter:
+    fields = _METADATA.read(cursor)
+    if_missing = fields.get("match_if_key_not_found")
+    return model.MetadataFilter(
+        matcher=lower_metadata_matcher(cursor.child("matcher")) if "matcher" in fields else None,
+        if_missing=True if if_missing is None else if_missing.value,
+    )
+
+
 def _lower_runtime(cursor: Cursor) -> model.AccessLogFilter:
     fields = _RUNTIME.read(cursor)
     return model.RuntimeFilter(
@@ -119,6 +130,7 @@ _FILTERS: Final[Mapping[str, Callable[[Any], model.AccessLogFilter]]] = {
     "and_filter": _lower_and,
     "or_filter": _lower_or,
     "header_filter": _lower_header,
+    "metadata_filter": _lower_metadata,
     "response_flag_filter": _lower_response_flag,
     "grpc_status_filter": _lower_grpc_status,
     "log_type_filter": _lower_log_type,

@@ -16,6 +16,7 @@ from ferryman.config.duration import milliseconds
 from ferryman.config.endpoint import OVERPROVISIONING_FACTOR, lower_load_assignment
 from ferryman.config.fields import EMPTY, Fields, refuse
 from ferryman.config.load_balancing_policies import NO_ZONES, lower_load_balancing_policy
+from ferryman.config.metadata import lower_metadata
 from ferryman.config.protocol_options import lower_upstream_http
 from ferryman.config.transport_socket import check_transport_socket
 
@@ -33,7 +34,7 @@ _OTHER_POLICY: Final = "it configures another load balancing policy than the one
 
 _CLUSTER = Fields(
     "envoy.config.cluster.v3.Cluster",
-    "name alt_stat_name connect_timeout per_connection_buffer_limit_bytes lb_policy load_assignment"
+    "name metadata alt_stat_name connect_timeout per_connection_buffer_limit_bytes lb_policy load_assignment"
     " max_requests_per_connection circuit_breakers common_http_protocol_options http_protocol_options"
     " typed_extension_protocol_options least_request_lb_config common_lb_config"
     " upstream_connection_options load_balancing_policy",
@@ -56,7 +57,6 @@ _CLUSTER = Fields(
         "typed_dns_resolver_config": _NO_DNS,
         "wait_for_warm_on_init": "a STATIC cluster is warm at once",
         "cleanup_interval": "only ORIGINAL_DST clusters are cleaned up",
-        "metadata": "nothing that reads cluster metadata is built",
         "ring_hash_lb_config": _OTHER_POLICY,
         "maglev_lb_config": _OTHER_POLICY,
         "original_dst_lb_config": _OTHER_POLICY,
@@ -124,6 +124,7 @@ def lower_cluster(cursor: Cursor) -> model.Cluster:
     default, high, per_host = _lower_circuit_breakers(cursor, fields)
     return model.Cluster(
         name=name,
+        metadata=lower_metadata(cursor, fields),
         place=cursor.path_text,
         stat_name=fields.get("alt_stat_name") or name,
         connect_timeout_ms=milliseconds(cursor, "connect_timeout", fields, _CONNECT_TIMEOUT_MS),

@@ -13,6 +13,7 @@ from ferryman.config import model
 from ferryman.config.address import lower_address
 from ferryman.config.cursor import Cursor
 from ferryman.config.fields import Fields, word
+from ferryman.config.metadata import lower_metadata
 
 _NO_WEIGHTS: Final = "localities are weighted only by locality_weighted_lb_config, which is refused"
 _NO_METADATA: Final = "nothing that reads endpoint metadata is built (subsets, transport socket matches)"
@@ -40,7 +41,6 @@ LOCALITY = Fields("envoy.config.core.v3.Locality", "region zone sub_zone")
 _LB_ENDPOINT = Fields(
     "envoy.config.endpoint.v3.LbEndpoint",
     "endpoint health_status load_balancing_weight metadata",
-    partly={"metadata": "only `canary` of `envoy.lb` has an effect"},
 )
 _ENDPOINT = Fields(
     "envoy.config.endpoint.v3.Endpoint",
@@ -98,6 +98,7 @@ def _lower_lb_endpoint(cursor: Cursor) -> model.Endpoint | None:
         weight=1 if weight is None else weight.value,
         health_status=word(cursor, "health_status", _HEALTH) if "health_status" in fields else "unknown",
         canary=_is_canary(fields["metadata"]) if "metadata" in fields else False,
+        metadata=lower_metadata(cursor, fields),
     )
 
 

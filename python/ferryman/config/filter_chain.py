@@ -16,14 +16,14 @@ from ferryman.config.cursor import Cursor
 from ferryman.config.duration import off_if_zero
 from ferryman.config.fields import Fields, word
 from ferryman.config.filters.network import lower_network_filters
+from ferryman.config.metadata import lower_metadata
 from ferryman.config.references import References
 from ferryman.config.transport_socket import check_transport_socket
 
 _CHAIN = Fields(
     "envoy.config.listener.v3.FilterChain",
-    "name filter_chain_match filters transport_socket_connect_timeout use_proxy_proto",
+    "name metadata filter_chain_match filters transport_socket_connect_timeout use_proxy_proto",
     checked={"transport_socket": "envoy.transport_sockets.raw_buffer"},
-    no_effect={"metadata": "nothing that reads filter chain metadata is built"},
 )
 _MATCH = Fields(
     "envoy.config.listener.v3.FilterChainMatch",
@@ -42,6 +42,7 @@ def lower_filter_chain(cursor: Cursor, references: References) -> model.FilterCh
         check_transport_socket(cursor.child("transport_socket"), "envoy.transport_sockets.downstream")
     return model.FilterChain(
         name=fields.get("name", ""),
+        metadata=lower_metadata(cursor, fields),
         match=_lower_match(cursor.child("filter_chain_match")),
         filters=lower_network_filters(cursor, references),
         transport_socket_connect_timeout_ms=off_if_zero(

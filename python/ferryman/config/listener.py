@@ -19,6 +19,7 @@ from ferryman.config.duration import off_if_zero
 from ferryman.config.fields import EMPTY, Fields, word
 from ferryman.config.filter_chain import check_overlaps, lower_filter_chain
 from ferryman.config.filters.listener import PROXY_PROTOCOL, lower_listener_filters
+from ferryman.config.metadata import lower_metadata
 from ferryman.config.references import References
 from ferryman.config.stat_name import sanitized
 
@@ -27,7 +28,7 @@ _LISTENER = Fields(
     "name address additional_addresses stat_prefix filter_chains default_filter_chain"
     " per_connection_buffer_limit_bytes transparent freebind tcp_fast_open_queue_length traffic_direction"
     " enable_reuse_port access_log tcp_backlog_size max_connections_to_accept_per_socket_event"
-    " bind_to_port deprecated_v1 ignore_global_conn_limit listener_filters listener_filters_timeout"
+    " metadata bind_to_port deprecated_v1 ignore_global_conn_limit listener_filters listener_filters_timeout"
     " continue_on_listener_filters_timeout",
     same={
         "use_original_dst": False,
@@ -36,7 +37,6 @@ _LISTENER = Fields(
     no_effect={
         "reuse_port": "it switches on what is on already; enable_reuse_port: false switches it off",
         "bypass_overload_manager": "overload_manager is refused",
-        "metadata": "nothing that reads listener metadata is built",
     },
 )
 _ADDITIONAL = Fields("envoy.config.listener.v3.AdditionalAddress", "address", same={"socket_options": EMPTY})
@@ -92,6 +92,7 @@ def _lower_listener(cursor: Cursor, references: References) -> model.Listener:
         cursor.problem("no filter chains are given", code="required", field="filter_chains")
     return model.Listener(
         name=name,
+        metadata=lower_metadata(cursor, fields),
         place=cursor.path_text,
         stat_prefix=sanitized(fields.get("stat_prefix") or text),
         addresses=addresses,

@@ -65,9 +65,7 @@ NEED_FORMATTERS: Final = {
 BUILT_BY_FORMATTERS: Final = frozenset({"REQ_WITHOUT_QUERY"})
 """Those of them that are built."""
 
-_NOT_BUILT: Final = (
-    "CEL CLUSTER_METADATA DYNAMIC_METADATA FILTER_STATE METADATA UPSTREAM_FILTER_STATE UPSTREAM_METADATA"
-)
+_NOT_BUILT: Final = "CEL UPSTREAM_FILTER_STATE"
 NOT_BUILT: Final = frozenset(_NOT_BUILT.split())
 """Operators that read what is not built yet; the data plane refuses them too."""
 

@@ -18,12 +18,13 @@ from ferryman.config.fields import Fields, word
 from ferryman.config.match_input import REQUEST_HEADER
 from ferryman.config.match_tree import MatchContext, lower_match_tree
 from ferryman.config.matcher import lower_header_matcher
+from ferryman.config.metadata import lower_metadata
 from ferryman.config.references import References
 from ferryman.config.route_action import lower_direct_response, lower_redirect, lower_route_action
 from ferryman.config.route_filter_config import lower_filter_configs
 from ferryman.config.route_match import lower_route_match
 
-_NO_METADATA: Final = "nothing that reads route metadata is built"
+_NO_METADATA: Final = "nothing reads it, in Envoy neither"
 _NO_TRACING: Final = "tracing, which reads it, is refused"
 
 _TABLE = Fields(
@@ -35,16 +36,15 @@ _TABLE = Fields(
 )
 _VIRTUAL_HOST = Fields(
     "envoy.config.route.v3.VirtualHost",
-    "name domains routes matcher require_tls virtual_clusters typed_per_filter_config"
+    "name metadata domains routes matcher require_tls virtual_clusters typed_per_filter_config"
     f" per_request_buffer_limit_bytes request_body_buffer_limit {header.FIELDS}",
-    no_effect={"metadata": _NO_METADATA},
 )
 _ROUTE = Fields(
     "envoy.config.route.v3.Route",
-    "name match route redirect direct_response stat_prefix typed_per_filter_config"
+    "name metadata match route redirect direct_response stat_prefix typed_per_filter_config"
     " per_request_buffer_limit_bytes"
     f" request_body_buffer_limit {header.FIELDS}",
-    no_effect={"metadata": _NO_METADATA, "decorator": _NO_TRACING, "tracing": _NO_TRACING},
+    no_effect={"decorator": _NO_TRACING, "tracing": _NO_TRACING},
 )
 _ROUTE_LIST = Fields("envoy.config.route.v3.RouteList", "routes")
 _VIRTUAL_CLUSTER = Fields("envoy.config.route.v3.VirtualCluster", "name headers")
@@ -118,6 +118,7 @@ class _Table:
         limit = _buffer_limit(fields)
         return model.VirtualHost(
             name=fields.get("name", ""),
+            metadata=lower_metadata(cursor, fields),
             domains=[domain.lower() for domain in fields.get("domains", ())],
             routes=[self._lower_route(item, limit, self._references) for item in cursor.items("routes")],
             matcher=self._lower_matcher(cursor, limit) if "matcher" in fields else None,
@@ -160,6 +161,7 @@ class _Table:
         limit = _buffer_limit(fields)
         return model.Route(
             name=fields.get("name", ""),
+            metadata=lower_metadata(cursor, fields),
             place=cursor.path_text,
             match=lower_route_match(cursor.child("match")),
             action=self._lower_action(cursor, fields, references),

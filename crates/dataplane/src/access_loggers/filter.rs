@@ -1,13 +1,13 @@
 //! Filters of access logs: which streams leave a line.
 //!
-//! Owns: Envoy's conditions on status, duration, flags, request headers and the runtime. Does not own: how a header matches
+//! Owns: Envoy's conditions on status, duration, flags, headers, metadata and the runtime. Does not own: how a header matches
 //! (`matcher`). Follows: `config.accesslog.v3.AccessLogFilter`. A stream without a status has status 0; the duration of
 //! one that still lasts is the time since its start; a stream without a request head has an empty one.
 
 use ferryman_codec::{HeaderBlock, KnownName};
 
 use crate::format::{FormatContext, grpc_status};
-use crate::matcher::HeaderMatcher;
+use crate::matcher::{HeaderMatcher, MetadataMatcher};
 use crate::model::access_log as model;
 use crate::model::runtime::FractionalPercent;
 use crate::runtime::{RuntimeKey, RuntimeUInt32};
@@ -29,6 +29,10 @@ pub(super) enum LogFilter {
     GrpcStatus {
         statuses: Box<[u64]>,
         exclude: bool,
+    },
+    Metadata {
+        matcher: Option<MetadataMatcher>,
+        if_missing: bool,
     },
     /// A bit for each.
     LogType(u32),
@@ -85,6 +89,10 @@ impl LogFilter {
             Model::GrpcStatus { statuses, exclude } => {
                 LogFilter::GrpcStatus { statuses: statuses.as_slice().into(), exclude: *exclude }
             }
+            Model::Metadata { matcher, if_missing } => LogFilter::Metadata {
+                matcher: matcher.as_ref().map(MetadataMatcher::compile).transpose()?,
+                if_missing: *if_missing,
+            },
             Model::LogType { types, exclude } => {
                 let bits = types.iter().filter_map(|&number| 1_u32.checked_shl(number));
                 let named = bits.fold(0, |set, bit| set | bit);
@@ -126,6 +134,13 @@ impl LogFilter {
             LogFilter::GrpcStatus { statuses, exclude } => {
                 let found = grpc_status::of_stream(context).is_some_and(|status| statuses.contains(&status));
                 found != *exclude
+            }
+            // As in Envoy, `invert` counts for nothing here.
+            LogFilter::Metadata { matcher, if_missing } => {
+                let found = matcher
+                    .as_ref()
+                    .and_then(|matcher| Some((matcher, matcher.find(stream.dynamic_metadata.all())?)));
+                found.map_or(*if_missing, |(matcher, value)| matcher.takes(value))
             }
             LogFilter::LogType(types) => types & context.access_log_type.bit() != 0,
             LogFilter::Runtime(share) => share.takes(context),

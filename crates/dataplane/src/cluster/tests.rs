@@ -28,7 +28,7 @@ fn endpoint(address: &str, weight: u32, health_status: HealthStatus) -> Endpoint
         }
         Err(_) => AddressModel::Pipe { path: address.to_owned(), mode: 0 },
     };
-    Endpoint { address, hostname: String::new(), weight, health_status, canary: false }
+    Endpoint { metadata: None, address, hostname: String::new(), weight, health_status, canary: false }
 }
 
 fn locality(priority: u32, endpoints: Vec<Endpoint>) -> LocalityEndpoints {
@@ -40,6 +40,7 @@ fn locality(priority: u32, endpoints: Vec<Endpoint>) -> LocalityEndpoints {
 pub(crate) fn model(name: &str, addresses: &[&str]) -> Model {
     let endpoints = addresses.iter().map(|address| endpoint(address, 1, HealthStatus::Unknown)).collect();
     Model {
+        metadata: None,
         name: name.to_owned(),
         place: String::new(),
         stat_name: name.to_owned(),

@@ -67,6 +67,7 @@ impl WorkerCluster {
                 info: Rc::new(UpstreamHost {
                     address: host.address.clone(),
                     hostname: Box::from(&*host.hostname),
+                    metadata: host.metadata.clone(),
                 }),
                 stats: host.stats.local(worker),
                 zone_stats: host.zone_stats.as_ref().map(|scope| scope.local(worker)),
@@ -81,6 +82,7 @@ impl WorkerCluster {
             info: Rc::new(UpstreamCluster {
                 name: Box::from(&*cluster.name),
                 observability_name: Box::from(&*cluster.stat_name),
+                metadata: cluster.metadata.clone(),
             }),
             stats: cluster.stats.local(worker),
             circuit_breakers: WorkerCircuitBreakers::new(Arc::clone(cluster.circuit_breakers()), worker),

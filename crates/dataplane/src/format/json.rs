@@ -134,7 +134,7 @@ impl Writer<'_, '_> {
                 json_text::escape_from(out, quote + 1);
                 out.push(b'"');
             }
-            Written::Number => {
+            Written::Number | Written::Json => {
                 out.remove(quote);
             }
             Written::Unset | Written::Blank => {

@@ -10,8 +10,10 @@ use super::asked_for;
 use super::certificate_field::CertificateField;
 use super::coalesce::Coalesce;
 use super::duration::DurationField;
+use super::filter_state_field::FilterStateField;
 use super::grpc_status::GrpcStatusStyle;
 use super::header_field::{HeaderField, HeaderSource};
+use super::metadata_field::MetadataField;
 use super::path_field::{PathField, QueryParameter, QueryParameters, without_query};
 use super::stream_field::{NumberField, TextField, number_field, text_field};
 use super::time_format::TimeField;
@@ -28,6 +30,8 @@ pub(super) enum Written {
     Text,
     /// A decimal number.
     Number,
+    /// JSON that is no string.
+    Json,
 }
 
 /// A compiled operator.
@@ -57,6 +61,8 @@ enum Source {
     QueryParameters(QueryParameters),
     GrpcStatus(GrpcStatusStyle),
     Coalesce(Coalesce),
+    Metadata(MetadataField),
+    FilterState(FilterStateField),
 }
 
 /// Belongs to TLS, QUIC or tracing: always unset on what this build serves.
@@ -118,17 +124,7 @@ const NEVER_TIMES: &[&str] = &[
 ];
 
 /// Envoy has these; what they read is not built yet.
-const NOT_BUILT: &[&str] = &[
-    "CEL",
-    "CLUSTER_METADATA",
-    "DYNAMIC_METADATA",
-    "FILE_CONTENT",
-    "FILTER_STATE",
-    "METADATA",
-    "SECRET",
-    "UPSTREAM_FILTER_STATE",
-    "UPSTREAM_METADATA",
-];
+const NOT_BUILT: &[&str] = &["CEL", "FILE_CONTENT", "SECRET", "UPSTREAM_FILTER_STATE"];
 
 impl Operator {
     /// Compiles `%name(argument):max_length%`.
@@ -155,6 +151,10 @@ impl Operator {
         }
         // As Envoy, which takes a length there and does not look at it.
         let max_length = max_length.filter(|_| !matches!(source, Source::Certificate(_)));
+        let source = match source {
+            Source::Metadata(field) => Source::Metadata(field.with_length(max_length)),
+            source => source,
+        };
         Ok(Operator { source, max_length })
     }
 
@@ -162,7 +162,10 @@ impl Operator {
     #[inline]
     pub(super) fn write_typed(&self, context: &FormatContext<'_>, out: &mut Vec<u8>) -> Written {
         let start = out.len();
-        let written = self.source.write(context, out);
+        let written = match &self.source {
+            Source::FilterState(field) => field.write(context, true, out),
+            source => source.write(context, out),
+        };
         if let (Some(max_length), Written::Text) = (self.max_length, written) {
             out.truncate(start.saturating_add(max_length));
         }
@@ -215,7 +218,8 @@ impl Source {
             "START_TIME" | "START_TIME_LOCAL" | "EMIT_TIME" | "EMIT_TIME_LOCAL" => {
                 TimeField::compile(name, None).map(Source::Time)
             }
-            "COALESCE" | "COMMON_DURATION" | "ENVIRONMENT" | "QUERY_PARAM" | "REQ_WITHOUT_QUERY"
+            "CLUSTER_METADATA" | "COALESCE" | "COMMON_DURATION" | "DYNAMIC_METADATA" | "ENVIRONMENT"
+            | "FILTER_STATE" | "METADATA" | "QUERY_PARAM" | "REQ_WITHOUT_QUERY" | "UPSTREAM_METADATA"
             | "XFCC_VALUE" => Err(format!("{name} requires parameters")),
             _ => Err(unknown(name)),
         }
@@ -231,11 +235,16 @@ impl Source {
         if NEVER_TIMES.contains(&name) {
             return Ok(Source::Never);
         }
+        if let Some(field) = MetadataField::named(name, argument) {
+            return Ok(Source::Metadata(field));
+        }
         match name {
             "REQ_WITHOUT_QUERY" => {
                 HeaderField::compile(HeaderSource::Request, argument).map(Source::PathOfHeader)
             }
             "XFCC_VALUE" => CertificateField::compile(argument).map(Source::Certificate),
+            "METADATA" => MetadataField::typed(argument).map(Source::Metadata),
+            "FILTER_STATE" => FilterStateField::compile(argument).map(Source::FilterState),
             "ENVIRONMENT" => Ok(Source::Environment(environment(argument))),
             "PATH" => PathField::compile(argument).map(Source::Path),
             "QUERY_PARAM" => Ok(Source::QueryParameter(QueryParameter::new(argument))),
@@ -268,7 +277,8 @@ impl Source {
                 | Source::QueryParameter(_)
                 | Source::QueryParameters(_)
                 | Source::Coalesce(_)
-        )
+                | Source::FilterState(_)
+        ) || matches!(self, Source::Metadata(field) if field.takes_length())
     }
 
     #[inline]
@@ -295,6 +305,8 @@ impl Source {
             Source::QueryParameters(field) => field.write(context, out),
             Source::GrpcStatus(style) => style.write(context, out),
             Source::Coalesce(field) => field.write(context, out),
+            Source::Metadata(field) => field.write(context, out),
+            Source::FilterState(field) => field.write(context, false, out),
         }
     }
 }

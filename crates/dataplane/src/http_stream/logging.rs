@@ -60,6 +60,9 @@ impl HttpStream<'_> {
         let mut context =
             FormatContext::new(&state.info, self.connection.info, occasion, self.now, thread_random);
         context.request_headers = Some(&state.request);
+        if let Some(matched) = &self.matched {
+            context.route_metadata = matched.metadata();
+        }
         context.response_headers = state.info.response_code.is_some().then_some(&state.response);
         context.response_trailers = (!state.response_trailers.is_empty()).then_some(&state.response_trailers);
         access_log.log(&self.worker.logs, &context);

@@ -148,6 +148,7 @@ impl HttpStream<'_> {
             let mut context =
                 FormatContext::new(&state.info, self.connection.info, occasion, self.now, thread_random);
             context.request_headers = Some(&state.request);
+            context.route_metadata = matched.metadata();
             matched.finalize_response(&mut state.response, self.weighted, &context, &mut state.scratch);
         }
     }

@@ -91,8 +91,9 @@ impl HttpStream<'_> {
         let keep_original = !self.filters.router.suppress_envoy_headers;
         let state = &mut *self.state;
         let occasion = AccessLogType::NotSet;
-        let context =
+        let mut context =
             FormatContext::new(&state.info, self.connection.info, occasion, self.now, thread_random);
+        context.route_metadata = matched.metadata();
         let scratch = &mut state.scratch;
         matched.finalize_request(&mut state.request, self.weighted, &context, keep_original, scratch);
     }

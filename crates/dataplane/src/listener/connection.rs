@@ -33,6 +33,7 @@ pub(super) fn begin(
     let mut info =
         Box::new(ConnectionInfo::new(next_connection_id(), local, remote, start, worker.clock.wall(start)));
     info.listener_name = Arc::clone(&listener.listener.name);
+    info.listener_metadata.clone_from(&listener.listener.metadata);
     if !listener.listener.access_log.is_empty() {
         info.stream = Some(Box::new(StreamInfo::new(info.start, info.start_time)));
     }
@@ -133,6 +134,7 @@ fn choose_chain(
         return listener.log(worker, &mut info);
     };
     info.filter_chain_name = Arc::clone(&chain.name);
+    info.filter_chain_metadata.clone_from(&chain.metadata);
     log_at!(ConnHandler, Trace, "{} filter chain '{}' chosen", OfConnection(info.id), chain.name);
     let counted = Counted::new(listener, info.start);
     let open = worker.connections.open();

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::format::{Format, JsonValue};
-use super::matcher::HeaderMatcher;
+use super::matcher::{HeaderMatcher, MetadataMatcher};
 use super::runtime::{FractionalPercent, RuntimeUInt32};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize, Serialize)]
@@ -50,6 +50,7 @@ pub enum LogFilter {
     NotHealthCheck {},
     Traceable {},
     GrpcStatus { statuses: Vec<u64>, exclude: bool },
+    Metadata { matcher: Option<MetadataMatcher>, if_missing: bool },
     LogType { types: Vec<u32>, exclude: bool },
     Runtime { percent: FractionalPercent, runtime_key: String, use_independent_randomness: bool },
 }

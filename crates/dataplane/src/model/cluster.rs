@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::address::Address;
+use super::metadata::Metadata;
 use super::runtime::RuntimeDouble;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
@@ -17,9 +18,10 @@ pub enum HealthStatus {
     Degraded,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Endpoint {
+    pub metadata: Option<Metadata>,
     pub address: Address,
     pub hostname: String,
     pub weight: u32,
@@ -27,7 +29,7 @@ pub struct Endpoint {
     pub canary: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct LocalityEndpoints {
     pub region: String,
@@ -68,6 +70,7 @@ pub struct TcpKeepalive {
 #[serde(deny_unknown_fields)]
 pub struct Cluster {
     pub name: String,
+    pub metadata: Option<Metadata>,
     pub place: String,
     pub stat_name: String,
     pub connect_timeout_ms: u64,

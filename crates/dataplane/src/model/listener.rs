@@ -7,6 +7,7 @@ use super::access_log::{AccessLog, AccessLogEvents};
 use super::address::{Address, CidrRange};
 use super::http_connection_manager::HttpConnectionManager;
 use super::listener_filter::ListenerFilter;
+use super::metadata::Metadata;
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -58,6 +59,7 @@ pub struct FilterChainMatch {
 #[serde(deny_unknown_fields)]
 pub struct FilterChain {
     pub name: String,
+    pub metadata: Option<Metadata>,
     #[serde(rename = "match")]
     pub matching: FilterChainMatch,
     pub filters: Vec<NetworkFilter>,
@@ -77,6 +79,7 @@ pub enum TrafficDirection {
 #[allow(clippy::struct_excessive_bools)] // Envoy's own switches
 pub struct Listener {
     pub name: String,
+    pub metadata: Option<Metadata>,
     pub place: String,
     pub stat_prefix: String,
     pub addresses: Vec<Address>,

@@ -39,3 +39,25 @@ pub struct QueryParameterMatcher {
     pub matching: Option<StringMatcher>,
     pub present: bool,
 }
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ValueMatcher {
+    Null {},
+    Number { value: f64 },
+    Range { start: f64, end: f64 },
+    String { matcher: StringMatcher },
+    Bool { value: bool },
+    Present { present: bool },
+    OneOf { matcher: Box<ValueMatcher> },
+    Or { matchers: Vec<ValueMatcher> },
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetadataMatcher {
+    pub namespace: String,
+    pub path: Vec<String>,
+    pub value: ValueMatcher,
+    pub invert: bool,
+}

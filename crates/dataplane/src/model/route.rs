@@ -7,6 +7,7 @@ use super::format::Format;
 use super::http_filters::RouteFilterConfig;
 use super::match_tree::MatchTree;
 use super::matcher::{HeaderMatcher, QueryParameterMatcher};
+use super::metadata::Metadata;
 use super::runtime::RuntimeFractionalPercent;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
@@ -170,6 +171,7 @@ pub enum Action {
 #[serde(deny_unknown_fields)]
 pub struct Route {
     pub name: String,
+    pub metadata: Option<Metadata>,
     pub place: String,
     #[serde(rename = "match")]
     pub matching: RouteMatch,
@@ -206,6 +208,7 @@ pub struct RouteMatcher {
 #[serde(deny_unknown_fields)]
 pub struct VirtualHost {
     pub name: String,
+    pub metadata: Option<Metadata>,
     pub domains: Vec<String>,
     pub routes: Vec<Route>,
     pub matcher: Option<RouteMatcher>,

@@ -39,6 +39,7 @@ fn to(cluster: &str) -> RouteAction {
 
 fn route(name: &str, path: PathMatch, action: ActionModel) -> RouteModel {
     RouteModel {
+        metadata: None,
         name: name.to_owned(),
         place: format!("test.yaml:1:1 {name}"),
         matching: RouteMatch {
@@ -65,6 +66,7 @@ fn to_c(name: &str, path: PathMatch) -> RouteModel {
 
 fn host(domain: &str, routes: Vec<RouteModel>) -> HostModel {
     HostModel {
+        metadata: None,
         name: domain.to_owned(),
         domains: vec![domain.to_owned()],
         routes,

@@ -37,6 +37,22 @@ fn random() -> u64 {
     0x0123_4567_89ab_cdef
 }
 
+/// When what happened, in microseconds.
+const TIMES: &[(TimePoint, u64)] = &[
+    (TimePoint::LastDownstreamRxByte, 96),
+    (TimePoint::UpstreamConnectStart, 610),
+    (TimePoint::UpstreamConnectEnd, 633),
+    (TimePoint::UpstreamPoolReady, 650),
+    (TimePoint::FirstUpstreamTxByte, 682),
+    (TimePoint::LastUpstreamTxByte, 690),
+    (TimePoint::FirstUpstreamRxByte, 986),
+    (TimePoint::FirstUpstreamRxBodyByte, 1_141),
+    (TimePoint::LastUpstreamRxByte, 1_147),
+    (TimePoint::FirstDownstreamTxByte, 1_131),
+    (TimePoint::LastDownstreamTxByte, 2_186),
+    (TimePoint::RequestComplete, 2_190),
+];
+
 impl Exchange {
     /// `GET /a/b?x=1&y=%20z` with a 200 from upstream.
     pub fn via_upstream() -> Self {
@@ -56,27 +72,18 @@ impl Exchange {
         stream.downstream.receive_head(125, 87);
         stream.downstream.send_head(168, 149);
         stream.downstream.wire_bytes_sent += 5;
-        stream.upstream.cluster =
-            Some(Rc::new(UpstreamCluster { name: "up".into(), observability_name: "up_alt".into() }));
+        stream.upstream.cluster = Some(Rc::new(UpstreamCluster {
+            name: "up".into(),
+            observability_name: "up_alt".into(),
+            metadata: None,
+        }));
         stream.begin_request_attempt(&Rc::new(UpstreamHost {
             address: address("127.0.0.1:47395"),
             hostname: "up.example".into(),
+            metadata: None,
         }));
         stream.attempt_connected(3, address("127.0.0.1:55268"), Some(Protocol::Http11));
-        for (point, micros) in [
-            (TimePoint::LastDownstreamRxByte, 96),
-            (TimePoint::UpstreamConnectStart, 610),
-            (TimePoint::UpstreamConnectEnd, 633),
-            (TimePoint::UpstreamPoolReady, 650),
-            (TimePoint::FirstUpstreamTxByte, 682),
-            (TimePoint::LastUpstreamTxByte, 690),
-            (TimePoint::FirstUpstreamRxByte, 986),
-            (TimePoint::FirstUpstreamRxBodyByte, 1_141),
-            (TimePoint::LastUpstreamRxByte, 1_147),
-            (TimePoint::FirstDownstreamTxByte, 1_131),
-            (TimePoint::LastDownstreamTxByte, 2_186),
-            (TimePoint::RequestComplete, 2_190),
-        ] {
+        for &(point, micros) in TIMES {
             stream.timing.set(point, Duration::from_micros(micros));
         }
         let request = head(&[
@@ -112,7 +119,7 @@ impl Exchange {
         let stream = &mut exchange.stream;
         stream.stream_id = "36c95260-4577-4e2b-9d6e-c8695b921fa9".to_owned();
         for (port, hostname) in [("127.0.0.1:2", "nn"), ("127.0.0.1:3", "m"), ("127.0.0.1:1", "")] {
-            let host = UpstreamHost { address: address(port), hostname: hostname.into() };
+            let host = UpstreamHost { address: address(port), hostname: hostname.into(), metadata: None };
             stream.begin_connect_attempt(&Rc::new(host));
         }
         stream.upstream.transport_failure_reason = "delayed connect error: Connection refused".into();

@@ -71,6 +71,7 @@ fn cluster_model(hosts: &Hosts<'_>) -> ClusterModel {
     hosts.name.clone_into(&mut model.stat_name);
     model.circuit_breakers_default.max_connections = hosts.max_connections;
     let endpoint = |address: &SocketAddr| Endpoint {
+        metadata: None,
         address: ModelAddress::Socket {
             ip: address.ip().to_string(),
             port: address.port(),

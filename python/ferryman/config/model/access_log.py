@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ferryman.config.model.format import Format, JsonObject
-from ferryman.config.model.matcher import HeaderMatcher
+from ferryman.config.model.matcher import HeaderMatcher, MetadataMatcher
 from ferryman.config.model.runtime import FractionalPercent, RuntimeUInt32
 from ferryman.config.model.struct import Model, Tagged
 
@@ -67,6 +67,13 @@ class HeaderFilter(Tagged, tag="header", frozen=True):
     header: HeaderMatcher
 
 
+class MetadataFilter(Tagged, tag="metadata", frozen=True):
+    """A condition on dynamic metadata; `if_missing`: what holds without the value, or without a matcher."""
+
+    matcher: MetadataMatcher | None
+    if_missing: bool
+
+
 class AndFilter(Tagged, tag="and", frozen=True):
     """All hold."""
 
@@ -114,6 +121,7 @@ AccessLogFilter = (
     | DurationFilter
     | ResponseFlagFilter
     | HeaderFilter
+    | MetadataFilter
     | AndFilter
     | OrFilter
     | NotHealthCheckFilter

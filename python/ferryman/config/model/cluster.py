@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ferryman.config.model.address import Address
+from ferryman.config.model.metadata import Metadata
 from ferryman.config.model.runtime import RuntimeDouble
 from ferryman.config.model.struct import Model, Tagged
 
@@ -10,6 +11,7 @@ from ferryman.config.model.struct import Model, Tagged
 class Endpoint(Model, frozen=True):
     """One endpoint. `health_status` is Envoy's word in lower case."""
 
+    metadata: Metadata | None
     address: Address
     hostname: str
     weight: int
@@ -68,6 +70,7 @@ class Cluster(Model, frozen=True):
     """A cluster of static endpoints. `stat_name` is `alt_stat_name` or the name, as configured."""
 
     name: str
+    metadata: Metadata | None
     place: str
     stat_name: str
     connect_timeout_ms: int

@@ -6,6 +6,7 @@ from ferryman.config.model.access_log import AccessLog, AccessLogEvents
 from ferryman.config.model.address import Address, CidrRange
 from ferryman.config.model.http_connection_manager import HttpConnectionManager
 from ferryman.config.model.listener_filter import ListenerFilter
+from ferryman.config.model.metadata import Metadata
 from ferryman.config.model.struct import Model, Tagged
 
 
@@ -47,6 +48,7 @@ class FilterChain(Model, frozen=True):
     """A chain of network filters; the last one ends it."""
 
     name: str
+    metadata: Metadata | None
     match: FilterChainMatch
     filters: list[NetworkFilter]
     transport_socket_connect_timeout_ms: int | None
@@ -56,6 +58,7 @@ class Listener(Model, frozen=True):
     """A listener. `stat_prefix` is what stands after `listener.`."""
 
     name: str
+    metadata: Metadata | None
     place: str
     stat_prefix: str
     addresses: list[Address]

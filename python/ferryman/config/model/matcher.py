@@ -76,3 +76,64 @@ class QueryParameterMatcher(Model, frozen=True):
     name: str
     match: StringMatcher | None
     present: bool
+
+
+class MatchNull(Tagged, tag="null", frozen=True):
+    """The value is null."""
+
+
+class MatchNumber(Tagged, tag="number", frozen=True):
+    """The value is this number."""
+
+    value: float
+
+
+class MatchRange(Tagged, tag="range", frozen=True):
+    """The value is a number from `start`, below `end`."""
+
+    start: float
+    end: float
+
+
+class MatchText(Tagged, tag="string", frozen=True):
+    """The value is a text that matches."""
+
+    matcher: StringMatcher
+
+
+class MatchBool(Tagged, tag="bool", frozen=True):
+    """The value is this."""
+
+    value: bool
+
+
+class MatchPresent(Tagged, tag="present", frozen=True):
+    """Whether there is a value."""
+
+    present: bool
+
+
+class MatchOneOf(Tagged, tag="one_of", frozen=True):
+    """The value is a list of which one matches."""
+
+    matcher: ValueMatcher
+
+
+class MatchAnyValue(Tagged, tag="or", frozen=True):
+    """Any of these matches; of none, nothing does."""
+
+    matchers: list[ValueMatcher]
+
+
+ValueMatcher = (
+    MatchNull | MatchNumber | MatchRange | MatchText | MatchBool | MatchPresent | MatchOneOf | MatchAnyValue
+)
+
+
+class MetadataMatcher(Model, frozen=True):
+    """The value at the end of `path` in a namespace matches, or does not under `invert`."""
+
+    namespace: str
+    path: list[str]
+    value: ValueMatcher
+    invert: bool

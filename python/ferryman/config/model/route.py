@@ -6,6 +6,7 @@ from ferryman.config.model.format import Format
 from ferryman.config.model.http_filters import RouteFilterConfig
 from ferryman.config.model.match_tree import MatchTree
 from ferryman.config.model.matcher import HeaderMatcher, QueryParameterMatcher
+from ferryman.config.model.metadata import Metadata
 from ferryman.config.model.runtime import RuntimeFractionalPercent
 from ferryman.config.model.struct import Model, Tagged
 
@@ -196,6 +197,7 @@ class Route(Model, frozen=True):
     """
 
     name: str
+    metadata: Metadata | None
     place: str
     match: RouteMatch
     action: RouteAction | RedirectAction | DirectResponseAction
@@ -228,6 +230,7 @@ class VirtualHost(Model, frozen=True):
     """
 
     name: str
+    metadata: Metadata | None
     domains: list[str]
     routes: list[Route]
     matcher: RouteMatcher | None

@@ -1,0 +1,67 @@
+//! `%FILTER_STATE(KEY:F)%`: what filters left for each other, as text.
+//!
+//! Owns: the forms PLAIN, TYPED and FIELD. Does not own: the objects (`stream_info::filter_state`).
+//! Follows Envoy's page "Access logging". An object of the stream hides one of its connection. The objects that are built
+//! are texts: their typed form is a JSON string.
+
+use super::FormatContext;
+use super::json_text;
+use super::operator::Written;
+
+enum Form {
+    Plain,
+    Typed,
+    Field(Box<str>),
+}
+
+/// A key and a form.
+pub(super) struct FilterStateField {
+    key: Box<str>,
+    form: Form,
+}
+
+impl FilterStateField {
+    /// `KEY`, `KEY:PLAIN`, `KEY:TYPED` or `KEY:FIELD:NAME`.
+    pub(super) fn compile(argument: &str) -> Result<Self, String> {
+        let mut parts = argument.splitn(3, ':');
+        let key = parts.next().unwrap_or_default();
+        if key.is_empty() {
+            return Err("Invalid filter state configuration, key cannot be empty.".to_owned());
+        }
+        let form = match (parts.next(), parts.next()) {
+            (None | Some("TYPED"), _) => Form::Typed,
+            (Some("PLAIN"), _) => Form::Plain,
+            (Some("FIELD"), Some(name)) => Form::Field(name.into()),
+            (Some("FIELD"), None) => {
+                return Err("Invalid filter state serialize type, FIELD should be used with the field name."
+                    .to_owned());
+            }
+            _ => {
+                return Err("Invalid filter state serialize type, only support PLAIN/TYPED/FIELD.".to_owned());
+            }
+        };
+        Ok(FilterStateField { key: key.into(), form })
+    }
+
+    /// `as_json`: a typed text stands in JSON as what it is; elsewhere it has quotes.
+    pub(super) fn write(&self, context: &FormatContext<'_>, as_json: bool, out: &mut Vec<u8>) -> Written {
+        let of_stream = context.stream.filter_state.object(&self.key);
+        let found = of_stream.or_else(|| context.connection.filter_state.object(&self.key));
+        let Some(object) = found else { return Written::Unset };
+        let text = match &self.form {
+            Form::Field(name) => object.field(name),
+            Form::Plain | Form::Typed => object.serialize(),
+        };
+        let Some(text) = text else { return Written::Unset };
+        if as_json || !matches!(self.form, Form::Typed) {
+            out.extend_from_slice(&text);
+            return Written::Text;
+        }
+        out.push(b'"');
+        let start = out.len();
+        out.extend_from_slice(&text);
+        json_text::escape_from(out, start);
+        out.push(b'"');
+        Written::Text
+    }
+}

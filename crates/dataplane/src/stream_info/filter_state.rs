@@ -1,0 +1,172 @@
+//! Objects that filters leave for each other under a name: filter state.
+//!
+//! Owns: the names, which objects can be replaced, and what an access log prints of one. Does not own: what the objects
+//! mean (the filters that share them).
+//! Follows Envoy's pages "Dynamic state" and "Well known filter state objects". An object of a connection is seen by all
+//! of its streams; one of a stream hides it.
+//!
+//! Nothing is allocated before something is set.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::fmt::Debug;
+use std::rc::Rc;
+
+/// How many objects one stream or connection may have.
+const MOST_OBJECTS: usize = 256;
+
+/// Something that filters share.
+pub trait FilterStateObject: Debug {
+    /// As a text, for access logs and for the rules that match it; none: it has no such form.
+    fn serialize(&self) -> Option<Cow<'_, [u8]>>;
+
+    /// One of its fields as a text.
+    fn field(&self, _name: &str) -> Option<Cow<'_, [u8]>> {
+        None
+    }
+
+    /// For whoever knows its type.
+    fn as_any(&self) -> &dyn Any;
+}
+
+/// A text (Envoy: `Router::StringAccessor`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StringObject(pub Box<[u8]>);
+
+impl FilterStateObject for StringObject {
+    fn serialize(&self) -> Option<Cow<'_, [u8]>> {
+        Some(Cow::Borrowed(&self.0))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// Whether an upstream connection gets the object too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SharedWithUpstream {
+    /// It stays downstream.
+    #[default]
+    None,
+    /// The next upstream connection gets it.
+    Once,
+    /// That one, and those that it leads to.
+    Transitive,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    name: Box<str>,
+    object: Rc<dyn FilterStateObject>,
+    read_only: bool,
+    shared: SharedWithUpstream,
+}
+
+/// The filter state of a stream or of a connection.
+#[derive(Debug, Clone, Default)]
+pub struct FilterState(Vec<Entry>);
+
+/// Why an object was not set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotSet {
+    /// There is one of the name that cannot be replaced.
+    ReadOnly,
+    /// There are too many.
+    TooMany,
+}
+
+impl FilterState {
+    /// Whether nothing was set.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Forgets everything.
+    #[inline]
+    pub fn clear(&mut self) {
+        self.0 = Vec::new();
+    }
+
+    fn entry(&self, name: &str) -> Option<&Entry> {
+        self.0.iter().find(|entry| *entry.name == *name)
+    }
+
+    /// The object of a name.
+    #[must_use]
+    pub fn object(&self, name: &str) -> Option<&Rc<dyn FilterStateObject>> {
+        self.entry(name).map(|entry| &entry.object)
+    }
+
+    /// The object of a name, if it is of this type.
+    #[must_use]
+    pub fn get<T: 'static>(&self, name: &str) -> Option<&T> {
+        self.object(name)?.as_any().downcast_ref()
+    }
+
+    /// The objects that upstream connections get.
+    pub fn shared(&self) -> impl Iterator<Item = (&str, &Rc<dyn FilterStateObject>, SharedWithUpstream)> {
+        self.0
+            .iter()
+            .filter(|entry| entry.shared != SharedWithUpstream::None)
+            .map(|entry| (&*entry.name, &entry.object, entry.shared))
+    }
+
+    /// Sets an object; `read_only`: it cannot be replaced.
+    ///
+    /// # Errors
+    /// The object that is there is read-only, or there are too many.
+    pub fn set(
+        &mut self,
+        name: &str,
+        object: Rc<dyn FilterStateObject>,
+        read_only: bool,
+        shared: SharedWithUpstream,
+    ) -> Result<(), NotSet> {
+        let entries = &mut self.0;
+        let is_full = entries.len() >= MOST_OBJECTS;
+        match entries.iter_mut().find(|entry| *entry.name == *name) {
+            Some(there) if there.read_only => return Err(NotSet::ReadOnly),
+            Some(there) => {
+                (there.object, there.read_only, there.shared) = (object, read_only, shared);
+            }
+            None if is_full => return Err(NotSet::TooMany),
+            None => entries.push(Entry { name: name.into(), object, read_only, shared }),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Rc<dyn FilterStateObject> {
+        Rc::new(StringObject(text.as_bytes().into()))
+    }
+
+    #[test]
+    fn objects_are_set_once_or_often() {
+        let mut state = FilterState::default();
+        assert!(state.is_empty());
+        let none = SharedWithUpstream::None;
+        assert_eq!(state.set("a", text("1"), false, none), Ok(()));
+        assert_eq!(state.set("a", text("2"), true, SharedWithUpstream::Once), Ok(()));
+        assert_eq!(state.set("a", text("3"), false, none), Err(NotSet::ReadOnly));
+        assert_eq!(state.get::<StringObject>("a"), Some(&StringObject((*b"2").into())));
+        assert_eq!(state.object("a").and_then(|object| object.serialize()), Some(Cow::Borrowed(&b"2"[..])));
+        assert_eq!(
+            state.shared().map(|(name, _, shared)| (name, shared)).collect::<Vec<_>>(),
+            [("a", SharedWithUpstream::Once)]
+        );
+        assert!(state.get::<u8>("a").is_none() && state.object("b").is_none());
+        for number in 1..MOST_OBJECTS {
+            assert_eq!(state.set(&number.to_string(), text(""), false, none), Ok(()));
+        }
+        assert_eq!(state.set("b", text(""), false, none), Err(NotSet::TooMany));
+        state.clear();
+        assert!(state.is_empty());
+    }
+}
