@@ -26,6 +26,7 @@ $(port:NAME), a free port; $(dir), the directory of this run; $(log), the access
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,11 @@ class Area:
     def alone(self, case: Case) -> Area:
         """The same area with a single case."""
         return Area(self.name, [case], self.bootstrap, self.flags, self.hcm)
+
+    def without(self, names: Collection[str]) -> Area:
+        """The same area without the cases of these names."""
+        left = [case for case in self.cases if case.name not in names]
+        return Area(self.name, left, self.bootstrap, self.flags, self.hcm)
 
 
 class CaseError(Exception):
