@@ -237,7 +237,7 @@ fn default_manager() -> Result<HttpConnectionManager, String> {
         .flat_map(|chain| chain.filters);
     let manager = filters.into_iter().find_map(|filter| match filter {
         NetworkFilter::HttpConnectionManager(manager) => Some(*manager),
-        NetworkFilter::TcpProxy(_) => None,
+        _ => None,
     });
     manager.ok_or_else(|| format!("{path} has no HTTP connection manager"))
 }

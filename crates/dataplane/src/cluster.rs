@@ -99,7 +99,7 @@ pub struct ConnectionSettings {
     /// The most bytes that wait unread on a connection.
     pub buffer_limit: usize,
     /// TCP keepalive; `None`: off.
-    pub tcp_keepalive: Option<model::TcpKeepalive>,
+    pub tcp_keepalive: Option<crate::model::address::TcpKeepalive>,
 }
 
 /// A cluster, compiled.

@@ -5,6 +5,7 @@
 //! Follows Envoy's page "Listeners".
 
 use std::cell::RefCell;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,6 +16,7 @@ use crate::access_loggers::{AccessLogSet, LogWriterHandle};
 use crate::application_log::{self, Component, Level};
 use crate::filter_chain::{ConnectionFacts, FilterChainMatcher};
 use crate::filters::listener::{ListenerFilters, WorkerListenerFilters};
+use crate::filters::network::read_filters::{ReadFilters, WorkerReadFilters};
 use crate::filters::network::{NetworkFilter, WorkerNetworkFilter};
 use crate::format::{AccessLogType, FormatContext};
 use crate::model;
@@ -23,15 +25,17 @@ use crate::model::metadata::Metadata;
 use crate::random::thread_random;
 use crate::snapshot::Snapshot;
 use crate::stats::{ListenerExtensionStats, ListenerStats, ListenerWorkerStats, LocalScope, Registry, Scope};
-use crate::stream_info::{ConnectionInfo, TimePoint};
+use crate::stream_info::{Address, ConnectionInfo, TimePoint};
 use crate::worker::Worker;
 
 mod accepting;
 pub mod bind;
 mod connection;
+mod connection_limits;
 
 use accepting::accept_loop;
 pub use bind::{BindError, BoundSocket};
+use connection_limits::ConnectionLimits;
 
 /// What compiling a listener needs to know of everything else.
 #[derive(Debug)]
@@ -56,6 +60,7 @@ pub struct Listener {
     matcher: FilterChainMatcher,
     metadata: Option<Arc<Metadata>>,
     filters: ListenerFilters,
+    limits: ConnectionLimits,
     access_log: AccessLogSet,
     stats: Scope<ListenerStats>,
     extension_stats: Scope<ListenerExtensionStats>,
@@ -66,6 +71,7 @@ pub struct Listener {
 struct FilterChain {
     name: Arc<str>,
     metadata: Option<Arc<Metadata>>,
+    read_filters: ReadFilters,
     /// None: its connections are closed.
     filter: Option<NetworkFilter>,
 }
@@ -77,14 +83,17 @@ impl FilterChain {
         limit: usize,
         context: &CompileContext<'_>,
     ) -> Result<Self, String> {
-        let filter = match model.filters.as_slice() {
-            [] => None,
-            [filter] => Some(NetworkFilter::compile(filter, listener, limit, context)?),
-            _ => return Err(format!("filter chain '{}' must have at most one network filter", model.name)),
+        let (read_filters, filter) = match model.filters.as_slice() {
+            [] => (ReadFilters::default(), None),
+            [before @ .., last] => (
+                ReadFilters::compile(before, context)?,
+                Some(NetworkFilter::compile(last, listener, limit, context)?),
+            ),
         };
         Ok(FilterChain {
             name: model.name.as_str().into(),
             metadata: model.metadata.clone().map(Arc::new),
+            read_filters,
             filter,
         })
     }
@@ -114,6 +123,7 @@ impl Listener {
                 context,
             )
             .map_err(at)?,
+            limits: ConnectionLimits::new(&model, registry),
             access_log: AccessLogSet::open(&model.access_log, context.logs)
                 .map_err(|error| at(error.to_string()))?,
             stats: registry.listener(&prefix),
@@ -123,6 +133,33 @@ impl Listener {
                 .collect(),
             model,
         })
+    }
+}
+
+fn socket_address(address: &model::address::Address) -> Option<SocketAddr> {
+    match address {
+        model::address::Address::Socket { ip, port, .. } => Some(SocketAddr::new(ip.parse().ok()?, *port)),
+        model::address::Address::Pipe { .. } => None,
+    }
+}
+
+/// Which of the worker's listeners has this address: one that has just that, or one of all addresses.
+fn listener_of(worker: &Worker, address: &Address) -> Option<Rc<WorkerListener>> {
+    let listeners = worker.listeners.borrow();
+    let best = listeners.iter().filter_map(|listener| Some((listener.fits(address)?, listener)));
+    // Of several, the first.
+    best.rev().max_by_key(|(is_exact, _)| *is_exact).map(|(_, listener)| Rc::clone(listener))
+}
+
+impl Listener {
+    /// Its addresses as configured.
+    #[must_use]
+    pub fn configured_addresses(&self) -> Vec<Address> {
+        let addresses = self.model.addresses.iter().map(|address| match address {
+            model::address::Address::Pipe { path, .. } => Some(Address::Pipe(path.as_str().into())),
+            address @ model::address::Address::Socket { .. } => socket_address(address).map(Address::Ip),
+        });
+        addresses.flatten().collect()
     }
 }
 
@@ -157,13 +194,16 @@ pub struct WorkerListener {
 struct WorkerFilterChain {
     name: Arc<str>,
     metadata: Option<Arc<Metadata>>,
+    read_filters: WorkerReadFilters,
     filter: Option<WorkerNetworkFilter>,
 }
 
 impl WorkerFilterChain {
     fn new(chain: &FilterChain, worker: usize) -> Self {
         let filter = chain.filter.as_ref().map(|filter| filter.on_worker(worker));
-        WorkerFilterChain { name: Arc::clone(&chain.name), metadata: chain.metadata.clone(), filter }
+        let read_filters = chain.read_filters.on_worker(worker);
+        let metadata = chain.metadata.clone();
+        WorkerFilterChain { name: Arc::clone(&chain.name), metadata, read_filters, filter }
     }
 }
 
@@ -200,6 +240,18 @@ impl WorkerListener {
     #[must_use]
     pub fn is_inbound(&self) -> bool {
         self.listener.model.traffic_direction == TrafficDirection::Inbound
+    }
+
+    /// How well it fits a connection to this address: not at all, as the listener of all addresses, or exactly.
+    fn fits(&self, address: &Address) -> Option<bool> {
+        let Address::Ip(address) = address else { return None };
+        let own = self.listener.model.addresses.iter().filter_map(socket_address);
+        own.filter(|own| own.port() == address.port() && own.is_ipv4() == address.is_ipv4())
+            .filter_map(|own| {
+                let is_exact = own.ip() == address.ip();
+                (is_exact || own.ip().is_unspecified()).then_some(is_exact)
+            })
+            .max()
     }
 
     /// Accepts no more and closes its sockets; connections go on.

@@ -17,6 +17,7 @@ pub mod listener_filter;
 pub mod match_tree;
 pub mod matcher;
 pub mod metadata;
+pub mod network_filter;
 pub mod route;
 pub mod runtime;
 

@@ -166,7 +166,9 @@ impl Proxy {
             }
         }
         let admin = match &self.bootstrap.admin {
-            Some(admin) => Some(bind::bind_admin(&admin.address).map_err(|error| error.to_string())?),
+            Some(admin) => Some(
+                bind::bind_admin(&admin.address, &admin.socket_options).map_err(|error| error.to_string())?,
+            ),
             None => None,
         };
         self.admin_address = admin.as_ref().map(|socket| socket.address.clone());
@@ -329,7 +331,11 @@ fn admin_settings(
 
 fn status(listener: &Arc<Listener>, sockets: &[Vec<BoundSocket>]) -> ServedListener {
     let of_first_worker = sockets.first().map(Vec::as_slice).unwrap_or_default();
-    let local_addresses = of_first_worker.iter().map(|socket| socket.address.clone()).collect();
+    let local_addresses = if listener.model.bind_to_port {
+        of_first_worker.iter().map(|socket| socket.address.clone()).collect()
+    } else {
+        listener.configured_addresses()
+    };
     ServedListener {
         status: ListenerStatus { name: Arc::clone(&listener.name), local_addresses },
         is_inbound: listener.model.traffic_direction == model::listener::TrafficDirection::Inbound,

@@ -107,6 +107,17 @@ impl Relay {
         }
     }
 
+    /// What the client has sent already, and whether it has ended its side.
+    pub fn begin_with(&mut self, buffer: ReadBuffer, ended: bool) {
+        let up = &mut self.to_upstream;
+        up.traffic.read = up.traffic.read.saturating_add(to_u64(buffer.len()));
+        up.buffer = buffer;
+        if ended {
+            up.traffic.ended = true;
+            up.state = State::Ending;
+        }
+    }
+
     /// From the client to the upstream host.
     #[must_use]
     pub fn to_upstream(&self) -> Traffic {

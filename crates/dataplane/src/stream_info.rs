@@ -20,12 +20,14 @@ pub mod address;
 pub mod decisions;
 pub mod dynamic_metadata;
 pub mod filter_state;
+pub mod filter_close;
 pub mod response_flags;
 pub mod timing;
 
 pub use address::Address;
 pub use decisions::{Cause, Decisions, PoolAnswer};
 pub use dynamic_metadata::DynamicMetadata;
+pub use filter_close::{FilterClose, FilterCloseNote};
 pub use filter_state::{FilterState, FilterStateObject, StringObject};
 pub use response_flags::{ResponseFlag, ResponseFlags};
 pub use timing::{TimePoint, Timing};
@@ -123,12 +125,16 @@ pub struct ConnectionInfo {
     pub round_trip_time_ms: Cell<Option<u64>>,
     /// Whether `local_address` is not that of the socket, but was found out by a listener filter.
     pub local_address_restored: bool,
+    /// Whether the listener that accepted it has handed it over to that of its original destination.
+    pub handed_over: bool,
     /// What a PROXY protocol header has told; none: there was none.
     pub proxy_protocol: Option<Box<Told>>,
     /// What listener and network filters said of it.
     pub dynamic_metadata: DynamicMetadata,
     /// What they left for others.
     pub filter_state: FilterState,
+    /// Where a network filter that sees the bytes notes that it has ended the connection; none: there is no such filter.
+    pub filter_close: Option<Rc<FilterCloseNote>>,
 }
 
 impl ConnectionInfo {
@@ -155,10 +161,24 @@ impl ConnectionInfo {
             detected_close_type: DetectedCloseType::Normal,
             round_trip_time_ms: Cell::new(None),
             local_address_restored: false,
+            handed_over: false,
             proxy_protocol: None,
             dynamic_metadata: DynamicMetadata::default(),
             filter_state: FilterState::default(),
+            filter_close: None,
         }
+    }
+
+    /// Takes over what a network filter has noted of the connection's end. Answers how many bytes it did not let pass;
+    /// `None`: no filter has ended it, or that was taken over already.
+    pub fn note_filter_close(&mut self) -> Option<u64> {
+        let close = self.filter_close.as_ref()?.take()?;
+        self.termination_details = Cow::Owned(close.termination_details);
+        self.local_close_reason = Cow::Borrowed(close.reason);
+        if let Some(stream) = &mut self.stream {
+            stream.bytes_received += close.bytes;
+        }
+        Some(close.bytes)
     }
 }
 

@@ -15,9 +15,12 @@ use tokio::io::ReadBuf;
 use crate::format::asked_for;
 use crate::stream_info::{Address, ConnectionInfo};
 
+pub mod filtered;
 mod peek;
 pub mod raw_buffer;
+pub mod socket_options;
 
+pub use filtered::{FilteredSocket, OnData, ReadVerdict};
 pub use raw_buffer::RawBuffer;
 
 /// A connected socket of a downstream or an upstream.
@@ -25,6 +28,8 @@ pub use raw_buffer::RawBuffer;
 pub enum TransportSocket {
     /// `envoy.transport_sockets.raw_buffer`
     RawBuffer(RawBuffer),
+    /// Any of them, with network filters that see what is read.
+    Filtered(Box<FilteredSocket>),
 }
 
 /// What a read would answer.
@@ -48,6 +53,7 @@ impl TransportSocket {
     pub fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self {
             TransportSocket::RawBuffer(socket) => socket.poll_read(cx, into),
+            TransportSocket::Filtered(socket) => socket.poll_read(cx, into),
         }
     }
 
@@ -59,6 +65,7 @@ impl TransportSocket {
     pub fn poll_write(&mut self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         match self {
             TransportSocket::RawBuffer(socket) => socket.poll_write(cx, pieces),
+            TransportSocket::Filtered(socket) => socket.inner.poll_write(cx, pieces),
         }
     }
 
@@ -70,6 +77,7 @@ impl TransportSocket {
     pub fn poll_read_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             TransportSocket::RawBuffer(socket) => socket.poll_read_ready(cx),
+            TransportSocket::Filtered(socket) => socket.inner.poll_read_ready(cx),
         }
     }
 
@@ -80,6 +88,7 @@ impl TransportSocket {
     pub fn peek(&self, ask_kernel: bool) -> Peeked {
         match self {
             TransportSocket::RawBuffer(socket) => socket.peek(ask_kernel),
+            TransportSocket::Filtered(socket) => socket.inner.peek(ask_kernel),
         }
     }
 
@@ -91,6 +100,7 @@ impl TransportSocket {
     pub async fn peek_more(&self, seen: &mut Vec<u8>, most: usize) -> io::Result<bool> {
         match self {
             TransportSocket::RawBuffer(socket) => socket.peek_more(seen, most).await,
+            TransportSocket::Filtered(socket) => Box::pin(socket.inner.peek_more(seen, most)).await,
         }
     }
 
@@ -101,6 +111,7 @@ impl TransportSocket {
     pub fn discard(&self, count: usize) -> io::Result<()> {
         match self {
             TransportSocket::RawBuffer(socket) => socket.discard(count),
+            TransportSocket::Filtered(socket) => socket.inner.discard(count),
         }
     }
 
@@ -111,6 +122,7 @@ impl TransportSocket {
     pub fn register_again(&mut self) -> io::Result<()> {
         match self {
             TransportSocket::RawBuffer(socket) => socket.register_again(),
+            TransportSocket::Filtered(socket) => socket.inner.register_again(),
         }
     }
 
@@ -119,6 +131,7 @@ impl TransportSocket {
     pub fn original_destination(&self) -> Option<Address> {
         match self {
             TransportSocket::RawBuffer(socket) => socket.original_destination(),
+            TransportSocket::Filtered(socket) => socket.inner.original_destination(),
         }
     }
 
@@ -129,6 +142,7 @@ impl TransportSocket {
     pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             TransportSocket::RawBuffer(socket) => socket.poll_shutdown(cx),
+            TransportSocket::Filtered(socket) => socket.inner.poll_shutdown(cx),
         }
     }
 
@@ -139,6 +153,7 @@ impl TransportSocket {
     pub fn local_address(&self) -> io::Result<Address> {
         match self {
             TransportSocket::RawBuffer(socket) => socket.local_address(),
+            TransportSocket::Filtered(socket) => socket.inner.local_address(),
         }
     }
 
@@ -149,6 +164,7 @@ impl TransportSocket {
     pub fn remote_address(&self) -> io::Result<Address> {
         match self {
             TransportSocket::RawBuffer(socket) => socket.remote_address(),
+            TransportSocket::Filtered(socket) => socket.inner.remote_address(),
         }
     }
 
@@ -159,6 +175,7 @@ impl TransportSocket {
     pub fn set_nodelay(&self) -> io::Result<()> {
         match self {
             TransportSocket::RawBuffer(socket) => socket.set_nodelay(),
+            TransportSocket::Filtered(socket) => socket.inner.set_nodelay(),
         }
     }
 
@@ -169,6 +186,7 @@ impl TransportSocket {
     pub fn reset_on_close(&self) -> io::Result<()> {
         match self {
             TransportSocket::RawBuffer(socket) => socket.reset_on_close(),
+            TransportSocket::Filtered(socket) => socket.inner.reset_on_close(),
         }
     }
 
@@ -177,6 +195,7 @@ impl TransportSocket {
     pub fn round_trip_time(&self) -> Option<Duration> {
         match self {
             TransportSocket::RawBuffer(socket) => socket.round_trip_time(),
+            TransportSocket::Filtered(socket) => socket.inner.round_trip_time(),
         }
     }
 

@@ -100,6 +100,8 @@ pub struct Worker {
     pub clock: Clock,
     /// Access logs.
     pub logs: WorkerLogs,
+    /// The listeners that it serves.
+    pub listeners: RefCell<Vec<Rc<WorkerListener>>>,
     /// Open downstream connections.
     pub connections: Rc<Connections>,
     snapshot: RefCell<Rc<WorkerSnapshot>>,
@@ -119,6 +121,7 @@ impl Worker {
             random: Random::new(thread_random()),
             clock: Clock::new(),
             logs,
+            listeners: RefCell::default(),
             connections: Rc::default(),
             snapshot: RefCell::new(Rc::new(WorkerSnapshot::new(snapshot, index))),
             spare_streams: RefCell::default(),
@@ -268,7 +271,6 @@ fn runtime() -> io::Result<LocalRuntime> {
 async fn run(worker: &Rc<Worker>, mut inbox: mpsc::UnboundedReceiver<Command>, flush_interval: Duration) {
     tokio::task::spawn_local(sweep_pools(Rc::clone(worker)));
     tokio::task::spawn_local(flush_logs(Rc::clone(worker), flush_interval));
-    let mut listeners: Vec<Rc<WorkerListener>> = Vec::new();
     while let Some(command) = inbox.recv().await {
         match command {
             Command::Use(snapshot) => {
@@ -277,9 +279,10 @@ async fn run(worker: &Rc<Worker>, mut inbox: mpsc::UnboundedReceiver<Command>, f
                 worker.snapshot.replace(Rc::new(next));
             }
             Command::Listen(listener, sockets) => {
-                listeners.push(WorkerListener::start(worker, &listener, sockets));
+                let listener = WorkerListener::start(worker, &listener, sockets);
+                worker.listeners.borrow_mut().push(listener);
             }
-            Command::StopListening { inbound_only } => listeners.retain(|listener| {
+            Command::StopListening { inbound_only } => worker.listeners.borrow_mut().retain(|listener| {
                 let stops = !inbound_only || listener.is_inbound();
                 if stops {
                     listener.stop();
@@ -287,7 +290,7 @@ async fn run(worker: &Rc<Worker>, mut inbox: mpsc::UnboundedReceiver<Command>, f
                 !stops
             }),
             Command::End(deadline) => {
-                listeners.iter().for_each(|listener| listener.stop());
+                worker.listeners.take().iter().for_each(|listener| listener.stop());
                 worker.connections.wake_all();
                 wait_for_end(worker, inbox, deadline).await;
                 worker.snapshot().close_idle();

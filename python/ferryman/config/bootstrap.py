@@ -21,6 +21,7 @@ from ferryman.config.endpoint import LOCALITY
 from ferryman.config.fields import EMPTY, Fields
 from ferryman.config.matcher import lower_string_matcher
 from ferryman.config.runtime import lower_layered_runtime
+from ferryman.config.socket_options import lower_socket_options
 from ferryman.config.stats_config import lower_stats_config
 
 _FOR_CONTROL_PLANES: Final = "it is sent to control planes, and xDS is refused"
@@ -61,7 +62,7 @@ _NODE = Fields(
 )
 _ADMIN = Fields(
     "envoy.config.bootstrap.v3.Admin",
-    "access_log access_log_path address allow_paths",
+    "access_log access_log_path address allow_paths socket_options",
     no_effect={"profile_path": "the pages that write profiles are not built"},
 )
 _CLUSTER_MANAGER = Fields(
@@ -156,6 +157,7 @@ def _lower_admin(cursor: Cursor) -> model.Admin | None:
         logs.append(lower_file_log(cursor, fields["access_log_path"], "access_log_path"))
     paths = [lower_string_matcher(item) for item in cursor.items("allow_paths")]
     address = lower_address(cursor.child("address")) if "address" in fields else None
+    options = lower_socket_options(cursor)
     if address is None:
         return None
-    return model.Admin(address=address, access_log=logs, allow_paths=paths)
+    return model.Admin(address=address, socket_options=options, access_log=logs, allow_paths=paths)

@@ -18,6 +18,7 @@ from ferryman.config.fields import EMPTY, Fields, refuse
 from ferryman.config.load_balancing_policies import NO_ZONES, lower_load_balancing_policy
 from ferryman.config.metadata import lower_metadata
 from ferryman.config.protocol_options import lower_upstream_http
+from ferryman.config.socket_options import lower_tcp_keepalive
 from ferryman.config.transport_socket import check_transport_socket
 
 _NO_DNS: Final = "a STATIC cluster resolves no names"
@@ -101,7 +102,6 @@ _CONNECTION_OPTIONS = Fields(
     "tcp_keepalive",
     no_effect={"happy_eyeballs_config": "every endpoint has one address"},
 )
-_KEEPALIVE = Fields("envoy.config.core.v3.TcpKeepalive", "keepalive_probes keepalive_time keepalive_interval")
 _TYPES: Final = ("STATIC", "STRICT_DNS", "LOGICAL_DNS", "EDS", "ORIGINAL_DST")
 BUFFER_LIMIT_BYTES: Final = 1 << 20
 _UNLIMITED: Final = 2**32 - 1
@@ -235,9 +235,4 @@ def _lower_tcp_keepalive(cursor: Cursor, fields: dict[str, Any]) -> model.TcpKee
     options = cursor.child("upstream_connection_options")
     if "tcp_keepalive" not in _CONNECTION_OPTIONS.read(options):
         return None
-    set_ones = _KEEPALIVE.read(options.child("tcp_keepalive"))
-    probes, time_s, interval_s = (
-        set_ones[name].value if name in set_ones else None
-        for name in ("keepalive_probes", "keepalive_time", "keepalive_interval")
-    )
-    return model.TcpKeepalive(probes=probes, time_s=time_s, interval_s=interval_s)
+    return lower_tcp_keepalive(options.child("tcp_keepalive"))

@@ -18,9 +18,10 @@ from ferryman.config.cursor import Cursor
 from ferryman.config.duration import off_if_zero
 from ferryman.config.fields import EMPTY, Fields, word
 from ferryman.config.filter_chain import check_overlaps, lower_filter_chain
-from ferryman.config.filters.listener import PROXY_PROTOCOL, lower_listener_filters
+from ferryman.config.filters.listener import ORIGINAL_DST, PROXY_PROTOCOL, lower_listener_filters
 from ferryman.config.metadata import lower_metadata
 from ferryman.config.references import References
+from ferryman.config.socket_options import lower_socket_options, lower_tcp_keepalive
 from ferryman.config.stat_name import sanitized
 
 _LISTENER = Fields(
@@ -29,9 +30,8 @@ _LISTENER = Fields(
     " per_connection_buffer_limit_bytes transparent freebind tcp_fast_open_queue_length traffic_direction"
     " enable_reuse_port access_log tcp_backlog_size max_connections_to_accept_per_socket_event"
     " metadata bind_to_port deprecated_v1 ignore_global_conn_limit listener_filters listener_filters_timeout"
-    " continue_on_listener_filters_timeout",
+    " continue_on_listener_filters_timeout socket_options tcp_keepalive use_original_dst",
     same={
-        "use_original_dst": False,
         "per_connection_buffer_high_watermark_timeout": EMPTY,
     },
     no_effect={
@@ -39,7 +39,8 @@ _LISTENER = Fields(
         "bypass_overload_manager": "overload_manager is refused",
     },
 )
-_ADDITIONAL = Fields("envoy.config.listener.v3.AdditionalAddress", "address", same={"socket_options": EMPTY})
+_ADDITIONAL = Fields("envoy.config.listener.v3.AdditionalAddress", "address socket_options tcp_keepalive")
+_OPTIONS_OVERRIDE = Fields("envoy.config.core.v3.SocketOptionsOverride", "socket_options")
 _DEPRECATED_V1 = Fields("envoy.config.listener.v3.Listener.DeprecatedV1", "bind_to_port")
 
 _LISTENER_FILTERS_TIMEOUT_MS: Final = 15_000
@@ -79,7 +80,7 @@ def _is_fixed(address: model.Address) -> bool:
 
 def _lower_listener(cursor: Cursor, references: References) -> model.Listener:
     fields = _LISTENER.read(cursor)
-    addresses = _addresses(cursor, fields)
+    addresses, address_options = _addresses(cursor, fields)
     text = address_text(addresses[0]) if addresses else ""
     name = fields.get("name") or text
     chains = [(item, lower_filter_chain(item, references)) for item in cursor.items("filter_chains")]
@@ -96,6 +97,8 @@ def _lower_listener(cursor: Cursor, references: References) -> model.Listener:
         place=cursor.path_text,
         stat_prefix=sanitized(fields.get("stat_prefix") or text),
         addresses=addresses,
+        address_options=address_options,
+        use_original_dst=_wrapped(fields, "use_original_dst", False),
         bind_to_port=_bind_to_port(cursor, fields),
         reuse_port=_wrapped(fields, "enable_reuse_port", True),
         freebind=_wrapped(fields, "freebind", False),
@@ -124,6 +127,8 @@ def _listener_filters(cursor: Cursor) -> list[model.ListenerFilter]:
     """The listener filters, and those that older switches stand for."""
     filters = lower_listener_filters(cursor)
     chains = cursor.items("filter_chains")
+    if cursor.wrapped("use_original_dst"):
+        filters.append(ORIGINAL_DST)
     first = chains[0] if chains else cursor.child("default_filter_chain")
     if first.wrapped("use_proxy_proto"):
         text = "Envoy puts proxy_protocol behind all listener filters for it, for all filter chains"
@@ -136,19 +141,39 @@ def _wrapped(fields: dict[str, Any], name: str, default: Any) -> Any:
     return fields[name].value if name in fields else default
 
 
-def _addresses(cursor: Cursor, fields: dict[str, Any]) -> list[model.Address]:
-    """The address and the additional ones."""
-    found = []
+def _addresses(
+    cursor: Cursor, fields: dict[str, Any]
+) -> tuple[list[model.Address], list[model.AddressOptions]]:
+    """The address and the additional ones, and the options of each."""
+    found: list[tuple[model.Address | None, model.AddressOptions]] = []
+    keepalive = lower_tcp_keepalive(cursor.child("tcp_keepalive")) if "tcp_keepalive" in fields else None
+    common = model.AddressOptions(socket_options=lower_socket_options(cursor), tcp_keepalive=keepalive)
     if "address" in fields:
-        found.append(lower_address(cursor.child("address")))
+        found.append((lower_address(cursor.child("address")), common))
     elif fields.keys().isdisjoint(("api_listener", "internal_listener")):
         cursor.problem("address is required", code="required", field="address")
     for item in cursor.items("additional_addresses"):
-        if "address" in _ADDITIONAL.read(item):
-            found.append(lower_address(item.child("address")))
+        own = _ADDITIONAL.read(item)
+        if "address" in own:
+            found.append((lower_address(item.child("address")), _own_options(item, own, common)))
         else:
             item.problem("address is required", code="required", field="address")
-    return [address for address in found if address is not None]
+    kept = [(address, options) for address, options in found if address is not None]
+    return [address for address, _ in kept], [options for _, options in kept]
+
+
+def _own_options(
+    cursor: Cursor, fields: dict[str, Any], common: model.AddressOptions
+) -> model.AddressOptions:
+    """What an additional address has of its own takes the place of the listener's."""
+    options, keepalive = common.socket_options, common.tcp_keepalive
+    if "socket_options" in fields:
+        override = cursor.child("socket_options")
+        _OPTIONS_OVERRIDE.read(override)
+        options = lower_socket_options(override)
+    if "tcp_keepalive" in fields:
+        keepalive = lower_tcp_keepalive(cursor.child("tcp_keepalive"))
+    return model.AddressOptions(socket_options=options, tcp_keepalive=keepalive)
 
 
 def _bind_to_port(cursor: Cursor, fields: dict[str, Any]) -> bool:

@@ -1,4 +1,5 @@
-//! Network filters: what is done with the bytes of a connection. This is the one list of them.
+//! Network filters: what is done with the bytes of a connection. This is the list of those that end a chain; the others are
+//! listed in `read_filters`.
 //!
 //! Adding one is a file here, a line in each of these enums and a file in `ferryman/config/filters/`.
 
@@ -6,23 +7,35 @@ use std::rc::Rc;
 
 use crate::listener::CompileContext;
 use crate::model;
-use crate::stream_info::ConnectionInfo;
+use crate::stream_info::{ConnectionInfo, ResponseFlag};
 use crate::transport_sockets::TransportSocket;
 use crate::worker::Worker;
 
+pub mod connection_limit;
+pub mod direct_response;
+pub mod echo;
 pub mod http_connection_manager;
+pub mod local_ratelimit;
+pub mod rbac;
+pub mod read_filters;
 pub mod tcp_proxy;
 
+use direct_response::DirectResponse;
+use echo::Echo;
 use http_connection_manager::{HttpConnectionManager, WorkerHttpConnectionManager};
 use tcp_proxy::{TcpProxy, WorkerTcpProxy};
 
-/// A compiled network filter, shared by all workers.
+/// A compiled network filter that ends its chain, shared by all workers.
 #[derive(Debug)]
 pub enum NetworkFilter {
     /// `envoy.filters.network.http_connection_manager`
     HttpConnectionManager(std::sync::Arc<HttpConnectionManager>),
     /// `envoy.filters.network.tcp_proxy`
     TcpProxy(std::sync::Arc<TcpProxy>),
+    /// `envoy.filters.network.direct_response`
+    DirectResponse(DirectResponse),
+    /// `envoy.filters.network.echo`
+    Echo(Echo),
 }
 
 /// A network filter on one worker.
@@ -32,6 +45,10 @@ pub enum WorkerNetworkFilter {
     HttpConnectionManager(Rc<WorkerHttpConnectionManager>),
     /// `envoy.filters.network.tcp_proxy`
     TcpProxy(Rc<WorkerTcpProxy>),
+    /// `envoy.filters.network.direct_response`
+    DirectResponse(Rc<DirectResponse>),
+    /// `envoy.filters.network.echo`
+    Echo(Rc<Echo>),
 }
 
 impl NetworkFilter {
@@ -54,6 +71,15 @@ impl NetworkFilter {
             model::listener::NetworkFilter::TcpProxy(model) => {
                 Self::TcpProxy(std::sync::Arc::new(TcpProxy::compile(model, limit, context)?))
             }
+            model::listener::NetworkFilter::DirectResponse(model) => {
+                Self::DirectResponse(DirectResponse::compile(model))
+            }
+            model::listener::NetworkFilter::Echo(_) => Self::Echo(Echo::new(limit)),
+            model::listener::NetworkFilter::ConnectionLimit(_)
+            | model::listener::NetworkFilter::LocalRatelimit(_)
+            | model::listener::NetworkFilter::Rbac(_) => {
+                return Err("the last network filter does not end the chain".to_owned());
+            }
         })
     }
 
@@ -67,6 +93,8 @@ impl NetworkFilter {
             Self::TcpProxy(filter) => {
                 WorkerNetworkFilter::TcpProxy(Rc::new(WorkerTcpProxy::new(filter, worker)))
             }
+            Self::DirectResponse(filter) => WorkerNetworkFilter::DirectResponse(Rc::new(filter.on_worker())),
+            Self::Echo(filter) => WorkerNetworkFilter::Echo(Rc::new(*filter)),
         }
     }
 }
@@ -75,16 +103,27 @@ impl NetworkFilter {
 pub(crate) trait ServeConnection {
     /// Serves a connection until its end.
     async fn serve(&self, worker: &Rc<Worker>, socket: TransportSocket, info: &mut ConnectionInfo);
+
+    /// Counts and logs a connection that a filter before this one has refused, for the reason of the flag.
+    fn refuse(&self, worker: &Rc<Worker>, info: &mut ConnectionInfo, flag: Option<ResponseFlag>);
 }
 
 impl ServeConnection for WorkerHttpConnectionManager {
     async fn serve(&self, worker: &Rc<Worker>, socket: TransportSocket, info: &mut ConnectionInfo) {
         WorkerHttpConnectionManager::serve(self, worker, socket, info).await;
     }
+
+    fn refuse(&self, _worker: &Rc<Worker>, _info: &mut ConnectionInfo, _flag: Option<ResponseFlag>) {
+        WorkerHttpConnectionManager::refuse(self);
+    }
 }
 
 impl ServeConnection for WorkerTcpProxy {
     async fn serve(&self, worker: &Rc<Worker>, socket: TransportSocket, info: &mut ConnectionInfo) {
         WorkerTcpProxy::serve(self, worker, socket, info).await;
+    }
+
+    fn refuse(&self, worker: &Rc<Worker>, info: &mut ConnectionInfo, flag: Option<ResponseFlag>) {
+        WorkerTcpProxy::refuse(self, worker, info, flag);
     }
 }

@@ -6,7 +6,6 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::AsRawFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{SocketAddr as UnixAddress, UnixListener, UnixStream};
@@ -15,9 +14,11 @@ use std::path::Path;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::model;
+use crate::model::address::{SocketOption, SocketState, TcpKeepalive};
 use crate::stream_info::Address;
 
 use super::accepting::Accepting;
+use crate::transport_sockets::socket_options::{keepalive_options, set_option, set_socket_options};
 
 /// How many connections the kernel keeps for us to accept, unless the configuration says otherwise; it cuts this down to
 /// `net.core.somaxconn`.
@@ -97,7 +98,7 @@ pub fn bind(
     if !listener.bind_to_port {
         return Ok(sockets);
     }
-    for address in &listener.addresses {
+    for (address, of_address) in listener.addresses.iter().zip(&listener.address_options) {
         let fail = |error: &io::Error| BindError {
             text: format!(
                 "{}: listener '{}': cannot bind '{}': {}",
@@ -107,7 +108,7 @@ pub fn bind(
                 reason(error)
             ),
         };
-        let first = bind_one(address, listener, None).map_err(|error| fail(&error))?;
+        let first = bind_one(address, of_address, listener, None).map_err(|error| fail(&error))?;
         let Address::Ip(bound) = first.address else {
             share(&mut sockets, first).map_err(|error| fail(&error))?;
             continue;
@@ -120,7 +121,8 @@ pub fn bind(
         for of_worker in &mut sockets {
             let socket = match first.take() {
                 Some(socket) => socket,
-                None => bind_one(address, listener, Some(bound.port())).map_err(|error| fail(&error))?,
+                None => bind_one(address, of_address, listener, Some(bound.port()))
+                    .map_err(|error| fail(&error))?,
             };
             of_worker.push(socket);
         }
@@ -132,9 +134,19 @@ pub fn bind(
 ///
 /// # Errors
 /// One line: which address, why.
-pub fn bind_admin(address: &model::address::Address) -> Result<BoundSocket, BindError> {
-    let options =
-        Options { reuse_port: false, freebind: false, transparent: false, backlog: BACKLOG, fast_open: None };
+pub fn bind_admin(
+    address: &model::address::Address,
+    socket_options: &[SocketOption],
+) -> Result<BoundSocket, BindError> {
+    let options = Options {
+        reuse_port: false,
+        freebind: false,
+        transparent: false,
+        backlog: BACKLOG,
+        fast_open: None,
+        socket_options,
+        tcp_keepalive: None,
+    };
     bind_address(address, &options, None).map_err(|error| BindError {
         text: format!("admin: cannot bind '{}': {}", text_of(address), reason(&error)),
     })
@@ -151,21 +163,26 @@ fn share(sockets: &mut [Vec<BoundSocket>], socket: BoundSocket) -> io::Result<()
     Ok(())
 }
 
-struct Options {
+struct Options<'a> {
     reuse_port: bool,
     freebind: bool,
     transparent: bool,
     backlog: i32,
     fast_open: Option<u32>,
+    socket_options: &'a [SocketOption],
+    tcp_keepalive: Option<&'a TcpKeepalive>,
 }
 
 fn bind_one(
     address: &model::address::Address,
+    of_address: &model::listener::AddressOptions,
     listener: &model::listener::Listener,
     port: Option<u16>,
 ) -> io::Result<BoundSocket> {
     let backlog = listener.tcp_backlog_size.map_or(BACKLOG, |size| i32::try_from(size).unwrap_or(i32::MAX));
     let options = Options {
+        socket_options: &of_address.socket_options,
+        tcp_keepalive: of_address.tcp_keepalive.as_ref(),
         reuse_port: listener.reuse_port,
         freebind: listener.freebind,
         transparent: listener.transparent,
@@ -177,7 +194,7 @@ fn bind_one(
 
 fn bind_address(
     address: &model::address::Address,
-    options: &Options,
+    options: &Options<'_>,
     port: Option<u16>,
 ) -> io::Result<BoundSocket> {
     match address {
@@ -190,7 +207,7 @@ fn bind_address(
     }
 }
 
-fn bind_tcp(address: SocketAddr, ipv4_compat: bool, options: &Options) -> io::Result<BoundSocket> {
+fn bind_tcp(address: SocketAddr, ipv4_compat: bool, options: &Options<'_>) -> io::Result<BoundSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if options.reuse_port {
@@ -208,30 +225,31 @@ fn bind_tcp(address: SocketAddr, ipv4_compat: bool, options: &Options) -> io::Re
     if options.transparent {
         match address {
             SocketAddr::V4(_) => socket.set_ip_transparent_v4(true)?,
-            SocketAddr::V6(_) => set_option(&socket, libc::SOL_IPV6, libc::IPV6_TRANSPARENT, 1)?,
+            SocketAddr::V6(_) => {
+                set_option(&socket, libc::SOL_IPV6, libc::IPV6_TRANSPARENT, &1_i32.to_ne_bytes())?
+            }
         }
     }
     if let Some(queue) = options.fast_open {
         let queue = i32::try_from(queue).unwrap_or(i32::MAX);
-        set_option(&socket, libc::SOL_TCP, libc::TCP_FASTOPEN, queue)?;
+        set_option(&socket, libc::SOL_TCP, libc::TCP_FASTOPEN, &queue.to_ne_bytes())?;
     }
     // Accepted connections inherit it: that saves each of them a system call.
     socket.set_tcp_nodelay(true)?;
     socket.set_nonblocking(true)?;
+    if let Some(keepalive) = options.tcp_keepalive {
+        // Accepted connections inherit that too.
+        socket.set_tcp_keepalive(&keepalive_options(keepalive))?;
+    }
+    let set = |state| set_socket_options(&socket, options.socket_options, state, address.is_ipv4());
+    set(SocketState::Prebind)?;
     socket.bind(&address.into())?;
+    set(SocketState::Bound)?;
     socket.listen(options.backlog)?;
+    set(SocketState::Listening)?;
     let listener: std::net::TcpListener = socket.into();
     let bound = listener.local_addr()?;
     Ok(BoundSocket { socket: Bound::Tcp(listener), address: Address::Ip(bound) })
-}
-
-fn set_option(socket: &Socket, level: i32, name: i32, value: i32) -> io::Result<()> {
-    let length = libc::socklen_t::try_from(size_of::<i32>()).unwrap_or_default();
-    // SAFETY: the descriptor is open for as long as `socket` lives, and the value is an `i32` of the length given.
-    let result = unsafe {
-        libc::setsockopt(socket.as_raw_fd(), level, name, std::ptr::from_ref(&value).cast(), length)
-    };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// A path that begins with `@` names an abstract socket.
@@ -283,9 +301,9 @@ mod tests {
 
     #[test]
     fn a_port_in_use_is_one_clear_line() {
-        let taken = bind_admin(&socket("127.0.0.1", 0)).expect("bound");
+        let taken = bind_admin(&socket("127.0.0.1", 0), &[]).expect("bound");
         let Address::Ip(address) = taken.address else { panic!("an IP address") };
-        let error = bind_admin(&socket("127.0.0.1", address.port())).expect_err("in use");
+        let error = bind_admin(&socket("127.0.0.1", address.port()), &[]).expect_err("in use");
         assert_eq!(error.to_string(), format!("admin: cannot bind '{address}': Address already in use"));
     }
 
@@ -293,10 +311,10 @@ mod tests {
     fn a_stale_unix_socket_is_replaced_and_a_live_one_is_not() {
         let path = std::env::temp_dir().join(format!("ferryman-bind-{}.sock", std::process::id()));
         let pipe = model::address::Address::Pipe { path: path.to_string_lossy().into_owned(), mode: 0o600 };
-        let first = bind_admin(&pipe).expect("bound");
-        assert!(bind_admin(&pipe).is_err());
+        let first = bind_admin(&pipe, &[]).expect("bound");
+        assert!(bind_admin(&pipe, &[]).is_err());
         drop(first);
-        assert!(bind_admin(&pipe).is_ok());
+        assert!(bind_admin(&pipe, &[]).is_ok());
         assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
         std::fs::remove_file(&path).expect("removed");
     }

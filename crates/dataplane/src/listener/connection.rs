@@ -9,11 +9,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::WorkerListener;
+use super::connection_limits::Reached;
+use super::{WorkerFilterChain, WorkerListener, listener_of};
 use crate::application_log::{OfConnection, log_at};
 use crate::connection_id::next_connection_id;
 use crate::drain::OpenConnection;
 use crate::filters::listener::{Failure, Passed, Progress};
+use crate::filters::network::read_filters::{Held, Refusal};
 use crate::filters::network::{ServeConnection, WorkerNetworkFilter};
 use crate::stats::{ListenerExtensionStat, ListenerHistogram, ListenerStat, ListenerWorkerStat};
 use crate::stream_info::{Address, ConnectionInfo, ResponseFlag, StreamInfo};
@@ -28,15 +30,18 @@ pub(super) fn begin(
     local: Address,
     remote: Address,
 ) {
+    if let Some(reached) = listener.listener.limits.reached() {
+        listener.stats.inc(match reached {
+            Reached::Own => ListenerStat::DownstreamCxOverflow,
+            Reached::Global => ListenerStat::DownstreamGlobalCxOverflow,
+        });
+        return;
+    }
     let start = Instant::now();
     // Boxed: what async functions take by value is in their memory more than once.
     let mut info =
         Box::new(ConnectionInfo::new(next_connection_id(), local, remote, start, worker.clock.wall(start)));
-    info.listener_name = Arc::clone(&listener.listener.name);
-    info.listener_metadata.clone_from(&listener.listener.metadata);
-    if !listener.listener.access_log.is_empty() {
-        info.stream = Some(Box::new(StreamInfo::new(info.start, info.start_time)));
-    }
+    enter(listener, &mut info);
     log_at!(
         ConnHandler,
         Debug,
@@ -46,16 +51,54 @@ pub(super) fn begin(
         info.local_address,
         info.listener_name,
     );
+    apply_filters(listener, worker, socket, info);
+}
+
+/// From here on the connection is this listener's.
+fn enter(listener: &WorkerListener, info: &mut ConnectionInfo) {
+    info.listener_name = Arc::clone(&listener.listener.name);
+    info.listener_metadata.clone_from(&listener.listener.metadata);
+    let is_logged = !listener.listener.access_log.is_empty();
+    info.stream = is_logged.then(|| Box::new(StreamInfo::new(info.start, info.start_time)));
+}
+
+fn apply_filters(
+    listener: &Rc<WorkerListener>,
+    worker: &Rc<Worker>,
+    socket: TransportSocket,
+    mut info: Box<ConnectionInfo>,
+) {
     if listener.filters.is_empty() {
-        return choose_chain(listener, worker, socket, info);
+        return pass(listener, worker, socket, info);
     }
     match listener.filters.accept(&socket, &mut info) {
-        Progress::Passed => choose_chain(listener, worker, socket, info),
+        Progress::Passed => pass(listener, worker, socket, info),
         Progress::Closed => listener.log(worker, &mut info),
         Progress::Waiting(filter) => {
             let waiting = Waiting::new(listener, worker, info);
             tokio::task::spawn_local(filter_connection(waiting, socket, filter));
         }
+    }
+}
+
+/// The listener filters have let it pass: it stays here, or goes once to the listener of where it was headed.
+fn pass(
+    listener: &Rc<WorkerListener>,
+    worker: &Rc<Worker>,
+    socket: TransportSocket,
+    mut info: Box<ConnectionInfo>,
+) {
+    let hands_over = listener.listener.model.use_original_dst && info.local_address_restored;
+    if !hands_over || info.handed_over {
+        return choose_chain(listener, worker, socket, info);
+    }
+    match listener_of(worker, &info.local_address) {
+        Some(other) => {
+            info.handed_over = true;
+            enter(&other, &mut info);
+            apply_filters(&other, worker, socket, info);
+        }
+        None => choose_chain(listener, worker, socket, info),
     }
 }
 
@@ -104,7 +147,7 @@ async fn filter_connection(mut waiting: Waiting, mut socket: TransportSocket, fi
         Some(Ok(_)) => {
             let Some(info) = waiting.info.take() else { return };
             drop(waiting);
-            worker.contain(|| choose_chain(&listener, &worker, socket, info));
+            worker.contain(|| pass(&listener, &worker, socket, info));
         }
         Some(Err(Failure::RemoteClose)) => stats.inc(ListenerStat::DownstreamListenerFilterRemoteClose),
         Some(Err(Failure::Error(_))) => stats.inc(ListenerStat::DownstreamListenerFilterError),
@@ -138,18 +181,56 @@ fn choose_chain(
     log_at!(ConnHandler, Trace, "{} filter chain '{}' chosen", OfConnection(info.id), chain.name);
     let counted = Counted::new(listener, info.start);
     let open = worker.connections.open();
-    let connection = Connection { worker: Rc::clone(worker), info, counted, _open: open };
+    let connection = Connection { worker: Rc::clone(worker), info, counted, held: None, _open: open };
+    let serving = Serving { connection, socket, chain };
     match &chain.filter {
-        Some(WorkerNetworkFilter::HttpConnectionManager(filter)) => {
-            tokio::task::spawn_local(serve(Rc::clone(filter), connection, socket));
-        }
-        Some(WorkerNetworkFilter::TcpProxy(filter)) => {
-            tokio::task::spawn_local(serve(Rc::clone(filter), connection, socket));
-        }
+        Some(WorkerNetworkFilter::HttpConnectionManager(filter)) => serving.spawn(filter),
+        Some(WorkerNetworkFilter::TcpProxy(filter)) => serving.spawn(filter),
+        Some(WorkerNetworkFilter::DirectResponse(filter)) => serving.spawn(filter),
+        Some(WorkerNetworkFilter::Echo(filter)) => serving.spawn(filter),
         None => {
             let stats = &listener.listener.extension_stats;
             stats.add(ListenerExtensionStat::NetworkExtensionConfigMissing, 1);
         }
+    }
+}
+
+/// A connection and the filters that it is about to meet.
+struct Serving<'a> {
+    connection: Connection,
+    socket: TransportSocket,
+    chain: &'a WorkerFilterChain,
+}
+
+impl Serving<'_> {
+    /// Serves the connection in a task of its own, if the filters before `last` let it pass.
+    fn spawn<F: ServeConnection + 'static>(mut self, last: &Rc<F>) {
+        if !self.chain.read_filters.is_empty() {
+            let info = &mut *self.connection.info;
+            match self.chain.read_filters.on_new_connection(info) {
+                Ok(mut held) => {
+                    self.socket = held.watch(self.socket, info);
+                    self.connection.held = Some(Box::new(held));
+                }
+                Err(refusal) => return self.refuse(&**last, refusal),
+            }
+        }
+        tokio::task::spawn_local(serve(Rc::clone(last), self.connection, self.socket));
+    }
+
+    fn refuse<F: ServeConnection>(mut self, last: &F, refusal: Refusal) {
+        let Connection { worker, info, .. } = &mut self.connection;
+        info.local_close_reason = refusal.reason.into();
+        if let (Some(stream), Some(flag)) = (&mut info.stream, refusal.flag) {
+            stream.set_flag(flag);
+        }
+        last.refuse(worker, info, refusal.flag);
+        let Some(delay) = refusal.delay else { return };
+        let (connection, socket) = (self.connection, self.socket);
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(delay).await;
+            drop((connection, socket));
+        });
     }
 }
 
@@ -191,12 +272,15 @@ struct Connection {
     worker: Rc<Worker>,
     info: Box<ConnectionInfo>,
     counted: Counted,
+    held: Option<Box<Held>>,
     _open: OpenConnection,
 }
 
 impl Drop for Connection {
     /// Logs: also what the end of the process cuts short.
     fn drop(&mut self) {
+        // Filters that do not know of it leave this to us.
+        let _stopped: Option<u64> = self.info.note_filter_close();
         log_at!(
             Connection,
             Debug,

@@ -16,3 +16,31 @@ pub struct CidrRange {
     pub address_prefix: String,
     pub prefix_len: u8,
 }
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SocketState {
+    Prebind,
+    Bound,
+    Listening,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct SocketOption {
+    pub level: i32,
+    pub name: i32,
+    #[serde(with = "super::bytes")]
+    pub value: Vec<u8>,
+    pub state: SocketState,
+    pub ipv4: bool,
+    pub ipv6: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct TcpKeepalive {
+    pub probes: Option<u32>,
+    pub time_s: Option<u32>,
+    pub interval_s: Option<u32>,
+}

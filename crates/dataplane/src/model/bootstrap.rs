@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::access_log::AccessLog;
-use super::address::Address;
+use super::address::{Address, SocketOption};
 use super::matcher::StringMatcher;
 use super::runtime::RuntimeLayer;
 
@@ -12,6 +12,7 @@ use super::runtime::RuntimeLayer;
 #[serde(deny_unknown_fields)]
 pub struct Admin {
     pub address: Address,
+    pub socket_options: Vec<SocketOption>,
     pub access_log: Vec<AccessLog>,
     pub allow_paths: Vec<StringMatcher>,
 }

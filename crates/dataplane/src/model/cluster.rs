@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::address::Address;
+use super::address::{Address, TcpKeepalive};
 use super::metadata::Metadata;
 use super::runtime::RuntimeDouble;
 
@@ -56,14 +56,6 @@ pub enum LoadBalancingPolicy {
     RoundRobin {},
     Random {},
     LeastRequest { choice_count: u32, active_request_bias: RuntimeDouble },
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct TcpKeepalive {
-    pub probes: Option<u32>,
-    pub time_s: Option<u32>,
-    pub interval_s: Option<u32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]

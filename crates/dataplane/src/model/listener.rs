@@ -4,10 +4,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::access_log::{AccessLog, AccessLogEvents};
-use super::address::{Address, CidrRange};
+use super::address::{Address, CidrRange, SocketOption, TcpKeepalive};
 use super::http_connection_manager::HttpConnectionManager;
 use super::listener_filter::ListenerFilter;
 use super::metadata::Metadata;
+use super::network_filter::{ConnectionLimit, DirectResponse, Echo, LocalRatelimit, Rbac};
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -18,12 +19,24 @@ pub struct TcpCluster {
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+pub struct Backoff {
+    pub base_interval_ms: u64,
+    pub max_interval_ms: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct TcpProxy {
     pub stat_prefix: String,
     pub clusters: Vec<TcpCluster>,
     pub idle_timeout_ms: Option<u64>,
     pub max_downstream_connection_duration_ms: Option<u64>,
+    pub max_downstream_connection_duration_jitter_percentage: f64,
     pub max_connect_attempts: u32,
+    pub backoff: Option<Backoff>,
+    pub connects_on_data: bool,
+    pub max_early_data_bytes: Option<u32>,
+    pub check_drain_close: bool,
     pub access_log: Vec<AccessLog>,
     pub access_log_events: AccessLogEvents,
 }
@@ -33,6 +46,11 @@ pub struct TcpProxy {
 pub enum NetworkFilter {
     TcpProxy(Box<TcpProxy>),
     HttpConnectionManager(Box<HttpConnectionManager>),
+    DirectResponse(DirectResponse),
+    Echo(Echo),
+    ConnectionLimit(ConnectionLimit),
+    LocalRatelimit(LocalRatelimit),
+    Rbac(Box<Rbac>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
@@ -76,6 +94,13 @@ pub enum TrafficDirection {
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+pub struct AddressOptions {
+    pub socket_options: Vec<SocketOption>,
+    pub tcp_keepalive: Option<TcpKeepalive>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 #[allow(clippy::struct_excessive_bools)] // Envoy's own switches
 pub struct Listener {
     pub name: String,
@@ -83,6 +108,8 @@ pub struct Listener {
     pub place: String,
     pub stat_prefix: String,
     pub addresses: Vec<Address>,
+    pub address_options: Vec<AddressOptions>,
+    pub use_original_dst: bool,
     pub bind_to_port: bool,
     pub reuse_port: bool,
     pub freebind: bool,

@@ -77,6 +77,41 @@ stats_group! {
 }
 
 stats_group! {
+    /// Of the connection limit filters with one stat prefix: `connection_limit.<stat prefix>.`
+    ConnectionLimitStats (ConnectionLimit)
+    ConnectionLimitStat {
+        ActiveConnections gauge "active_connections",
+        LimitedConnections counter "limited_connections",
+    }
+}
+
+stats_group! {
+    /// Of the local rate limit network filters with one stat prefix: `local_rate_limit.<stat prefix>.`
+    NetworkRateLimitStats (NetworkRateLimit)
+    NetworkRateLimitStat {
+        RateLimited counter "rate_limited",
+    }
+}
+
+stats_group! {
+    /// Of the RBAC network filters with one stat prefix: `<stat prefix>.rbac.`
+    RbacStats (Plain)
+    RbacStat {
+        Allowed counter "allowed",
+        Denied counter "denied",
+    }
+}
+
+stats_group! {
+    /// Of the shadow rules of RBAC network filters: `<stat prefix>.rbac.[<shadow prefix>.]`
+    RbacShadowStats (Plain)
+    RbacShadowStat {
+        ShadowAllowed counter "shadow_allowed",
+        ShadowDenied counter "shadow_denied",
+    }
+}
+
+stats_group! {
     /// Of all listeners: `listener_manager.`
     ListenerManagerStats (Plain)
     ListenerManagerStat {

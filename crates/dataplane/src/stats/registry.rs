@@ -13,8 +13,9 @@ use super::declare::{Group, Stat};
 use super::http::{Http1Stats, HttpStats, ListenerHttpStats, RouterStats, TracingStats, VirtualHostStats};
 use super::json::Json;
 use super::listener::{
-    ListenerExtensionStats, ListenerManagerStats, ListenerRateLimitStats, ListenerStat, ListenerStats,
-    ListenerWorkerStats, ProxyProtocolErrorStats, ProxyProtocolStats, TcpStats,
+    ConnectionLimitStats, ListenerExtensionStats, ListenerManagerStats, ListenerRateLimitStats, ListenerStat,
+    ListenerStats, ListenerWorkerStats, NetworkRateLimitStats, ProxyProtocolErrorStats, ProxyProtocolStats,
+    RbacShadowStats, RbacStats, TcpStats,
 };
 use super::listing::{self, Render};
 use super::matcher::IpMatcherStats;
@@ -43,6 +44,12 @@ pub struct Registry {
 /// Envoy's form of a name within a statistic: no colon.
 fn sanitize(name: &str) -> String {
     name.replace("://", "_").replace(":/", "_").replace([':', '\0'], "_")
+}
+
+fn rbac_prefix(stat_prefix: &str) -> String {
+    let stat_prefix = sanitize(stat_prefix);
+    let dot = if stat_prefix.is_empty() || stat_prefix.ends_with('.') { "" } else { "." };
+    format!("{stat_prefix}{dot}rbac.")
 }
 
 impl Registry {
@@ -115,7 +122,7 @@ impl Registry {
     }
 
     /// Connections that are open now on all listeners of the configuration.
-    pub(super) fn open_connections(&self) -> u64 {
+    pub(crate) fn open_connections(&self) -> u64 {
         let active = ListenerStat::DownstreamCxActive.index();
         let scopes = self.scopes.lock().unwrap_or_else(PoisonError::into_inner);
         scopes
@@ -238,6 +245,28 @@ impl Registry {
     /// `listener_local_ratelimit.<stat prefix>.`
     pub fn listener_rate_limit(&self, stat_prefix: &str) -> Scope<ListenerRateLimitStats> {
         self.scope(&format!("listener_local_ratelimit.{}.", sanitize(stat_prefix)))
+    }
+
+    /// `connection_limit.<stat prefix>.`
+    pub fn connection_limit(&self, stat_prefix: &str) -> Scope<ConnectionLimitStats> {
+        self.scope(&format!("connection_limit.{}.", sanitize(stat_prefix)))
+    }
+
+    /// `local_rate_limit.<stat prefix>.`
+    pub fn network_rate_limit(&self, stat_prefix: &str) -> Scope<NetworkRateLimitStats> {
+        self.scope(&format!("local_rate_limit.{}.", sanitize(stat_prefix)))
+    }
+
+    /// `<stat prefix>.rbac.`
+    pub fn rbac(&self, stat_prefix: &str) -> Scope<RbacStats> {
+        self.scope(&rbac_prefix(stat_prefix))
+    }
+
+    /// `<stat prefix>.rbac.[<shadow prefix>.]`
+    pub fn rbac_shadow(&self, stat_prefix: &str, shadow_prefix: &str) -> Scope<RbacShadowStats> {
+        let shadow_prefix = sanitize(shadow_prefix);
+        let dot = if shadow_prefix.is_empty() || shadow_prefix.ends_with('.') { "" } else { "." };
+        self.scope(&format!("{}{shadow_prefix}{dot}", rbac_prefix(stat_prefix)))
     }
 
     /// `server.`

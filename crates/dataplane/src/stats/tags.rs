@@ -27,6 +27,10 @@ pub enum Shape {
     Listener,
     /// `listener_local_ratelimit.<stat prefix>.`
     ListenerRateLimit,
+    /// `local_rate_limit.<stat prefix>.`
+    NetworkRateLimit,
+    /// `connection_limit.<stat prefix>.`
+    ConnectionLimit,
     /// `….worker_<n>.`
     Worker,
     /// `vhost.<virtual host>.vcluster.<virtual cluster>.` or `….route.<stat prefix>.`
@@ -241,6 +245,8 @@ fn defaults<'a>(prefix: &'a str, shape: Shape, found: &mut Vec<Found<'a>>) {
         Shape::Http => first_token("envoy.http_conn_manager_prefix"),
         Shape::Tcp => first_token("envoy.tcp_prefix"),
         Shape::ListenerRateLimit => first_token("envoy.local_listener_ratelimit_prefix"),
+        Shape::NetworkRateLimit => first_token("envoy.local_network_ratelimit_prefix"),
+        Shape::ConnectionLimit => first_token("envoy.connection_limit_prefix"),
         Shape::Worker => found.extend(prefix.find('.').and_then(|dot| worker(prefix, dot + 1))),
         Shape::Listener => listener(prefix, found),
         Shape::VirtualHost => virtual_host(prefix, found),

@@ -19,7 +19,8 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
 
 use super::Peeked;
-use crate::model::cluster::TcpKeepalive;
+use super::socket_options::keepalive_options;
+use crate::model::address::TcpKeepalive;
 use crate::stream_info::Address;
 
 /// A connected socket without encryption.
@@ -184,24 +185,9 @@ async fn connect_tcp(address: SocketAddr, keepalive: Option<&TcpKeepalive>) -> i
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_nodelay(true)?;
     if let Some(keepalive) = keepalive {
-        SockRef::from(&socket).set_tcp_keepalive(&options(keepalive))?;
+        SockRef::from(&socket).set_tcp_keepalive(&keepalive_options(keepalive))?;
     }
     socket.connect(address).await
-}
-
-/// What is not set is left to the system.
-fn options(keepalive: &TcpKeepalive) -> socket2::TcpKeepalive {
-    let mut options = socket2::TcpKeepalive::new();
-    if let Some(probes) = keepalive.probes {
-        options = options.with_retries(probes);
-    }
-    if let Some(seconds) = keepalive.time_s {
-        options = options.with_time(Duration::from_secs(seconds.into()));
-    }
-    if let Some(seconds) = keepalive.interval_s {
-        options = options.with_interval(Duration::from_secs(seconds.into()));
-    }
-    options
 }
 
 /// A path, an abstract name behind `@`, or nothing for a client that has bound none.

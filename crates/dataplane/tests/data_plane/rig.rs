@@ -46,7 +46,7 @@ pub fn connection_manager() -> hcm::HttpConnectionManager {
     let filter = golden().listeners.remove(0).filter_chains.remove(0).filters.remove(0);
     match filter {
         NetworkFilter::HttpConnectionManager(model) => *model,
-        NetworkFilter::TcpProxy(_) => panic!("an HTTP connection manager is expected"),
+        _ => panic!("an HTTP connection manager is expected"),
     }
 }
 

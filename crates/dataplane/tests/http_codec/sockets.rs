@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::io::{ErrorKind, IoSlice};
 
-use ferryman_dataplane::model::cluster::TcpKeepalive;
+use ferryman_dataplane::model::address::TcpKeepalive;
 use ferryman_dataplane::stream_info::Address;
 use ferryman_dataplane::transport_sockets::{RawBuffer, TransportSocket};
 use socket2::SockRef;

@@ -28,3 +28,22 @@ class CidrRange(Model, frozen=True):
 
     address_prefix: str
     prefix_len: int
+
+
+class SocketOption(Model, frozen=True):
+    """An option of `setsockopt`, for sockets of these families of addresses."""
+
+    level: int
+    name: int
+    value: bytes
+    state: str  # prebind | bound | listening
+    ipv4: bool
+    ipv6: bool
+
+
+class TcpKeepalive(Model, frozen=True):
+    """TCP keepalive probes; None leaves a value to the operating system."""
+
+    probes: int | None
+    time_s: int | None
+    interval_s: int | None

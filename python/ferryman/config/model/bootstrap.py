@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ferryman.config.model.access_log import AccessLog
-from ferryman.config.model.address import Address
+from ferryman.config.model.address import Address, SocketOption
 from ferryman.config.model.matcher import StringMatcher
 from ferryman.config.model.runtime import RuntimeLayer
 from ferryman.config.model.struct import Model
@@ -13,6 +13,7 @@ class Admin(Model, frozen=True):
     """The admin listener."""
 
     address: Address
+    socket_options: list[SocketOption]
     access_log: list[AccessLog]
     allow_paths: list[StringMatcher]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ferryman.config.model.address import Address
+from ferryman.config.model.address import Address, TcpKeepalive
 from ferryman.config.model.metadata import Metadata
 from ferryman.config.model.runtime import RuntimeDouble
 from ferryman.config.model.struct import Model, Tagged
@@ -56,14 +56,6 @@ class LeastRequest(Tagged, tag="least_request", frozen=True):
 
 
 LoadBalancingPolicy = RoundRobin | Random | LeastRequest
-
-
-class TcpKeepalive(Model, frozen=True):
-    """None leaves the system's value. Seconds, as the socket options are."""
-
-    probes: int | None
-    time_s: int | None
-    interval_s: int | None
 
 
 class Cluster(Model, frozen=True):

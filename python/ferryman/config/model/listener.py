@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from ferryman.config.model.access_log import AccessLog, AccessLogEvents
-from ferryman.config.model.address import Address, CidrRange
+from ferryman.config.model.address import Address, CidrRange, SocketOption, TcpKeepalive
 from ferryman.config.model.http_connection_manager import HttpConnectionManager
 from ferryman.config.model.listener_filter import ListenerFilter
 from ferryman.config.model.metadata import Metadata
+from ferryman.config.model.network_filter import (
+    ConnectionLimit,
+    Echo,
+    NetworkDirectResponse,
+    NetworkLocalRateLimit,
+    NetworkRbac,
+)
 from ferryman.config.model.struct import Model, Tagged
 
 
@@ -17,6 +24,13 @@ class TcpCluster(Model, frozen=True):
     weight: int
 
 
+class Backoff(Model, frozen=True):
+    """A random wait within an interval that doubles from `base_interval_ms` to `max_interval_ms`."""
+
+    base_interval_ms: int
+    max_interval_ms: int
+
+
 class TcpProxy(Tagged, tag="tcp_proxy", frozen=True):
     """`envoy.filters.network.tcp_proxy`."""
 
@@ -24,12 +38,25 @@ class TcpProxy(Tagged, tag="tcp_proxy", frozen=True):
     clusters: list[TcpCluster]
     idle_timeout_ms: int | None
     max_downstream_connection_duration_ms: int | None
+    max_downstream_connection_duration_jitter_percentage: float
     max_connect_attempts: int
+    backoff: Backoff | None
+    connects_on_data: bool  # else at once
+    max_early_data_bytes: int | None  # read before there is a host; None: nothing is
+    check_drain_close: bool
     access_log: list[AccessLog]
     access_log_events: AccessLogEvents
 
 
-NetworkFilter = TcpProxy | HttpConnectionManager
+NetworkFilter = (
+    TcpProxy
+    | HttpConnectionManager
+    | NetworkDirectResponse
+    | Echo
+    | ConnectionLimit
+    | NetworkLocalRateLimit
+    | NetworkRbac
+)
 
 
 class FilterChainMatch(Model, frozen=True):
@@ -54,6 +81,13 @@ class FilterChain(Model, frozen=True):
     transport_socket_connect_timeout_ms: int | None
 
 
+class AddressOptions(Model, frozen=True):
+    """What is set on the sockets of one address."""
+
+    socket_options: list[SocketOption]
+    tcp_keepalive: TcpKeepalive | None
+
+
 class Listener(Model, frozen=True):
     """A listener. `stat_prefix` is what stands after `listener.`."""
 
@@ -62,6 +96,8 @@ class Listener(Model, frozen=True):
     place: str
     stat_prefix: str
     addresses: list[Address]
+    address_options: list[AddressOptions]  # one for each address
+    use_original_dst: bool
     bind_to_port: bool
     reuse_port: bool
     freebind: bool

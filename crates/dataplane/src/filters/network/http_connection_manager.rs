@@ -215,4 +215,9 @@ impl WorkerHttpConnectionManager {
     pub async fn serve(&self, worker: &Rc<Worker>, socket: TransportSocket, info: &mut ConnectionInfo) {
         http1_connection::serve(self, worker, socket, info).await;
     }
+
+    /// Counts a connection that another filter has refused.
+    pub fn refuse(&self) {
+        http1_connection::refuse(self);
+    }
 }

@@ -3,7 +3,8 @@
 //! Owns: the choice of the cluster, connecting to a host and trying again, time limits, statistics and the access log of a
 //! session. Does not own: moving the bytes (`relay`), connections to hosts (`connection_pool`), the choice of a host
 //! (`cluster`).
-//! Follows Envoy's page "TCP proxy". Nothing is read from the client before there is a host to send it to.
+//! Follows Envoy's page "TCP proxy". Nothing is read from the client before there is a host to send it to, unless
+//! `max_early_data_bytes` asks for it.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,12 +15,15 @@ use crate::listener::CompileContext;
 use crate::model;
 use crate::random::Random;
 use crate::stats::{LocalScope, Scope, TcpStat, TcpStats};
-use crate::stream_info::ConnectionInfo;
+use crate::stream_info::{ConnectionInfo, ResponseFlag};
 use crate::transport_sockets::TransportSocket;
 use crate::worker::Worker;
 
+mod counted;
+mod early_data;
 mod session;
 
+use early_data::EarlyDataSettings;
 use session::Session;
 
 /// A TCP proxy, compiled; shared by all workers.
@@ -28,7 +32,11 @@ pub struct TcpProxy {
     clusters: Vec<WeightedCluster>,
     idle_timeout: Option<Duration>,
     max_duration: Option<Duration>,
+    duration_jitter: f64,
     max_connect_attempts: u32,
+    backoff: Option<model::listener::Backoff>,
+    early_data: EarlyDataSettings,
+    check_drain_close: bool,
     access_log: AccessLogSet,
     stats: Scope<TcpStats>,
     buffer_limit: usize,
@@ -55,12 +63,38 @@ impl TcpProxy {
             clusters: weighted(&model.clusters)?,
             idle_timeout: positive(model.idle_timeout_ms),
             max_duration: positive(model.max_downstream_connection_duration_ms),
+            duration_jitter: model.max_downstream_connection_duration_jitter_percentage / 100.0,
             max_connect_attempts: model.max_connect_attempts.max(1),
+            backoff: model.backoff.clone(),
+            early_data: EarlyDataSettings {
+                connects_on_data: model.connects_on_data,
+                most: model.max_early_data_bytes.map(|most| usize::try_from(most).unwrap_or(usize::MAX)),
+                limit: buffer_limit,
+            },
+            check_drain_close: model.check_drain_close,
             access_log: AccessLogSet::open(&model.access_log, context.logs)?
                 .with_events(&model.access_log_events),
             stats: context.registry.tcp(&model.stat_prefix),
             buffer_limit,
         })
+    }
+
+    /// How long a session that begins now may last.
+    fn max_duration(&self, random: &Random) -> Option<Duration> {
+        let duration = self.max_duration?;
+        if self.duration_jitter <= 0.0 {
+            return Some(duration);
+        }
+        let share = f64::from(u32::try_from(random.below(1 << 16)).unwrap_or(0)) / f64::from(1 << 16);
+        Some(duration.mul_f64(1.0 + share * self.duration_jitter))
+    }
+
+    /// How long to wait before the attempt that follows `failed` ones: a random time within an interval that doubles.
+    fn backoff(&self, failed: u32, random: &Random) -> Option<Duration> {
+        let backoff = self.backoff.as_ref()?;
+        let doubled = backoff.base_interval_ms.saturating_mul(1 << failed.saturating_sub(1).min(32));
+        let interval = doubled.min(backoff.max_interval_ms).max(1);
+        Some(Duration::from_millis(random.below(interval)))
     }
 
     /// The name of the cluster for the next attempt.
@@ -116,10 +150,16 @@ impl WorkerTcpProxy {
         socket.note_round_trip_time(info);
         let mut session = Session::new(&self.proxy, &self.stats, worker, info);
         session.log_start();
-        match session.connect().await {
+        match session.connect(&mut socket).await {
             Ok(upstream) => session.relay(&mut socket, upstream).await,
             Err(reason) => session.give_up(reason),
         }
+    }
+
+    /// Counts and logs a connection that another filter has refused.
+    pub fn refuse(&self, worker: &Rc<Worker>, info: &mut ConnectionInfo, flag: Option<ResponseFlag>) {
+        self.stats.inc(TcpStat::DownstreamCxTotal);
+        Session::new(&self.proxy, &self.stats, worker, info).refuse(flag);
     }
 }
 

@@ -52,6 +52,9 @@ PROXY_PROTOCOL: Final = model.ListenerFilter(
 )
 """What `use_proxy_proto` of the first filter chain stands for."""
 
+ORIGINAL_DST: Final = model.ListenerFilter(config=model.OriginalDst(), disabled=None)
+"""What `use_original_dst` stands for, beside the handing over."""
+
 
 def lower_listener_filters(cursor: Cursor) -> list[model.ListenerFilter]:
     """The `listener_filters` of a listener."""

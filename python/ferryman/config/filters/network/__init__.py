@@ -15,7 +15,15 @@ from ferryman.config import model
 from ferryman.config.cursor import Cursor
 from ferryman.config.extensions import open_extension
 from ferryman.config.fields import Fields
-from ferryman.config.filters.network import http_connection_manager, tcp_proxy
+from ferryman.config.filters.network import (
+    connection_limit,
+    direct_response,
+    echo,
+    http_connection_manager,
+    local_ratelimit,
+    rbac,
+    tcp_proxy,
+)
 from ferryman.config.references import References
 
 _FILTER = Fields(
@@ -27,10 +35,15 @@ _FILTER = Fields(
 BUILT: Final[Mapping[str, Callable[[Cursor, References], model.NetworkFilter]]] = {
     http_connection_manager.TYPE: http_connection_manager.lower,
     tcp_proxy.TYPE: tcp_proxy.lower,
+    direct_response.TYPE: direct_response.lower,
+    echo.TYPE: echo.lower,
+    connection_limit.TYPE: connection_limit.lower,
+    local_ratelimit.TYPE: local_ratelimit.lower,
+    rbac.TYPE: rbac.lower,
 }
 """The network filters that are built, by the type of their configuration."""
 
-_TERMINAL: Final = (model.HttpConnectionManager, model.TcpProxy)
+_TERMINAL: Final = (model.HttpConnectionManager, model.TcpProxy, model.NetworkDirectResponse, model.Echo)
 
 
 def lower_network_filters(cursor: Cursor, references: References) -> list[model.NetworkFilter]:

@@ -56,6 +56,11 @@ pub(super) async fn serve(
     connection.run().await;
 }
 
+/// Counts a connection that is not served.
+pub(super) fn refuse(manager: &WorkerHttpConnectionManager) {
+    drop(Counted::new(manager));
+}
+
 struct Http1Connection<'a> {
     manager: &'a WorkerHttpConnectionManager,
     worker: &'a Rc<Worker>,
@@ -84,6 +89,10 @@ impl Drop for Http1Connection<'_> {
     /// What came after the last request, or of one that the end of the process cuts short, is counted too.
     fn drop(&mut self) {
         self.count_received();
+        if let Some(stopped) = self.info.note_filter_close() {
+            self.manager.http.add(HttpStat::DownstreamCxRxBytesTotal, stopped);
+            self.counted.closed_by_remote = false;
+        }
     }
 }
 

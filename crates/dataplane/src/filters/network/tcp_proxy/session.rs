@@ -12,18 +12,23 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use super::TcpProxy;
+use super::counted::Counted;
+use super::early_data::EarlyData;
 use crate::application_log::{OfConnection, log_at};
 use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::connection_pool::{PoolError, TcpUpstream, connect_tcp};
 use crate::format::{AccessLogType, FormatContext};
 use crate::random::thread_random;
-use crate::relay::{End, Relay, Side, Sides, Traffic};
-use crate::stats::{ClusterStat, ClusterStats, LocalScope, TcpStat, TcpStats};
+use crate::relay::{End, Relay, Side, Sides};
+use crate::stats::{ClusterStat, LocalScope, TcpStat, TcpStats};
 use crate::stream_info::{ConnectionInfo, DetectedCloseType, ResponseFlag, StreamInfo, TimePoint};
 use crate::timer::{LazyTimer, earliest};
 use crate::transport_sockets::TransportSocket;
 use crate::uuid;
 use crate::worker::Worker;
+
+/// As `%DOWNSTREAM_LOCAL_CLOSE_REASON%` tells of a drain.
+const DRAINED: &str = "tcp_proxy_drain_close";
 
 /// Why there is no upstream connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +38,8 @@ pub(super) enum GivenUp {
     Overflow,
     NoCluster,
     OutOfTime(TimeLimit),
+    /// The client has left, or ended without a byte to send.
+    ClientGone,
 }
 
 /// A limit in time that ends a session.
@@ -61,6 +68,7 @@ impl GivenUp {
             GivenUp::Overflow => "tcp_initializion_failure:2",
             GivenUp::NoCluster => "tcp_initializion_failure:3",
             GivenUp::OutOfTime(limit) => limit.close_reason(),
+            GivenUp::ClientGone => "",
         }
     }
 }
@@ -69,6 +77,7 @@ impl GivenUp {
 enum Outcome {
     Ended(End),
     OutOfTime(TimeLimit),
+    Drained,
 }
 
 /// Dropping it writes the access log: also of a session that the end of the process cuts short.
@@ -78,6 +87,7 @@ pub(super) struct Session<'a> {
     worker: &'a Rc<Worker>,
     info: &'a mut ConnectionInfo,
     stream: StreamInfo,
+    early: Option<EarlyData>,
     timer: LazyTimer,
     max_at: Option<Instant>,
     idle_at: Option<Instant>,
@@ -97,8 +107,9 @@ impl<'a> Session<'a> {
             stats,
             worker,
             stream: StreamInfo::new(info.start, info.start_time),
+            early: EarlyData::new(&proxy.early_data),
             timer: LazyTimer::new(),
-            max_at: proxy.max_duration.and_then(|duration| info.start.checked_add(duration)),
+            max_at: proxy.max_duration(&worker.random).and_then(|duration| info.start.checked_add(duration)),
             idle_at: proxy.idle_timeout.and_then(|timeout| info.start.checked_add(timeout)),
             log_at: None,
             info,
@@ -106,7 +117,10 @@ impl<'a> Session<'a> {
     }
 
     /// Connects to a host; after a failure to another one, perhaps of another cluster.
-    pub(super) async fn connect(&mut self) -> Result<TcpUpstream, GivenUp> {
+    pub(super) async fn connect(&mut self, downstream: &mut TransportSocket) -> Result<TcpUpstream, GivenUp> {
+        if self.proxy.early_data.connects_on_data {
+            poll_fn(|cx| self.poll_first_data(downstream, cx)).await?;
+        }
         let mut attempts = 0;
         loop {
             let cluster = self.choose_cluster()?;
@@ -119,11 +133,58 @@ impl<'a> Session<'a> {
                 self.stream.set_flag(ResponseFlag::NoHealthyUpstream);
                 return Err(GivenUp::NoHealthyUpstream);
             };
-            if let Some(upstream) = self.attempt(&cluster, &host).await? {
+            if let Some(upstream) = self.attempt(&cluster, &host, downstream).await? {
                 return Ok(upstream);
             }
             attempts += 1;
+            if attempts < self.proxy.max_connect_attempts {
+                self.back_off(attempts).await?;
+            }
         }
+    }
+
+    /// Waits for the first bytes of the client.
+    fn poll_first_data(
+        &mut self,
+        downstream: &mut TransportSocket,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), GivenUp>> {
+        match self.poll_early_data(downstream, cx) {
+            Poll::Ready(Ok(())) if self.early.as_ref().is_some_and(|early| early.buffer.is_empty()) => {
+                Poll::Ready(Err(GivenUp::ClientGone))
+            }
+            Poll::Ready(read) => Poll::Ready(read),
+            Poll::Pending => self.poll_time(cx).map(|limit| Err(GivenUp::OutOfTime(limit))),
+        }
+    }
+
+    /// Reads what comes before there is a host, where that is asked for.
+    fn poll_early_data(
+        &mut self,
+        downstream: &mut TransportSocket,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), GivenUp>> {
+        let Some(early) = &mut self.early else { return Poll::Pending };
+        let is_first = early.buffer.is_empty();
+        match ready!(early.poll_read(downstream, cx, &self.worker.blocks)) {
+            Ok(count) => {
+                if is_first && count > 0 {
+                    self.stats.inc(TcpStat::EarlyDataReceivedCountTotal);
+                }
+                Poll::Ready(Ok(()))
+            }
+            Err(_) => Poll::Ready(Err(GivenUp::ClientGone)),
+        }
+    }
+
+    async fn back_off(&mut self, failed: u32) -> Result<(), GivenUp> {
+        let Some(time) = self.proxy.backoff(failed, &self.worker.random) else { return Ok(()) };
+        let mut waiting = pin!(tokio::time::sleep(time));
+        poll_fn(|cx| match waiting.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Ok(())),
+            Poll::Pending => self.poll_time(cx).map(|limit| Err(GivenUp::OutOfTime(limit))),
+        })
+        .await
     }
 
     fn choose_cluster(&mut self) -> Result<Rc<WorkerCluster>, GivenUp> {
@@ -145,13 +206,21 @@ impl<'a> Session<'a> {
         &mut self,
         cluster: &Rc<WorkerCluster>,
         host: &Rc<WorkerHost>,
+        downstream: &mut TransportSocket,
     ) -> Result<Option<TcpUpstream>, GivenUp> {
         let start = Instant::now();
         self.stream.begin_connect_attempt(&host.info);
         let mut connecting = pin!(connect_tcp(cluster, host));
-        let connected = poll_fn(|cx| match connecting.as_mut().poll(cx) {
-            Poll::Ready(connected) => Poll::Ready(Ok(connected)),
-            Poll::Pending => self.poll_time(cx).map(Err),
+        let connected = poll_fn(|cx| {
+            if let Poll::Ready(connected) = connecting.as_mut().poll(cx) {
+                return Poll::Ready(Ok(connected));
+            }
+            while let Poll::Ready(read) = self.poll_early_data(downstream, cx) {
+                if let Err(gone) = read {
+                    return Poll::Ready(Err(gone));
+                }
+            }
+            self.poll_time(cx).map(|limit| Err(GivenUp::OutOfTime(limit)))
         })
         .await;
         match connected {
@@ -183,10 +252,10 @@ impl<'a> Session<'a> {
                 }
                 Ok(None)
             }
-            Err(limit) => {
+            Err(given_up) => {
                 // As in Envoy, which knows the host of an attempt only once that has ended.
                 self.stream.upstream.host = None;
-                Err(GivenUp::OutOfTime(limit))
+                Err(given_up)
             }
         }
     }
@@ -219,13 +288,29 @@ impl<'a> Session<'a> {
         self.log_at = interval.and_then(|interval| Instant::now().checked_add(interval));
     }
 
+    /// Ends a session that another filter has refused.
+    pub(super) fn refuse(mut self, flag: Option<ResponseFlag>) {
+        if let Some(flag) = flag {
+            self.stream.set_flag(flag);
+        }
+    }
+
     /// Ends a session that has not come to a host; the client's connection closes when its socket is dropped.
     pub(super) fn give_up(mut self, reason: GivenUp) {
         log_at!(Filter, Debug, "{} no TCP session: {reason:?}", OfConnection(self.info.id));
         if let GivenUp::OutOfTime(limit) = reason {
             self.note_time_limit(limit);
         }
-        self.info.local_close_reason = Cow::Borrowed(reason.close_reason());
+        if let Some(early) = &mut self.early {
+            let received = u64::try_from(early.buffer.len()).unwrap_or(u64::MAX);
+            self.stats.add(TcpStat::DownstreamCxRxBytesTotal, received);
+            self.stream.bytes_received = received;
+            self.stream.downstream.wire_bytes_received = received;
+            early.buffer.release(&self.worker.blocks);
+        }
+        if self.info.note_filter_close().is_none() {
+            self.info.local_close_reason = Cow::Borrowed(reason.close_reason());
+        }
     }
 
     fn note_time_limit(&mut self, limit: TimeLimit) {
@@ -246,13 +331,23 @@ impl<'a> Session<'a> {
         }
         let cluster = Rc::clone(upstream.cluster());
         let mut relay = Relay::new(cluster.buffer_limit(), self.proxy.buffer_limit);
+        if let Some(early) = self.early.take() {
+            relay.begin_with(early.buffer, early.ended);
+        }
         let mut counted = Counted::new(self.stats, &cluster);
         let mut sides = Sides { downstream: &mut *downstream, upstream: &mut upstream.socket };
         self.touch();
         let worker = self.worker;
         let outcome = poll_fn(|cx| {
+            let read_before = counted.to_upstream.read;
             let polled = relay.poll(&mut sides, cx, &worker.blocks);
             let has_moved = counted.count(&relay);
+            if self.proxy.check_drain_close && counted.to_upstream.read != read_before {
+                let drain = &worker.process.drain;
+                if polled.is_pending() && drain.should_close(worker.random.next()) {
+                    return Poll::Ready(Outcome::Drained);
+                }
+            }
             match polled {
                 Poll::Ready(end) => Poll::Ready(Outcome::Ended(end)),
                 Poll::Pending => {
@@ -296,9 +391,19 @@ impl<'a> Session<'a> {
                 self.info.local_close_reason = Cow::Borrowed(limit.close_reason());
                 self.stream.upstream.local_close_reason = Cow::Borrowed(limit.close_reason());
             }
+            Outcome::Drained => {
+                self.stats.inc(TcpStat::DownstreamCxDrainClose);
+                self.info.local_close_reason = Cow::Borrowed(DRAINED);
+                self.stream.upstream.local_close_reason = Cow::Borrowed(DRAINED);
+            }
             Outcome::Ended(End::Complete { last: Side::Downstream }) => {}
             Outcome::Ended(End::Complete { last: Side::Upstream }) => upstream.set_closed_by_remote(),
             Outcome::Ended(end @ End::Broken { side: Side::Downstream, .. }) => {
+                if let Some(stopped) = self.info.note_filter_close() {
+                    self.stats.add(TcpStat::DownstreamCxRxBytesTotal, stopped);
+                    self.stream.bytes_received += stopped;
+                    self.stream.upstream.local_close_reason = self.info.local_close_reason.clone();
+                }
                 if end.is_reset() {
                     self.info.detected_close_type = DetectedCloseType::RemoteReset;
                     reset(&upstream.socket);
@@ -345,96 +450,4 @@ impl Drop for Session<'_> {
 fn reset(socket: &TransportSocket) {
     // A socket that does not take the option is closed in the ordinary way, which ends the session too.
     let _set: std::io::Result<()> = socket.reset_on_close();
-}
-
-/// What the statistics know already. Its end, whatever the reason, takes out of the gauges what it put in.
-struct Counted<'a> {
-    tcp: &'a LocalScope<TcpStats>,
-    cluster: &'a LocalScope<ClusterStats>,
-    to_upstream: Traffic,
-    to_downstream: Traffic,
-    is_flushing: bool,
-}
-
-impl<'a> Counted<'a> {
-    fn new(tcp: &'a LocalScope<TcpStats>, cluster: &'a WorkerCluster) -> Self {
-        let (to_upstream, to_downstream) = (Traffic::default(), Traffic::default());
-        Counted { tcp, cluster: &cluster.stats, to_upstream, to_downstream, is_flushing: false }
-    }
-
-    /// Counts what has happened since. Answers whether anything has.
-    #[inline]
-    fn count(&mut self, relay: &Relay) -> bool {
-        let (up, down) = (relay.to_upstream(), relay.to_downstream());
-        let has_moved = up != self.to_upstream || down != self.to_downstream;
-        if up != self.to_upstream {
-            self.count_to_upstream(up);
-        }
-        if down != self.to_downstream {
-            self.count_to_downstream(down);
-        }
-        if relay.is_flushing_upstream() && !self.is_flushing {
-            self.is_flushing = true;
-            self.tcp.inc(TcpStat::UpstreamFlushTotal);
-            self.tcp.inc(TcpStat::UpstreamFlushActive);
-        }
-        has_moved
-    }
-
-    fn count_to_upstream(&mut self, up: Traffic) {
-        let before = std::mem::replace(&mut self.to_upstream, up);
-        let (tcp, cluster) = (self.tcp, self.cluster);
-        if up.read != before.read {
-            tcp.add(TcpStat::DownstreamCxRxBytesTotal, up.read - before.read);
-        }
-        if up.written != before.written {
-            cluster.add(ClusterStat::UpstreamCxTxBytesTotal, up.written - before.written);
-        }
-        if up.waiting() != before.waiting() {
-            cluster.add(ClusterStat::UpstreamCxTxBytesBuffered, up.waiting());
-            cluster.sub(ClusterStat::UpstreamCxTxBytesBuffered, before.waiting());
-        }
-        if up.paused != before.paused {
-            tcp.add(TcpStat::DownstreamFlowControlPausedReadingTotal, up.paused - before.paused);
-        }
-        if up.resumed != before.resumed {
-            tcp.add(TcpStat::DownstreamFlowControlResumedReadingTotal, up.resumed - before.resumed);
-        }
-    }
-
-    fn count_to_downstream(&mut self, down: Traffic) {
-        let before = std::mem::replace(&mut self.to_downstream, down);
-        let (tcp, cluster) = (self.tcp, self.cluster);
-        if down.read != before.read {
-            cluster.add(ClusterStat::UpstreamCxRxBytesTotal, down.read - before.read);
-        }
-        if down.written != before.written {
-            tcp.add(TcpStat::DownstreamCxTxBytesTotal, down.written - before.written);
-        }
-        if down.waiting() != before.waiting() {
-            tcp.add(TcpStat::DownstreamCxTxBytesBuffered, down.waiting());
-            tcp.sub(TcpStat::DownstreamCxTxBytesBuffered, before.waiting());
-        }
-        if down.paused != before.paused {
-            cluster.add(ClusterStat::UpstreamFlowControlPausedReadingTotal, down.paused - before.paused);
-        }
-        if down.resumed != before.resumed {
-            cluster.add(ClusterStat::UpstreamFlowControlResumedReadingTotal, down.resumed - before.resumed);
-        }
-    }
-}
-
-impl Drop for Counted<'_> {
-    /// What still waits is not going to be written.
-    fn drop(&mut self) {
-        if self.to_upstream.waiting() > 0 {
-            self.cluster.sub(ClusterStat::UpstreamCxTxBytesBuffered, self.to_upstream.waiting());
-        }
-        if self.to_downstream.waiting() > 0 {
-            self.tcp.sub(TcpStat::DownstreamCxTxBytesBuffered, self.to_downstream.waiting());
-        }
-        if self.is_flushing {
-            self.tcp.dec(TcpStat::UpstreamFlushActive);
-        }
-    }
 }

@@ -1,0 +1,138 @@
+"""`envoy.filters.network.rbac`: which clients may use a connection.
+
+Owns the filter and, of RBAC's rules, those that Envoy takes on connections. Match trees (`matcher`) and CEL
+conditions are refused by name.
+
+Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/listeners/network_filters/rbac_filter
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ferryman.config import model
+from ferryman.config.address import lower_cidr_range
+from ferryman.config.cursor import Cursor
+from ferryman.config.duration import off_if_zero
+from ferryman.config.fields import Fields, word
+from ferryman.config.matcher import lower_string_matcher
+from ferryman.config.references import References
+
+TYPE: Final = "envoy.extensions.filters.network.rbac.v3.RBAC"
+_FILTER = Fields(TYPE, "rules shadow_rules shadow_rules_stat_prefix stat_prefix enforcement_type delay_deny")
+_RULES = Fields("envoy.config.rbac.v3.RBAC", "action policies", where="of a network filter")
+_POLICY = Fields("envoy.config.rbac.v3.Policy", "permissions principals", where="of a network filter")
+_PERMISSION = Fields(
+    "envoy.config.rbac.v3.Permission",
+    "and_rules or_rules not_rule any destination_ip destination_port destination_port_range"
+    " requested_server_name",
+    where="of a network filter",
+)
+_PERMISSIONS = Fields(f"{_PERMISSION.message}.Set", "rules", where="of a network filter")
+_PORTS = Fields("envoy.type.v3.Int32Range", "start end", where="of a permission")
+_PRINCIPAL = Fields(
+    "envoy.config.rbac.v3.Principal",
+    "and_ids or_ids not_id any source_ip direct_remote_ip remote_ip authenticated",
+    where="of a network filter",
+)
+_PRINCIPALS = Fields(f"{_PRINCIPAL.message}.Set", "ids", where="of a network filter")
+_AUTHENTICATED = Fields(
+    f"{_PRINCIPAL.message}.Authenticated",
+    no_effect={"principal_name": "without TLS nobody is authenticated"},
+    where="of a network filter",
+)
+
+_ACTIONS: Final = ("allow", "deny", "log")
+_ENFORCEMENTS: Final = ("one_time_on_first_byte", "continuous")
+
+
+def lower(cursor: Cursor, references: References) -> model.NetworkRbac:
+    """The filter's configuration."""
+    fields = _FILTER.read(cursor)
+    return model.NetworkRbac(
+        stat_prefix=fields.get("stat_prefix", ""),
+        rules=_lower_rules(cursor.child("rules")) if "rules" in fields else None,
+        shadow_rules=_lower_rules(cursor.child("shadow_rules")) if "shadow_rules" in fields else None,
+        shadow_rules_stat_prefix=fields.get("shadow_rules_stat_prefix", ""),
+        continuous=word(cursor, "enforcement_type", _ENFORCEMENTS) == "continuous",
+        delay_deny_ms=off_if_zero(cursor, "delay_deny", fields, None),
+    )
+
+
+def _lower_rules(cursor: Cursor) -> model.RbacRules:
+    _RULES.read(cursor)
+    policies = []
+    for name, policy in cursor.map_items("policies"):
+        _POLICY.read(policy)
+        policies.append(
+            model.RbacPolicy(
+                name=name,
+                permissions=model.RbacOr(rules=[_permission(item) for item in policy.items("permissions")]),
+                principals=model.RbacOr(rules=[_principal(item) for item in policy.items("principals")]),
+            )
+        )
+    return model.RbacRules(action=word(cursor, "action", _ACTIONS), policies=policies)
+
+
+def _permission(cursor: Cursor) -> model.RbacRule:
+    fields = _PERMISSION.read(cursor)
+    match cursor.which("rule"):
+        case "and_rules":
+            return model.RbacAnd(rules=_permissions(cursor.child("and_rules")))
+        case "or_rules":
+            return model.RbacOr(rules=_permissions(cursor.child("or_rules")))
+        case "not_rule":
+            return model.RbacNot(rule=_permission(cursor.child("not_rule")))
+        case "destination_ip":
+            return _within(cursor, "destination_ip", model.RbacDestinationIp)
+        case "destination_port":
+            port = fields.get("destination_port", 0)
+            return model.RbacDestinationPort(start=port, end=port + 1)
+        case "destination_port_range":
+            ports = _PORTS.read(cursor.child("destination_port_range"))
+            return model.RbacDestinationPort(start=ports.get("start", 0), end=ports.get("end", 0))
+        case "requested_server_name":
+            name = lower_string_matcher(cursor.child("requested_server_name"))
+            return model.RbacRequestedServerName(name=name)
+        case "any":
+            return model.RbacAny()
+    return model.RbacNever()
+
+
+def _permissions(cursor: Cursor) -> list[model.RbacRule]:
+    _PERMISSIONS.read(cursor)
+    return [_permission(item) for item in cursor.items("rules")]
+
+
+def _principal(cursor: Cursor) -> model.RbacRule:
+    _PRINCIPAL.read(cursor)
+    match cursor.which("identifier"):
+        case "and_ids":
+            return model.RbacAnd(rules=_principals(cursor.child("and_ids")))
+        case "or_ids":
+            return model.RbacOr(rules=_principals(cursor.child("or_ids")))
+        case "not_id":
+            return model.RbacNot(rule=_principal(cursor.child("not_id")))
+        case "direct_remote_ip":
+            return _within(cursor, "direct_remote_ip", model.RbacDirectRemoteIp)
+        case "source_ip" | "remote_ip" as field:
+            return _within(cursor, field, model.RbacRemoteIp)
+        case "authenticated":
+            _AUTHENTICATED.read(cursor.child("authenticated"))
+            return model.RbacNever()
+        case "any":
+            return model.RbacAny()
+    return model.RbacNever()
+
+
+def _principals(cursor: Cursor) -> list[model.RbacRule]:
+    _PRINCIPALS.read(cursor)
+    return [_principal(item) for item in cursor.items("ids")]
+
+
+_ByRange = type[model.RbacDestinationIp] | type[model.RbacRemoteIp] | type[model.RbacDirectRemoteIp]
+
+
+def _within(cursor: Cursor, field: str, rule: _ByRange) -> model.RbacRule:
+    cidr = lower_cidr_range(cursor.child(field))
+    return model.RbacNever() if cidr is None else rule(range=cidr)
