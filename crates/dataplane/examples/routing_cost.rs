@@ -43,17 +43,13 @@ fn forward(path: PathMatch) -> Route {
         metadata: None,
         name: String::new(),
         place: String::new(),
-        matching: RouteMatch {
-            path,
-            headers: Vec::new(),
-            query_parameters: Vec::new(),
-            runtime_fraction: None,
-        },
+        matching: RouteMatch::of_path(path),
         action: ActionModel::Route(Box::new(RouteAction {
             cluster: ClusterSpecifier::Cluster { name: "c".to_owned() },
             cluster_not_found_response_code: 503,
             prefix_rewrite: None,
             regex_rewrite: None,
+            path_rewrite: None,
             host_rewrite: None,
             append_x_forwarded_host: false,
             timeout_ms: Some(15_000),
@@ -86,6 +82,8 @@ fn virtual_host(domain: String, routes: Vec<Route>) -> VirtualHost {
         filter_config: Vec::new(),
         virtual_clusters: Vec::new(),
         matcher: None,
+        include_request_attempt_count: false,
+        include_attempt_count_in_response: false,
     }
 }
 
@@ -98,6 +96,8 @@ fn table(virtual_hosts: Vec<VirtualHost>) -> RouteTable {
         internal_only_headers: Vec::new(),
         most_specific_header_mutations_wins: false,
         ignore_port_in_host_matching: false,
+        vhost_header: None,
+        ignore_path_parameters_in_path_matching: false,
         max_direct_response_body_size_bytes: 4096,
     };
     RouteTable::compile(&config, &|_| Some(0)).unwrap_or_else(|error| {

@@ -121,6 +121,12 @@ pub struct Formatter {
     unset: Unset,
 }
 
+impl std::fmt::Debug for Formatter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Formatter").field("parts", &self.parts.len()).finish_non_exhaustive()
+    }
+}
+
 impl Formatter {
     /// Compiles a format.
     ///

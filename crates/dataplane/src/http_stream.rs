@@ -398,7 +398,7 @@ impl<'a> HttpStream<'a> {
         // Envoy counts redirects of routes as direct responses too.
         self.manager.router.inc(RouterStat::RqDirectResponse);
         let keep_original = !self.filters.router.suppress_envoy_headers;
-        let location = matched.redirect_location(redirect, &mut self.state.request, keep_original);
+        let location = self.redirect_location(&matched, redirect, keep_original);
         self.reply(LocalReply {
             status: redirect.response_code(),
             details: Cow::Borrowed("direct_response"),

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use ferryman_codec::{HeaderBlock, KnownName};
+use ferryman_codec::{HeaderBlock, HeaderName, KnownName};
 
 use crate::filters::http::{FilterCompileContext, HttpFilters, RouteFilters};
 use crate::filters::network::http_connection_manager::port_start;
@@ -21,10 +21,12 @@ use crate::stats::{Registry, Scope, VirtualHostStats};
 
 mod action;
 mod cluster_choice;
-mod condition;
+pub(crate) mod condition;
+mod cookie;
 mod counted_in;
 mod domains;
 mod filter_levels;
+mod format_rewrite;
 mod path_index;
 mod path_match;
 mod redirect;
@@ -76,6 +78,9 @@ pub struct RouteTable {
     virtual_hosts: Vec<VirtualHost>,
     domains: Domains,
     ignore_port: bool,
+    /// What stands for the host in the choice of a virtual host.
+    vhost_header: Option<HeaderName>,
+    ignore_path_parameters: bool,
     headers: HeaderMutations,
     most_specific_wins: bool,
     to_tls: Route,
@@ -93,6 +98,10 @@ pub struct VirtualHost {
     require_tls: RequireTls,
     headers: HeaderMutations,
     virtual_clusters: VirtualClusters,
+    /// Whether the upstream is told how many attempts were made.
+    pub include_request_attempt_count: bool,
+    /// Whether the client is.
+    pub include_attempt_count_in_response: bool,
 }
 
 /// A compiled route.
@@ -152,6 +161,13 @@ impl RouteTable {
                 .map(|host| VirtualHost::compile(host, resolve, &mut stat_names))
                 .collect::<Result<_, _>>()?,
             ignore_port: config.ignore_port_in_host_matching,
+            vhost_header: config
+                .vhost_header
+                .as_deref()
+                .map(crate::header_name::parse)
+                .transpose()
+                .map_err(in_table)?,
+            ignore_path_parameters: config.ignore_path_parameters_in_path_matching,
             headers: HeaderMutations::compile(&config.headers).map_err(in_table)?,
             most_specific_wins: config.most_specific_header_mutations_wins,
             to_tls: Route::to_tls().map_err(in_table)?,
@@ -197,7 +213,11 @@ impl RouteTable {
     #[inline]
     #[must_use]
     pub fn find_virtual_host(&self, request: &HeaderBlock) -> Option<&VirtualHost> {
-        let host = request.get(KnownName::Authority).map(|host| match port_start(host) {
+        let host = match &self.vhost_header {
+            None => request.get(KnownName::Authority),
+            Some(header) => request.get_name(header),
+        };
+        let host = host.map(|host| match port_start(host) {
             Some(colon) if self.ignore_port => host.get(..colon).unwrap_or(host),
             _ => host,
         });
@@ -222,7 +242,7 @@ impl RouteTable {
         if wants_tls && proto != b"https" {
             return Some(&self.to_tls);
         }
-        virtual_host.routes.find(request, random)
+        virtual_host.routes.find(request, random, self.ignore_path_parameters)
     }
 
     /// The virtual host and the route of a request. `random` is the stream's own number: with the same, a request takes the
@@ -254,6 +274,8 @@ impl VirtualHost {
             require_tls: model.require_tls,
             headers: HeaderMutations::compile(&model.headers).map_err(here)?,
             virtual_clusters: VirtualClusters::compile(model, stat_names).map_err(here)?,
+            include_request_attempt_count: model.include_request_attempt_count,
+            include_attempt_count_in_response: model.include_attempt_count_in_response,
         })
     }
 }
@@ -278,12 +300,10 @@ impl Route {
 
     /// What a request gets that should have come over TLS.
     fn to_tls() -> Result<Self, String> {
-        let everything = model::route::RouteMatch {
-            path: model::route::PathMatch::Prefix { value: String::new(), case_sensitive: true },
-            headers: Vec::new(),
-            query_parameters: Vec::new(),
-            runtime_fraction: None,
-        };
+        let everything = model::route::RouteMatch::of_path(model::route::PathMatch::Prefix {
+            value: String::new(),
+            case_sensitive: true,
+        });
         Ok(Route {
             name: "".into(),
             place: "require_tls".into(),
@@ -348,8 +368,14 @@ impl<'a> Matched<'a> {
             level.apply_to_request(request, context, scratch);
         }
         action.host_rewrite.apply(request, action.append_x_forwarded_host, keep_original);
+        if let Some(format) = &action.host_format {
+            format_rewrite::host(request, format, context, action.append_x_forwarded_host, keep_original);
+        }
         let matched = self.matched_length(request);
         action.path_rewrite.apply(request, matched, keep_original);
+        if let Some(format) = &action.path_format {
+            format_rewrite::path(request, format, context, keep_original);
+        }
     }
 
     /// Makes the edits of a response, also of one that the proxy answers itself on this route.
@@ -372,15 +398,18 @@ impl<'a> Matched<'a> {
     }
 
     /// Where a redirect of this route sends the client. The request's path is rewritten on the way, for the access log;
-    /// `keep_original` as for `finalize_request`.
+    /// `context` and `keep_original` as for `finalize_request`.
     #[must_use]
     pub fn redirect_location(
         &self,
         redirect: &Redirect,
         request: &mut HeaderBlock,
+        context: &FormatContext<'_>,
         keep_original: bool,
     ) -> Vec<u8> {
-        redirect.location(request, self.matched_length(request), keep_original)
+        let path = redirect.path_format.as_ref().map(|format| format_rewrite::text(request, format, context));
+        let path = path.filter(|path| !path.is_empty());
+        redirect.location(request, path.as_deref(), self.matched_length(request), keep_original)
     }
 
     fn matched_length(&self, request: &HeaderBlock) -> usize {

@@ -89,6 +89,8 @@ def built_types() -> dict[str, frozenset[str]]:
         pipeline,  # noqa: F401
         protocol_options,
         route,
+        route_action,
+        route_match,
         substitution_format,
         transport_socket,
     )
@@ -106,6 +108,8 @@ def built_types() -> dict[str, frozenset[str]]:
         "envoy.matching.http.input": frozenset(match_input.HTTP),
         "envoy.matching.common_inputs": frozenset(match_input.COMMON),
         "envoy.matching.input_matchers": frozenset(match_predicate.BUILT),
+        "envoy.path.match": frozenset(route_match.PATH_POLICIES),
+        "envoy.path.rewrite": frozenset(route_action.PATH_POLICIES),
         "envoy.transport_sockets.downstream": frozenset(transport_socket.BUILT),
         "envoy.transport_sockets.upstream": frozenset(transport_socket.BUILT),
         "envoy.upstream_options": frozenset(protocol_options.BUILT),

@@ -37,6 +37,8 @@ _QUERY_PARAMETER_MATCHER = Fields(
     "envoy.config.route.v3.QueryParameterMatcher", "name string_match present_match"
 )
 
+_COOKIE_MATCHER = Fields("envoy.config.route.v3.CookieMatcher", "name string_match invert_match")
+
 _Plain = type[model.ExactMatch | model.PrefixMatch | model.SuffixMatch | model.ContainsMatch]
 _PLAIN: Final[dict[str, _Plain]] = {
     "exact": model.ExactMatch,
@@ -99,6 +101,15 @@ def _header_match(
         if f"{kind}_match" in fields:
             return model.HeaderString(matcher=made(value=fields[f"{kind}_match"], ignore_case=False))
     return model.HeaderPresent(present=fields.get("present_match", True))
+
+
+def lower_cookie_matcher(cursor: Cursor) -> model.CookieMatcher:
+    """A CookieMatcher."""
+    fields = _COOKIE_MATCHER.read(cursor)
+    matcher = lower_string_matcher(cursor.child("string_match")) if "string_match" in fields else _NEVER
+    return model.CookieMatcher(
+        name=fields.get("name", ""), match=matcher, invert_match=fields.get("invert_match", False)
+    )
 
 
 def lower_query_parameter_matcher(cursor: Cursor) -> model.QueryParameterMatcher:

@@ -20,7 +20,12 @@ from ferryman.config.match_tree import MatchContext, lower_match_tree
 from ferryman.config.matcher import lower_header_matcher
 from ferryman.config.metadata import lower_metadata
 from ferryman.config.references import References
-from ferryman.config.route_action import lower_direct_response, lower_redirect, lower_route_action
+from ferryman.config.route_action import (
+    lower_direct_response,
+    lower_not_forwarded,
+    lower_redirect,
+    lower_route_action,
+)
 from ferryman.config.route_filter_config import lower_filter_configs
 from ferryman.config.route_match import lower_route_match
 
@@ -30,19 +35,20 @@ _NO_TRACING: Final = "tracing, which reads it, is refused"
 _TABLE = Fields(
     "envoy.config.route.v3.RouteConfiguration",
     "name virtual_hosts internal_only_headers most_specific_header_mutations_wins validate_clusters"
-    " max_direct_response_body_size_bytes ignore_port_in_host_matching typed_per_filter_config "
-    + header.FIELDS,
+    " max_direct_response_body_size_bytes ignore_port_in_host_matching vhost_header"
+    " ignore_path_parameters_in_path_matching typed_per_filter_config " + header.FIELDS,
     no_effect={"metadata": _NO_METADATA},
 )
 _VIRTUAL_HOST = Fields(
     "envoy.config.route.v3.VirtualHost",
     "name metadata domains routes matcher require_tls virtual_clusters typed_per_filter_config"
+    " include_request_attempt_count include_attempt_count_in_response"
     f" per_request_buffer_limit_bytes request_body_buffer_limit {header.FIELDS}",
 )
 _ROUTE = Fields(
     "envoy.config.route.v3.Route",
-    "name metadata match route redirect direct_response stat_prefix typed_per_filter_config"
-    " per_request_buffer_limit_bytes"
+    "name metadata match route redirect direct_response non_forwarding_action filter_action stat_prefix"
+    " typed_per_filter_config per_request_buffer_limit_bytes"
     f" request_body_buffer_limit {header.FIELDS}",
     no_effect={"decorator": _NO_TRACING, "tracing": _NO_TRACING},
 )
@@ -51,6 +57,12 @@ _VIRTUAL_CLUSTER = Fields("envoy.config.route.v3.VirtualCluster", "name headers"
 
 MATCH_ACTIONS: Final = {_ROUTE.message: "", _ROUTE_LIST.message: "routes"}
 """The actions of a virtual host's match tree, and the field in which the routes stand."""
+
+_NON_FORWARDING = Fields("envoy.config.route.v3.NonForwardingAction")
+_FILTER_ACTION = Fields(
+    "envoy.config.route.v3.FilterAction", no_effect={"action": "Envoy 1.40 does nothing with it"}
+)
+_NOT_FORWARDED: Final = {"non_forwarding_action": _NON_FORWARDING, "filter_action": _FILTER_ACTION}
 
 _REQUIRE_TLS: Final = ("none", "external_only", "all")
 _MAX_BODY_BYTES: Final = 4096
@@ -71,6 +83,8 @@ def lower_route_configuration(cursor: Cursor, references: References) -> model.R
         internal_only_headers=[name.lower() for name in fields.get("internal_only_headers", ())],
         most_specific_header_mutations_wins=fields.get("most_specific_header_mutations_wins", False),
         ignore_port_in_host_matching=fields.get("ignore_port_in_host_matching", False),
+        vhost_header=fields.get("vhost_header", "").lower() or None,
+        ignore_path_parameters_in_path_matching=fields.get("ignore_path_parameters_in_path_matching", False),
         max_direct_response_body_size_bytes=table.max_body_bytes,
     )
     _check_domains(cursor, lowered.virtual_hosts)
@@ -122,6 +136,8 @@ class _Table:
             domains=[domain.lower() for domain in fields.get("domains", ())],
             routes=[self._lower_route(item, limit, self._references) for item in cursor.items("routes")],
             matcher=self._lower_matcher(cursor, limit) if "matcher" in fields else None,
+            include_request_attempt_count=fields.get("include_request_attempt_count", False),
+            include_attempt_count_in_response=fields.get("include_attempt_count_in_response", False),
             headers=header.lower_header_mutations(cursor, fields),
             require_tls=word(cursor, "require_tls", _REQUIRE_TLS) if "require_tls" in fields else "none",
             filter_config=lower_filter_configs(cursor, fields),
@@ -175,10 +191,14 @@ class _Table:
         self, cursor: Cursor, fields: dict[str, Any], references: References | None
     ) -> model.RouteAction | model.RedirectAction | model.DirectResponseAction:
         if "redirect" in fields:
-            return lower_redirect(cursor.child("redirect"))
+            return lower_redirect(cursor.child("redirect"), cursor)
         if "direct_response" in fields:
             return lower_direct_response(cursor.child("direct_response"), self.max_body_bytes)
-        return lower_route_action(cursor.child("route"), references)
+        for name, declared in _NOT_FORWARDED.items():
+            if name in fields:
+                declared.read(cursor.child(name))
+                return lower_not_forwarded()
+        return lower_route_action(cursor.child("route"), references, cursor)
 
 
 def _items(cursor: Cursor, fields: dict[str, Any], name: str) -> list[Cursor]:

@@ -10,12 +10,16 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ferryman.config import header, model
+from ferryman.api.schema import new_message
+from ferryman.config import header, model, uri_template
 from ferryman.config.cursor import Cursor
 from ferryman.config.data_source import read_data_source
 from ferryman.config.duration import milliseconds, off_if_zero
+from ferryman.config.extensions import open_extension
 from ferryman.config.fields import EMPTY, Fields, word
+from ferryman.config.format import lower_format
 from ferryman.config.matcher import lower_regex_rewrite
+from ferryman.config.problems import Problems
 from ferryman.config.references import References
 from ferryman.config.route_filter_config import lower_filter_configs
 
@@ -24,10 +28,11 @@ _NO_SUBSETS: Final = "subset load balancing, which reads it, is not built"
 _ROUTE = Fields(
     "envoy.config.route.v3.RouteAction",
     "cluster cluster_header weighted_clusters cluster_not_found_response_code prefix_rewrite regex_rewrite"
-    " host_rewrite_literal auto_host_rewrite host_rewrite_header host_rewrite_path_regex"
-    " append_x_forwarded_host timeout idle_timeout max_stream_duration priority upgrade_configs",
+    " path_rewrite_policy path_rewrite host_rewrite_literal auto_host_rewrite host_rewrite_header"
+    " host_rewrite_path_regex host_rewrite append_x_forwarded_host timeout idle_timeout max_stream_duration"
+    " priority upgrade_configs",
     same={"include_vh_rate_limits": False, "max_internal_redirects": 0},
-    no_effect={"metadata_match": _NO_SUBSETS},
+    no_effect={"metadata_match": _NO_SUBSETS, "early_data_policy": "without TLS there is no early data"},
 )
 _MAX_STREAM_DURATION = Fields("envoy.config.route.v3.RouteAction.MaxStreamDuration", "max_stream_duration")
 _UPGRADE = Fields("envoy.config.route.v3.RouteAction.UpgradeConfig", "upgrade_type enabled connect_config")
@@ -42,17 +47,28 @@ _WEIGHTED = Fields(
 )
 _CLUSTER_WEIGHT = Fields(
     "envoy.config.route.v3.WeightedCluster.ClusterWeight",
-    f"name weight host_rewrite_literal typed_per_filter_config {header.FIELDS}",
+    f"name cluster_header weight host_rewrite_literal typed_per_filter_config {header.FIELDS}",
     no_effect={"metadata_match": _NO_SUBSETS},
 )
 _REDIRECT = Fields(
     "envoy.config.route.v3.RedirectAction",
     "https_redirect scheme_redirect host_redirect port_redirect path_redirect prefix_rewrite regex_rewrite"
-    " response_code strip_query",
+    " path_rewrite response_code strip_query",
 )
 _DIRECT_RESPONSE = Fields(
     "envoy.config.route.v3.DirectResponseAction", "status body", same={"body_format": EMPTY}
 )
+
+_POLICY = Fields(
+    "envoy.config.core.v3.TypedExtensionConfig",
+    "typed_config",
+    no_effect={"name": "a label"},
+    where="of a rewrite",
+)
+_REWRITES: Final = ("prefix_rewrite", "regex_rewrite", "path_rewrite_policy", "path_rewrite")
+
+PATH_POLICIES: Final = {uri_template.REWRITE.message: uri_template.lower_template_rewrite}
+"""The path rewrite policies that are built, by the type of their configuration."""
 
 _NOT_FOUND_CODES: Final = {0: 503, 1: 404, 2: 500}
 _REDIRECT_CODES: Final = (301, 302, 303, 307, 308)
@@ -61,12 +77,14 @@ _TIMEOUT_MS: Final = 15_000
 _MAX_WEIGHT: Final = 2**32 - 1
 
 
-def lower_route_action(cursor: Cursor, references: References | None) -> model.RouteAction:
-    """A RouteAction; `references` None: its clusters need not exist."""
+def lower_route_action(cursor: Cursor, references: References | None, route: Cursor) -> model.RouteAction:
+    """The RouteAction of a route; `references` None: its clusters need not exist."""
     fields = _ROUTE.read(cursor)
-    _check_rewrites(cursor, fields)
+    _check_rewrites(cursor, fields, route)
     idle_timeout_ms = off_if_zero(cursor, "idle_timeout", fields, None)
     regex_rewrite = lower_regex_rewrite(cursor.child("regex_rewrite")) if "regex_rewrite" in fields else None
+    if "path_rewrite_policy" in fields:
+        regex_rewrite = _template_rewrite(cursor, route)
     code = fields.get("cluster_not_found_response_code", 0)
     duration_set, duration_ms = _max_stream_duration(cursor, fields)
     return model.RouteAction(
@@ -74,6 +92,7 @@ def lower_route_action(cursor: Cursor, references: References | None) -> model.R
         cluster_not_found_response_code=_NOT_FOUND_CODES.get(code, 503),
         prefix_rewrite=fields.get("prefix_rewrite"),
         regex_rewrite=regex_rewrite,
+        path_rewrite=_format(cursor, fields, "path_rewrite"),
         host_rewrite=_host_rewrite(cursor, fields),
         append_x_forwarded_host=fields.get("append_x_forwarded_host", False),
         timeout_ms=off_if_zero(cursor, "timeout", fields, _TIMEOUT_MS),
@@ -86,9 +105,51 @@ def lower_route_action(cursor: Cursor, references: References | None) -> model.R
     )
 
 
-def _check_rewrites(cursor: Cursor, fields: dict[str, Any]) -> None:
-    if "prefix_rewrite" in fields and "regex_rewrite" in fields:
-        cursor.problem("prefix_rewrite and regex_rewrite cannot both be set", "remove one", "regex_rewrite")
+def lower_not_forwarded() -> model.RouteAction:
+    """A NonForwardingAction or a FilterAction: to Envoy a RouteAction without a cluster."""
+    empty = Cursor(new_message(_ROUTE.message), Problems(), None)
+    return lower_route_action(
+        empty, None, Cursor(new_message("envoy.config.route.v3.Route"), Problems(), None)
+    )
+
+
+def _check_rewrites(cursor: Cursor, fields: dict[str, Any], route: Cursor) -> None:
+    found = [name for name in _REWRITES if name in fields]
+    if len(found) > 1:
+        cursor.problem(f"{found[0]} and {found[1]} cannot both be set", "remove one", found[1])
+    check_template_prefix(cursor, fields, route)
+
+
+def check_template_prefix(cursor: Cursor, fields: dict[str, Any], route: Cursor) -> None:
+    """A template matches no prefix that could be rewritten."""
+    if "prefix_rewrite" in fields and route.child("match").has("path_match_policy"):
+        text = "prefix_rewrite cannot be set beside a path_match_policy"
+        cursor.problem(text, "use path_rewrite_policy", "prefix_rewrite")
+
+
+def _template_rewrite(cursor: Cursor, route: Cursor) -> model.RegexRewrite | None:
+    """The rewrite of a path_rewrite_policy, which needs the template that the route matches."""
+    policy = cursor.child("path_rewrite_policy")
+    _POLICY.read(policy)
+    opened = open_extension(policy, "envoy.path.rewrite", PATH_POLICIES)
+    match = route.child("match")
+    inner = (
+        match.child("path_match_policy").unpack("typed_config") if match.has("path_match_policy") else None
+    )
+    if opened is None:
+        return None
+    if inner is None or inner.type_name != uri_template.MATCH.message:
+        cursor.problem(
+            "path_rewrite_policy needs a template to match",
+            "set match.path_match_policy",
+            "path_rewrite_policy",
+        )
+        return None
+    return opened[1](opened[0], inner.get("path_template"))
+
+
+def _format(cursor: Cursor, fields: dict[str, Any], name: str) -> model.Format | None:
+    return lower_format(cursor, fields[name], name) if fields.get(name) else None
 
 
 def _max_stream_duration(cursor: Cursor, fields: dict[str, Any]) -> tuple[bool, int | None]:
@@ -141,6 +202,7 @@ def _cluster_weight(cursor: Cursor, references: References | None) -> model.Weig
         references.use_cluster(name, cursor, "name")
     return model.WeightedCluster(
         name=name,
+        cluster_header=fields["cluster_header"].lower() if "cluster_header" in fields else None,
         weight=fields["weight"].value if "weight" in fields else 1,
         headers=header.lower_header_mutations(cursor, fields),
         host_rewrite_literal=fields.get("host_rewrite_literal") or None,
@@ -177,15 +239,18 @@ def _host_rewrite(cursor: Cursor, fields: dict[str, Any]) -> model.HostRewrite |
         return model.HostRewriteAuto() if fields["auto_host_rewrite"].value else None
     if fields.get("host_rewrite_header"):
         return model.HostRewriteHeader(name=fields["host_rewrite_header"].lower())
+    if fields.get("host_rewrite"):
+        return model.HostRewriteFormat(format=lower_format(cursor, fields["host_rewrite"], "host_rewrite"))
     if "host_rewrite_path_regex" in fields:
         rewrite = lower_regex_rewrite(cursor.child("host_rewrite_path_regex"))
         return model.HostRewritePathRegex(rewrite=rewrite)
     return None
 
 
-def lower_redirect(cursor: Cursor) -> model.RedirectAction:
-    """A RedirectAction."""
+def lower_redirect(cursor: Cursor, route: Cursor) -> model.RedirectAction:
+    """The RedirectAction of a route."""
     fields = _REDIRECT.read(cursor)
+    check_template_prefix(cursor, fields, route)
     port = fields.get("port_redirect", 0)
     if port > 65535:
         cursor.problem("must be at most 65535", field="port_redirect")
@@ -199,6 +264,7 @@ def lower_redirect(cursor: Cursor) -> model.RedirectAction:
         path_redirect=fields.get("path_redirect") or None,
         prefix_rewrite=fields.get("prefix_rewrite"),
         regex_rewrite=rewrite,
+        path_rewrite=_format(cursor, fields, "path_rewrite"),
         response_code=_REDIRECT_CODES[code if code < len(_REDIRECT_CODES) else 0],
         strip_query=fields.get("strip_query", False),
     )

@@ -12,10 +12,12 @@ use std::time::{Duration, Instant};
 use ferryman_codec::{BodyFraming, KnownName, RequestKind, Version};
 
 use crate::application_log::log_at;
+use crate::decimal::Decimal;
 use crate::error::{Error, ErrorKind, Side};
 use crate::format::{AccessLogType, FormatContext};
 use crate::local_reply::{LocalReply, When, details_of_reset};
 use crate::random::thread_random;
+use crate::route::Matched;
 use crate::stats::HttpStat;
 use crate::stream_info::{Cause, TimePoint};
 
@@ -64,6 +66,16 @@ impl HttpStream<'_> {
         self.send(body).await
     }
 
+    /// Tells the client how many attempts were made, where the virtual host wants that.
+    pub(crate) fn set_attempt_count_of_response(&mut self) {
+        let attempts = self.state.info.upstream.attempt_count;
+        let is_wanted = |matched: &Matched<'_>| matched.virtual_host.include_attempt_count_in_response;
+        if attempts > 0 && self.matched.as_ref().is_some_and(is_wanted) {
+            let text = Decimal::new(u64::from(attempts));
+            self.state.response.set(KnownName::XEnvoyAttemptCount, text.as_bytes());
+        }
+    }
+
     fn has_reply_body(&self, reply: &LocalReply<'_>) -> bool {
         self.head.kind != RequestKind::Head && !matches!(reply.status, 204 | 304) && reply.status >= 200
     }
@@ -73,6 +85,7 @@ impl HttpStream<'_> {
         reply.write_head(&mut self.state.response);
         self.state.info.response_code_details = reply.details.clone();
         self.close |= reply.close;
+        self.set_attempt_count_of_response();
         self.edit_response(reply.status);
         reply.write_body_headers(&mut self.state.response);
     }

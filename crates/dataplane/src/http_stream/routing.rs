@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::format::{AccessLogType, FormatContext, asked_for};
 use crate::random::thread_random;
-use crate::route::{Action, Matched, RouteLimit};
+use crate::route::{Action, Matched, Redirect, RouteLimit};
 
 use super::HttpStream;
 
@@ -84,6 +84,20 @@ impl HttpStream<'_> {
             }
         }
         self.timers.stream_by = duration.map(|duration| start + duration);
+    }
+
+    /// Where a redirect sends the client.
+    pub(super) fn redirect_location(
+        &mut self,
+        matched: &Matched<'_>,
+        redirect: &Redirect,
+        keep_original: bool,
+    ) -> Vec<u8> {
+        let state = &mut *self.state;
+        let occasion = AccessLogType::NotSet;
+        let context =
+            FormatContext::new(&state.info, self.connection.info, occasion, self.now, thread_random);
+        matched.redirect_location(redirect, &mut state.request, &context, keep_original)
     }
 
     /// Makes the route's edits of the request.

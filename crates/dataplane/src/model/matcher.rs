@@ -33,6 +33,15 @@ pub struct HeaderMatcher {
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+pub struct CookieMatcher {
+    pub name: String,
+    #[serde(rename = "match")]
+    pub matching: StringMatcher,
+    pub invert_match: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct QueryParameterMatcher {
     pub name: String,
     #[serde(rename = "match")]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::format::Format;
 use super::http_filters::RouteFilterConfig;
 use super::match_tree::MatchTree;
-use super::matcher::{HeaderMatcher, QueryParameterMatcher};
+use super::matcher::{CookieMatcher, HeaderMatcher, QueryParameterMatcher};
 use super::metadata::Metadata;
 use super::runtime::RuntimeFractionalPercent;
 
@@ -54,6 +54,27 @@ pub struct RouteMatch {
     pub headers: Vec<HeaderMatcher>,
     pub query_parameters: Vec<QueryParameterMatcher>,
     pub runtime_fraction: Option<RuntimeFractionalPercent>,
+    pub cookies: Vec<CookieMatcher>,
+    pub grpc: bool,
+    pub tls_presented: Option<bool>,
+    pub tls_validated: Option<bool>,
+}
+
+impl RouteMatch {
+    /// Asks for nothing but a path.
+    #[must_use]
+    pub fn of_path(path: PathMatch) -> Self {
+        RouteMatch {
+            path,
+            headers: Vec::new(),
+            query_parameters: Vec::new(),
+            cookies: Vec::new(),
+            grpc: false,
+            tls_presented: None,
+            tls_validated: None,
+            runtime_fraction: None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -67,6 +88,7 @@ pub struct RegexRewrite {
 #[serde(deny_unknown_fields)]
 pub struct WeightedCluster {
     pub name: String,
+    pub cluster_header: Option<String>,
     pub weight: u32,
     pub headers: HeaderMutations,
     pub host_rewrite_literal: Option<String>,
@@ -96,6 +118,7 @@ pub enum HostRewrite {
     Auto {},
     Header { name: String },
     PathRegex { rewrite: RegexRewrite },
+    Format { format: Format },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
@@ -112,6 +135,7 @@ pub struct RouteAction {
     pub cluster_not_found_response_code: u16,
     pub prefix_rewrite: Option<String>,
     pub regex_rewrite: Option<RegexRewrite>,
+    pub path_rewrite: Option<Format>,
     pub host_rewrite: Option<HostRewrite>,
     pub append_x_forwarded_host: bool,
     pub timeout_ms: Option<u64>,
@@ -147,6 +171,7 @@ pub struct RedirectAction {
     pub path_redirect: Option<String>,
     pub prefix_rewrite: Option<String>,
     pub regex_rewrite: Option<RegexRewrite>,
+    pub path_rewrite: Option<Format>,
     pub response_code: u16,
     pub strip_query: bool,
 }
@@ -212,6 +237,8 @@ pub struct VirtualHost {
     pub domains: Vec<String>,
     pub routes: Vec<Route>,
     pub matcher: Option<RouteMatcher>,
+    pub include_request_attempt_count: bool,
+    pub include_attempt_count_in_response: bool,
     pub headers: HeaderMutations,
     pub require_tls: RequireTls,
     pub filter_config: Vec<RouteFilterConfig>,
@@ -228,5 +255,7 @@ pub struct RouteConfiguration {
     pub internal_only_headers: Vec<String>,
     pub most_specific_header_mutations_wins: bool,
     pub ignore_port_in_host_matching: bool,
+    pub vhost_header: Option<String>,
+    pub ignore_path_parameters_in_path_matching: bool,
     pub max_direct_response_body_size_bytes: u64,
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use ferryman_codec::HeaderBlock;
 
+use crate::format::{Formatter, Unset};
 use crate::model;
+use crate::model::format::Format;
 use crate::model::route::RoutingPriority;
 
 use super::Resolve;
@@ -49,12 +51,18 @@ impl RouteLimit {
     }
 }
 
+pub(super) fn formatter(format: Option<&Format>, unset: Unset) -> Result<Option<Formatter>, String> {
+    format.map(|format| Formatter::compile(format, unset)).transpose()
+}
+
 /// Forwarding to a cluster.
 #[derive(Debug)]
 pub struct ForwardAction {
     pub(super) clusters: ClusterSpecifier,
     pub(super) path_rewrite: PathRewrite,
     pub(super) host_rewrite: HostRewrite,
+    pub(super) path_format: Option<Formatter>,
+    pub(super) host_format: Option<Formatter>,
     pub(super) timeout: RouteTimeout,
     /// The status of the answer when the cluster is not there.
     pub cluster_not_found_response_code: u16,
@@ -81,6 +89,11 @@ impl ForwardAction {
                 model.regex_rewrite.as_ref(),
             )?,
             host_rewrite: HostRewrite::compile(model.host_rewrite.as_ref())?,
+            path_format: formatter(model.path_rewrite.as_ref(), Unset::Empty)?,
+            host_format: match &model.host_rewrite {
+                Some(model::route::HostRewrite::Format { format }) => formatter(Some(format), Unset::Dash)?,
+                _ => None,
+            },
             timeout: RouteTimeout::new(model.timeout_ms, model.max_stream_duration_set),
             cluster_not_found_response_code: model.cluster_not_found_response_code,
             auto_host_rewrite: matches!(model.host_rewrite, Some(model::route::HostRewrite::Auto {})),

@@ -10,6 +10,7 @@ use ferryman_codec::{HeaderBlock, HeaderName};
 use crate::decimal;
 use crate::filters::http::RouteFilters;
 use crate::header_mutation::HeaderMutations;
+use crate::header_name;
 use crate::model;
 use crate::runtime::RuntimeKey;
 
@@ -33,8 +34,9 @@ impl ClusterName {
 /// One of a route's weighted clusters.
 #[derive(Debug)]
 pub struct WeightedCluster {
-    /// Which cluster.
+    /// Which cluster; empty where a header names it.
     pub cluster: ClusterName,
+    header: Option<HeaderName>,
     weight: u32,
     /// The sum of the weights up to this one.
     weights_so_far: u64,
@@ -96,6 +98,7 @@ impl WeightedClusters {
                 if from_runtime { format!("{runtime_key_prefix}.{}", cluster.name) } else { String::new() };
             Ok(WeightedCluster {
                 cluster: ClusterName::resolve(&cluster.name, resolve),
+                header: cluster.cluster_header.as_deref().map(header_name::parse).transpose()?,
                 weight: cluster.weight,
                 weights_so_far,
                 runtime_weight: RuntimeKey::new(&key),
@@ -107,7 +110,7 @@ impl WeightedClusters {
         };
         Ok(WeightedClusters {
             clusters: clusters.iter().map(compile).collect::<Result<_, String>>()?,
-            header: header_name.map(crate::header_name::parse).transpose()?,
+            header: header_name.map(header_name::parse).transpose()?,
             from_runtime,
         })
     }
@@ -153,7 +156,7 @@ impl ClusterSpecifier {
         use model::route::ClusterSpecifier as Model;
         Ok(match specifier {
             Model::Cluster { name } => Self::Cluster(ClusterName::resolve(name, resolve)),
-            Model::ClusterHeader { name } => Self::ClusterHeader(crate::header_name::parse(name)?),
+            Model::ClusterHeader { name } => Self::ClusterHeader(header_name::parse(name)?),
             Model::WeightedClusters { clusters, header_name, runtime_key_prefix } => {
                 let header_name = header_name.as_deref();
                 let clusters = WeightedClusters::compile(clusters, header_name, runtime_key_prefix, resolve)?;
@@ -168,19 +171,24 @@ impl ClusterSpecifier {
     pub(super) fn choose(&self, request: &HeaderBlock, random: u64) -> Option<ClusterChoice<'_>> {
         Some(match self {
             Self::Cluster(cluster) => ClusterChoice::fixed(cluster, None),
-            Self::ClusterHeader(header) => {
-                let name = String::from_utf8_lossy(request.get_name(header).unwrap_or_default()).into_owned();
-                ClusterChoice { name: Cow::Owned(name), slot: None, from_header: true, weighted: None }
-            }
+            Self::ClusterHeader(header) => ClusterChoice::named_by(header, request, None),
             Self::WeightedClusters(clusters) => {
                 let weighted = clusters.choose(request, random)?;
-                ClusterChoice::fixed(&weighted.cluster, Some(weighted))
+                match &weighted.header {
+                    Some(header) => ClusterChoice::named_by(header, request, Some(weighted)),
+                    None => ClusterChoice::fixed(&weighted.cluster, Some(weighted)),
+                }
             }
         })
     }
 }
 
 impl<'a> ClusterChoice<'a> {
+    fn named_by(header: &HeaderName, request: &HeaderBlock, weighted: Option<&'a WeightedCluster>) -> Self {
+        let name = String::from_utf8_lossy(request.get_name(header).unwrap_or_default()).into_owned();
+        ClusterChoice { name: Cow::Owned(name), slot: None, from_header: true, weighted }
+    }
+
     fn fixed(cluster: &'a ClusterName, weighted: Option<&'a WeightedCluster>) -> Self {
         ClusterChoice { name: Cow::Borrowed(&cluster.name), slot: cluster.slot, from_header: false, weighted }
     }
@@ -205,6 +213,7 @@ mod tests {
     fn weighted(weights: &[(&str, u32)], header_name: Option<&str>) -> Result<ClusterSpecifier, String> {
         let cluster = |&(name, weight): &(&str, u32)| crate::model::route::WeightedCluster {
             name: name.to_owned(),
+            cluster_header: None,
             weight,
             headers: NoEdits::default(),
             host_rewrite_literal: None,

@@ -1,11 +1,12 @@
-//! What a route asks of headers and query parameters.
+//! What a route asks of a request beyond its path.
 //!
 //! Owns: query parameter matches and the conjunction of all conditions. Does not own: how one header or string is matched
 //! (`matcher`), nor the path (`path_match`).
 //! Follows Envoy's `RouteMatch.headers`, `runtime_fraction` and `query_parameters`: the first parameter of the name counts, nothing is decoded.
 
-use ferryman_codec::HeaderBlock;
+use ferryman_codec::{HeaderBlock, KnownName};
 
+use super::cookie::Cookie;
 use crate::matcher::{HeaderMatcher, StringMatcher};
 use crate::model::matcher::QueryParameterMatcher;
 use crate::model::route::RouteMatch;
@@ -17,6 +18,10 @@ pub(super) struct Conditions {
     headers: Vec<HeaderMatcher>,
     query_parameters: Vec<QueryParameter>,
     runtime_fraction: Option<RuntimeFractionalPercent>,
+    cookies: Vec<Cookie>,
+    grpc: bool,
+    /// Asks for a client certificate, and there is no TLS.
+    needs_tls: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -63,21 +68,33 @@ impl Conditions {
                 .map(QueryParameter::compile)
                 .collect::<Result<_, _>>()?,
             runtime_fraction: model.runtime_fraction.as_ref().map(RuntimeFractionalPercent::from),
+            cookies: model.cookies.iter().map(Cookie::compile).collect::<Result<_, _>>()?,
+            grpc: model.grpc,
+            needs_tls: model.tls_presented == Some(true) || model.tls_validated == Some(true),
         })
     }
 
     /// Whether all of them hold. `target` is the path with its query, `random` the stream's own number.
     #[inline]
     pub(super) fn hold(&self, request: &HeaderBlock, target: &[u8], random: u64) -> bool {
-        self.runtime_fraction.is_none_or(|fraction| fraction.holds(random))
+        !self.needs_tls
+            && self.runtime_fraction.is_none_or(|fraction| fraction.holds(random))
             && self.headers.iter().all(|header| header.matches(request))
             && (self.query_parameters.is_empty() || self.query_holds(target))
+            && self.cookies.iter().all(|cookie| cookie.matches(request))
+            && (!self.grpc || is_grpc(request))
     }
 
     fn query_holds(&self, target: &[u8]) -> bool {
         let query = memchr::memchr(b'?', target).and_then(|at| target.get(at + 1..)).unwrap_or_default();
         self.query_parameters.iter().all(|parameter| parameter.matches(query))
     }
+}
+
+/// Whether the request says that it is gRPC.
+pub(crate) fn is_grpc(request: &HeaderBlock) -> bool {
+    let kind = request.get(KnownName::ContentType).and_then(|kind| kind.strip_prefix(b"application/grpc"));
+    kind.is_some_and(|rest| matches!(rest.first(), None | Some(b'+')))
 }
 
 #[cfg(test)]
@@ -88,8 +105,14 @@ mod tests {
     fn hold(name: &str, matching: Option<Model>, present: bool, target: &str) -> bool {
         let parameter = QueryParameterMatcher { name: name.to_owned(), matching, present };
         let parameter = QueryParameter::compile(&parameter).expect("matcher");
-        let conditions =
-            Conditions { headers: Vec::new(), query_parameters: vec![parameter], runtime_fraction: None };
+        let conditions = Conditions {
+            headers: Vec::new(),
+            query_parameters: vec![parameter],
+            cookies: Vec::new(),
+            grpc: false,
+            needs_tls: false,
+            runtime_fraction: None,
+        };
         conditions.hold(&HeaderBlock::new(), target.as_bytes(), 0)
     }
 

@@ -17,6 +17,19 @@ pub(super) fn path_of(target: &[u8]) -> &[u8] {
     target.get(..end).unwrap_or(target)
 }
 
+/// The path without what follows a semicolon in each segment; `None`: there is none.
+#[must_use]
+pub(super) fn without_parameters(path: &[u8]) -> Option<Vec<u8>> {
+    memchr::memchr(b';', path)?;
+    let segments = path.split(|&byte| byte == b'/');
+    let kept: Vec<_> = segments
+        .map(|segment| {
+            segment.get(..memchr::memchr(b';', segment).unwrap_or(segment.len())).unwrap_or(segment)
+        })
+        .collect();
+    Some(kept.join(&b'/'))
+}
+
 /// A compiled path match.
 #[derive(Debug, Clone)]
 pub(super) enum PathMatcher {
@@ -90,6 +103,11 @@ impl PathMatcher {
     #[inline]
     pub(super) fn is_regex(&self) -> bool {
         matches!(self, PathMatcher::SafeRegex { .. })
+    }
+
+    /// Whether it takes requests without a path.
+    pub(super) fn is_connect(&self) -> bool {
+        matches!(self, PathMatcher::Connect)
     }
 
     /// How many bytes of a matching path `prefix_rewrite` replaces.

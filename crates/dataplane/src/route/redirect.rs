@@ -6,12 +6,14 @@
 
 use ferryman_codec::{HeaderBlock, KnownName};
 
+use crate::format::{Formatter, Unset};
 use crate::model;
 
+use super::action::formatter;
 use super::rewrite::PathRewrite;
 
 /// A compiled redirect.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Redirect {
     response_code: u16,
     /// The redirect of `require_tls`: the same host and path, unchanged.
@@ -23,6 +25,7 @@ pub struct Redirect {
     path_has_query: bool,
     strip_query: bool,
     rewrite: PathRewrite,
+    pub(super) path_format: Option<Formatter>,
 }
 
 impl Redirect {
@@ -42,6 +45,7 @@ impl Redirect {
             path,
             strip_query: model.strip_query,
             rewrite: PathRewrite::compile(model.prefix_rewrite.as_deref(), model.regex_rewrite.as_ref())?,
+            path_format: formatter(model.path_rewrite.as_ref(), Unset::Empty)?,
         })
     }
 
@@ -57,6 +61,7 @@ impl Redirect {
             path_has_query: false,
             strip_query: false,
             rewrite: PathRewrite::None,
+            path_format: None,
         }
     }
 
@@ -67,8 +72,14 @@ impl Redirect {
     }
 
     /// The `location`. Rewrites the request's path on the way, as Envoy does, of which the route matched the first
-    /// `matched` bytes; `keep_original`: the former path goes into `x-envoy-original-path`.
-    pub(super) fn location(&self, request: &mut HeaderBlock, matched: usize, keep_original: bool) -> Vec<u8> {
+    /// `matched` bytes; `keep_original`: the former path goes into `x-envoy-original-path`. `path`: what a format made.
+    pub(super) fn location(
+        &self,
+        request: &mut HeaderBlock,
+        path: Option<&[u8]>,
+        matched: usize,
+        keep_original: bool,
+    ) -> Vec<u8> {
         self.rewrite.apply(request, matched, keep_original);
         let scheme = self.scheme.as_deref().or(request.get(KnownName::Scheme)).unwrap_or_default();
         let host = match &self.host {
@@ -82,20 +93,21 @@ impl Redirect {
         location.extend_from_slice(b"://");
         location.extend_from_slice(host);
         location.extend_from_slice(port);
-        self.write_path(request.get(KnownName::Path).unwrap_or_default(), &mut location);
+        self.write_path(request.get(KnownName::Path).unwrap_or_default(), path, &mut location);
         location
     }
 
-    fn write_path(&self, target: &[u8], location: &mut Vec<u8>) {
+    fn write_path(&self, target: &[u8], formatted: Option<&[u8]>, location: &mut Vec<u8>) {
         let query_start = memchr::memchr(b'?', target).unwrap_or(target.len());
         let (path, query) = target.split_at_checked(query_start).unwrap_or((target, b""));
-        let path = self.path.as_deref().unwrap_or(path);
+        let path = formatted.or(self.path.as_deref()).unwrap_or(path);
+        let has_query = formatted.map_or(self.path_has_query, |path| path.contains(&b'?'));
         if path.first() != Some(&b'/') {
             location.push(b'/');
         }
         location.extend_from_slice(path);
         // A query in `path_redirect` takes the place of the request's and stays.
-        if !self.path_has_query && !self.strip_query {
+        if !has_query && !self.strip_query {
             location.extend_from_slice(query);
         }
     }

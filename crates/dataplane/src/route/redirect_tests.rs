@@ -25,6 +25,7 @@ fn nothing() -> RedirectAction {
         path_redirect: None,
         prefix_rewrite: None,
         regex_rewrite: None,
+        path_rewrite: None,
         response_code: 301,
         strip_query: false,
     }
@@ -32,7 +33,8 @@ fn nothing() -> RedirectAction {
 
 fn location(model: &RedirectAction, host: &str, target: &str, proto: &str, matched: usize) -> String {
     let redirect = Redirect::compile(model).expect("redirect");
-    String::from_utf8(redirect.location(&mut request(host, target, proto), matched, true)).expect("text")
+    String::from_utf8(redirect.location(&mut request(host, target, proto), None, matched, true))
+        .expect("text")
 }
 
 #[test]
@@ -80,7 +82,7 @@ fn ports_that_go_and_stay() {
         assert_eq!(location(model, host, "/", proto, 0), expected, "{host}");
     }
     let mut head = request("a:80", "/x?y", "http");
-    assert_eq!(Redirect::to_tls().location(&mut head, 0, true), b"https://a:80/x?y");
+    assert_eq!(Redirect::to_tls().location(&mut head, None, 0, true), b"https://a:80/x?y");
     assert_eq!(own_url(&head), b"http://a:80/x?y");
 }
 
@@ -88,7 +90,7 @@ fn ports_that_go_and_stay() {
 fn the_request_keeps_what_it_asked_for() {
     let model = RedirectAction { prefix_rewrite: Some("/zz".to_owned()), ..nothing() };
     let mut head = request("a", "/prx/r?k", "http");
-    Redirect::compile(&model).expect("redirect").location(&mut head, 4, true);
+    Redirect::compile(&model).expect("redirect").location(&mut head, None, 4, true);
     assert_eq!(head.get(KnownName::XEnvoyOriginalPath), Some(&b"/prx/r?k"[..]));
     assert_eq!(head.get(KnownName::Path), Some(&b"/zz/r?k"[..]));
 }

@@ -80,7 +80,8 @@ impl HostRewrite {
     pub(super) fn compile(model: Option<&model::route::HostRewrite>) -> Result<Self, String> {
         use model::route::HostRewrite as Model;
         Ok(match model {
-            None | Some(Model::Auto {}) => HostRewrite::None,
+            // A format needs more than the request (`format_rewrite`).
+            None | Some(Model::Auto {} | Model::Format { .. }) => HostRewrite::None,
             Some(Model::Literal { value }) => {
                 super::non_empty(Some(value)).map_or(HostRewrite::None, HostRewrite::Literal)
             }

@@ -13,7 +13,7 @@ use crate::model::route as model;
 use crate::stats::Registry;
 
 use super::path_index::PathIndex;
-use super::path_match::{PathMatcher, path_of};
+use super::path_match::{path_of, without_parameters};
 use super::{CompileError, Resolve, Route};
 
 /// The routes of a virtual host.
@@ -28,6 +28,8 @@ pub(super) enum Routes {
 pub(super) struct RouteList {
     routes: Vec<Route>,
     index: PathIndex,
+    /// Those that take requests without a path.
+    connect: Vec<usize>,
 }
 
 /// The routes of a virtual host's model, in the order of `Routes::iter_mut`.
@@ -41,26 +43,38 @@ impl RouteList {
         let routes: Vec<_> =
             models.iter().map(|model| Route::compile(model, resolve)).collect::<Result<_, _>>()?;
         let index = PathIndex::compile(&routes.iter().map(|route| &route.path).collect::<Vec<_>>());
-        Ok(RouteList { routes, index })
+        let is_connect = |(_, route): &(usize, &Route)| route.path.is_connect();
+        let connect = routes.iter().enumerate().filter(is_connect).map(|(place, _)| place).collect();
+        Ok(RouteList { routes, index, connect })
     }
 
     #[inline]
-    fn find(&self, request: &HeaderBlock, random: u64) -> Option<&Route> {
+    fn find(&self, request: &HeaderBlock, random: u64, ignore_parameters: bool) -> Option<&Route> {
         let Some(target) = request.get(KnownName::Path) else { return self.find_connect(request, random) };
         let path = path_of(target);
+        if ignore_parameters {
+            if let Some(kept) = without_parameters(path) {
+                return self.find_by_path(request, target, &kept, random);
+            }
+        }
+        self.find_by_path(request, target, path, random)
+    }
+
+    /// The route of a request without a path.
+    #[cold]
+    fn find_connect(&self, request: &HeaderBlock, random: u64) -> Option<&Route> {
+        let mut routes = self.connect.iter().filter_map(|&place| self.routes.get(place));
+        routes.find(|route| route.conditions.hold(request, b"", random))
+    }
+
+    #[inline]
+    fn find_by_path(&self, request: &HeaderBlock, target: &[u8], path: &[u8], random: u64) -> Option<&Route> {
         let candidates = self.index.candidates(path);
         let tested = candidates.are_tested();
         candidates.filter_map(|index| self.routes.get(usize::try_from(index).ok()?)).find(|route| {
             let path_matches = (tested && !route.path.is_regex()) || route.path.matches(path);
             path_matches && route.conditions.hold(request, target, random)
         })
-    }
-
-    /// The route of a request without a path.
-    #[cold]
-    fn find_connect(&self, request: &HeaderBlock, random: u64) -> Option<&Route> {
-        let mut routes = self.routes.iter().filter(|route| matches!(route.path, PathMatcher::Connect));
-        routes.find(|route| route.conditions.hold(request, b"", random))
     }
 }
 
@@ -91,13 +105,13 @@ impl Routes {
     }
 
     #[inline]
-    pub(super) fn find(&self, request: &HeaderBlock, random: u64) -> Option<&Route> {
+    pub(super) fn find(&self, request: &HeaderBlock, random: u64, ignore_parameters: bool) -> Option<&Route> {
         match self {
-            Routes::List(list) => list.find(request, random),
+            Routes::List(list) => list.find(request, random, ignore_parameters),
             Routes::Tree(tree, lists) => {
                 let data = MatchingData { request_headers: Some(request), ..MatchingData::default() };
                 match tree.find(&data, &mut |_| ()) {
-                    Outcome::Action(index) => lists.get(index)?.find(request, random),
+                    Outcome::Action(index) => lists.get(index)?.find(request, random, ignore_parameters),
                     Outcome::NoMatch | Outcome::InsufficientData => None,
                 }
             }

@@ -21,6 +21,7 @@ fn forward(cluster: ClusterSpecifier) -> RouteAction {
         cluster_not_found_response_code: 503,
         prefix_rewrite: None,
         regex_rewrite: None,
+        path_rewrite: None,
         host_rewrite: None,
         append_x_forwarded_host: false,
         timeout_ms: Some(15_000),
@@ -42,12 +43,7 @@ fn route(name: &str, path: PathMatch, action: ActionModel) -> RouteModel {
         metadata: None,
         name: name.to_owned(),
         place: format!("test.yaml:1:1 {name}"),
-        matching: RouteMatch {
-            path,
-            headers: Vec::new(),
-            query_parameters: Vec::new(),
-            runtime_fraction: None,
-        },
+        matching: RouteMatch::of_path(path),
         action,
         headers: Edits::default(),
         filter_config: Vec::new(),
@@ -75,6 +71,8 @@ fn host(domain: &str, routes: Vec<RouteModel>) -> HostModel {
         filter_config: Vec::new(),
         virtual_clusters: Vec::new(),
         matcher: None,
+        include_request_attempt_count: false,
+        include_attempt_count_in_response: false,
     }
 }
 
@@ -87,6 +85,8 @@ fn config(virtual_hosts: Vec<HostModel>) -> RouteConfiguration {
         internal_only_headers: Vec::new(),
         most_specific_header_mutations_wins: false,
         ignore_port_in_host_matching: false,
+        vhost_header: None,
+        ignore_path_parameters_in_path_matching: false,
         max_direct_response_body_size_bytes: 4096,
     }
 }
@@ -250,7 +250,10 @@ fn require_tls() {
     let matched = all.find(&internal, 0).expect("route");
     let Action::Redirect(redirect) = &matched.route.action else { panic!("redirects") };
     assert_eq!(redirect.response_code(), 301);
-    assert_eq!(matched.redirect_location(redirect, &mut internal.clone(), true), b"https://tls:80/a?b");
+    assert_eq!(
+        with_context(|context| matched.redirect_location(redirect, &mut internal.clone(), context, true)),
+        b"https://tls:80/a?b"
+    );
     let mut response = HeaderBlock::new();
     with_context(|context| {
         matched.finalize_response(&mut response, None, context, &mut MutationScratch::default())
@@ -263,6 +266,7 @@ fn the_order_of_header_edits() {
     let weighted = ClusterSpecifier::WeightedClusters {
         clusters: vec![WeightedModel {
             name: "c".to_owned(),
+            cluster_header: None,
             weight: 1,
             headers: edits("w"),
             host_rewrite_literal: None,
@@ -316,6 +320,7 @@ fn a_weighted_clusters_host_leaves_no_trace() {
     let weighted = |host_rewrite: Option<&str>| {
         let clusters = vec![WeightedModel {
             name: "c".to_owned(),
+            cluster_header: None,
             weight: 1,
             headers: Edits::default(),
             host_rewrite_literal: Some("wlit".to_owned()),
@@ -364,6 +369,7 @@ fn direct_responses_and_redirects() {
         path_redirect: None,
         prefix_rewrite: Some("/new".to_owned()),
         regex_rewrite: None,
+        path_rewrite: None,
         response_code: 308,
         strip_query: false,
     };
@@ -390,7 +396,10 @@ fn direct_responses_and_redirects() {
     let matched = table.find(&head, 0).expect("route");
     let Action::Redirect(redirect) = &matched.route.action else { panic!("redirects") };
     assert_eq!(redirect.response_code(), 308);
-    assert_eq!(matched.redirect_location(redirect, &mut head, true), b"http://h/new/a?b");
+    assert_eq!(
+        with_context(|context| matched.redirect_location(redirect, &mut head, context, true)),
+        b"http://h/new/a?b"
+    );
     assert_eq!(head.get(KnownName::XEnvoyOriginalPath), Some(&b"/old/a?b"[..]));
 }
 

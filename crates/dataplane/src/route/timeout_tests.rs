@@ -9,6 +9,7 @@ fn action(timeout_ms: Option<u64>, max_stream_duration_ms: Option<u64>) -> Forwa
         cluster_not_found_response_code: 503,
         prefix_rewrite: None,
         regex_rewrite: None,
+        path_rewrite: None,
         host_rewrite: None,
         append_x_forwarded_host: false,
         timeout_ms,

@@ -70,6 +70,14 @@ class HeaderMatcher(Model, frozen=True):
     treat_missing_header_as_empty: bool
 
 
+class CookieMatcher(Model, frozen=True):
+    """One cookie condition; the first cookie of the name counts, one that is not there matches nothing."""
+
+    name: str
+    match: StringMatcher
+    invert_match: bool
+
+
 class QueryParameterMatcher(Model, frozen=True):
     """One query parameter condition; `match` None asks for presence only (`present`)."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ferryman.config.model.format import Format
 from ferryman.config.model.http_filters import RouteFilterConfig
 from ferryman.config.model.match_tree import MatchTree
-from ferryman.config.model.matcher import HeaderMatcher, QueryParameterMatcher
+from ferryman.config.model.matcher import CookieMatcher, HeaderMatcher, QueryParameterMatcher
 from ferryman.config.model.metadata import Metadata
 from ferryman.config.model.runtime import RuntimeFractionalPercent
 from ferryman.config.model.struct import Model, Tagged
@@ -60,13 +60,20 @@ class PathConnect(Tagged, tag="connect", frozen=True):
     """There is no `:path`: the request is a CONNECT."""
 
 
+PathMatch = PathPrefix | PathExact | PathRegex | PathSeparatedPrefix | PathConnect
+
+
 class RouteMatch(Model, frozen=True):
     """All conditions of a route; every one must hold."""
 
-    path: PathPrefix | PathExact | PathRegex | PathSeparatedPrefix | PathConnect
+    path: PathMatch
     headers: list[HeaderMatcher]
     query_parameters: list[QueryParameterMatcher]
     runtime_fraction: RuntimeFractionalPercent | None
+    cookies: list[CookieMatcher]
+    grpc: bool  # `content-type` says gRPC
+    tls_presented: bool | None  # whether the client showed a certificate; None: it does not matter
+    tls_validated: bool | None  # whether that was validated
 
 
 class RegexRewrite(Model, frozen=True):
@@ -89,9 +96,13 @@ class ClusterHeader(Tagged, tag="cluster_header", frozen=True):
 
 
 class WeightedCluster(Model, frozen=True):
-    """One choice of several, taken `weight` times in the sum of all weights."""
+    """One choice of several, taken `weight` times in the sum of all weights.
+
+    `cluster_header`: the request header (lower case) that names the cluster; `name` is empty then.
+    """
 
     name: str
+    cluster_header: str | None
     weight: int
     headers: HeaderMutations
     host_rewrite_literal: str | None
@@ -134,7 +145,15 @@ class HostRewritePathRegex(Tagged, tag="path_regex", frozen=True):
     rewrite: RegexRewrite
 
 
-HostRewrite = HostRewriteLiteral | HostRewriteAuto | HostRewriteHeader | HostRewritePathRegex
+class HostRewriteFormat(Tagged, tag="format", frozen=True):
+    """Host becomes what the format makes, unless that is nothing."""
+
+    format: Format
+
+
+HostRewrite = (
+    HostRewriteLiteral | HostRewriteAuto | HostRewriteHeader | HostRewritePathRegex | HostRewriteFormat
+)
 
 
 class ConnectConfig(Model, frozen=True):
@@ -158,6 +177,7 @@ class RouteAction(Tagged, tag="route", frozen=True):
     cluster_not_found_response_code: int  # 404 | 500 | 503
     prefix_rewrite: str | None
     regex_rewrite: RegexRewrite | None
+    path_rewrite: Format | None  # made for the place of the path, the query stays
     host_rewrite: HostRewrite | None
     append_x_forwarded_host: bool
     timeout_ms: int | None
@@ -179,6 +199,7 @@ class RedirectAction(Tagged, tag="redirect", frozen=True):
     path_redirect: str | None
     prefix_rewrite: str | None
     regex_rewrite: RegexRewrite | None
+    path_rewrite: Format | None
     response_code: int  # 301 | 302 | 303 | 307 | 308
     strip_query: bool
 
@@ -234,6 +255,8 @@ class VirtualHost(Model, frozen=True):
     domains: list[str]
     routes: list[Route]
     matcher: RouteMatcher | None
+    include_request_attempt_count: bool
+    include_attempt_count_in_response: bool
     headers: HeaderMutations
     require_tls: str  # none | external_only | all
     filter_config: list[RouteFilterConfig]
@@ -250,4 +273,6 @@ class RouteConfiguration(Model, frozen=True):
     internal_only_headers: list[str]
     most_specific_header_mutations_wins: bool
     ignore_port_in_host_matching: bool
+    vhost_header: str | None  # the request header (lower case) that stands for the host
+    ignore_path_parameters_in_path_matching: bool
     max_direct_response_body_size_bytes: int

@@ -56,6 +56,9 @@ pub(crate) async fn forward<'a>(
         return Err(ErrorKind::MaintenanceMode.into());
     }
     set_timeouts(stream, action);
+    if matched.virtual_host.include_request_attempt_count {
+        stream.state.request.set(KnownName::XEnvoyAttemptCount, b"1");
+    }
     stream.edit_request(&matched);
     let Some(host) = cluster.choose_host() else {
         log_at!(Upstream, Debug, "{} no healthy host in cluster '{}'", stream.tag(), cluster.info.name);
@@ -283,6 +286,7 @@ async fn receive_head(
     if !stream.filters.router.suppress_envoy_headers {
         stream.set_upstream_service_time();
     }
+    stream.set_attempt_count_of_response();
     stream.edit_response(status);
     if stream.state.filters.is_empty() { Ok(None) } else { stream.walk_response_filters(end_stream).await }
 }

@@ -7,21 +7,27 @@ use crate::model::http_connection_manager::*;
 use crate::model::route::RouteConfiguration;
 use crate::stream_info::ConnectionInfo;
 
+fn no_routes() -> RouteConfiguration {
+    RouteConfiguration {
+        filter_config: Vec::new(),
+        name: String::new(),
+        virtual_hosts: Vec::new(),
+        headers: Default::default(),
+        internal_only_headers: vec!["X-Secret".to_owned()],
+        most_specific_header_mutations_wins: false,
+        ignore_port_in_host_matching: false,
+        vhost_header: None,
+        ignore_path_parameters_in_path_matching: false,
+        max_direct_response_body_size_bytes: 4096,
+    }
+}
+
 fn config() -> HttpConnectionManager {
     HttpConnectionManager {
         place: String::new(),
         stat_prefix: "test".to_owned(),
         codec_type: CodecType::Auto,
-        route_config: RouteConfiguration {
-            filter_config: Vec::new(),
-            name: String::new(),
-            virtual_hosts: Vec::new(),
-            headers: Default::default(),
-            internal_only_headers: vec!["X-Secret".to_owned()],
-            most_specific_header_mutations_wins: false,
-            ignore_port_in_host_matching: false,
-            max_direct_response_body_size_bytes: 4096,
-        },
+        route_config: no_routes(),
         http_filters: Vec::new(),
         server_name: "envoy".to_owned(),
         server_header_transformation: ServerHeaderTransformation::Overwrite,
