@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "api": {"errors"},
     "config": {"api", "config", "config.model", "errors", "options", "_native"},
     "quick": {"errors"},
+    "admin_client": {"errors"},
     "admin": {"admin", "api", "config", "config.model", "errors", "options", "_native", ""},
     "proxy": {
         "admin", "config", "config.model", "errors", "options", "ports_in_use", "process_limits", "_native",
@@ -36,8 +37,8 @@ MAY_IMPORT = {
     "lint": {"config", "lint"},
     "judgement": {"config", "errors", ""},
     "cli": {
-        "config", "demo", "envoy_flags", "errors", "judgement", "lint", "options", "proxy", "quick",
-        "_native", "",
+        "admin_client", "config", "demo", "envoy_flags", "errors", "judgement", "lint", "options", "proxy",
+        "quick", "_native", "",
     },
     "__main__": {"cli"},
     "": {"errors", "options", "proxy", "_native"},

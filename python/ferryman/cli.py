@@ -249,6 +249,27 @@ def quick(
 
 
 @ferryman.command(context_settings=_SETTINGS)
+@click.argument("request_id", default="", metavar="[REQUEST_ID]")
+@click.option(
+    "--admin", default="127.0.0.1:9901", metavar="ADDRESS",
+    help="Where the proxy's admin pages are: an address, or the path of a socket. Default: 127.0.0.1:9901.",
+)  # fmt: skip
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="Default: text.")
+@click.pass_context
+def explain(context: click.Context, request_id: str, admin: str, form: str) -> None:
+    """Tell why a request ended in an error: the one with this x-request-id, or the latest one.
+
+    Asks a running proxy, which remembers the last 10,000 that it answered with an error itself, or broke off.
+    """
+    from ferryman.admin_client import ask
+
+    status, text = ask(admin, "/explain", {"request_id": request_id, "format": form})
+    click.echo(text, nl=False, err=status != 200)
+    if status != 200:
+        context.exit(1)
+
+
+@ferryman.command(context_settings=_SETTINGS)
 @click.option("--stay/--no-stay", default=None, help="Stay up until Ctrl-C. Default: at a terminal only.")
 @click.pass_context
 def demo(context: click.Context, stay: bool | None) -> None:

@@ -11,7 +11,7 @@ import contextlib
 import gc
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from os import PathLike, fspath
@@ -23,6 +23,7 @@ import msgspec
 
 from ferryman import _native
 from ferryman.admin import pages
+from ferryman.admin.config_places import KeptSources
 from ferryman.admin.page import RunningConfig, now
 from ferryman.admin.server_info import server_info
 from ferryman.config.pipeline import LoadOptions, Lowered, load_bootstrap, read_sources
@@ -66,9 +67,10 @@ class Proxy:
     Or `proxy.run()`, which serves until SIGTERM, SIGINT or `stop` from another thread.
     """
 
-    def __init__(self, lowered: Lowered, options: Options) -> None:
-        """Takes a checked configuration; nothing is bound yet."""
+    def __init__(self, lowered: Lowered, options: Options, sources: Sequence[Source] = ()) -> None:
+        """Takes a checked configuration, and the texts that it came from; nothing is bound yet."""
         self._lowered: Lowered | None = lowered
+        self._sources = KeptSources(sources)
         self._options = options
         self._running: RunningConfig | None = None
         self._native: _native.Proxy | None = None
@@ -77,7 +79,8 @@ class Proxy:
     @classmethod
     def from_options(cls, options: Options) -> Self:
         """A proxy from what the command line says. Raises ConfigError or SourceError."""
-        return cls(load_bootstrap(sources_of(options), load_options_of(options)), options)
+        sources = sources_of(options)
+        return cls(load_bootstrap(sources, load_options_of(options)), options, sources)
 
     @classmethod
     def from_file(cls, path: str | PathLike[str], options: Options | None = None) -> Self:
@@ -104,9 +107,11 @@ class Proxy:
             options=self._options,
             bootstrap=lowered.message,
             concurrency=lowered.bootstrap.concurrency,
+            sources=self._sources,
         )
         with _as_start_error():
-            self._native = self._make_native(lowered, running)
+            native = self._native = self._make_native(lowered, running)
+            running.failed_streams = lambda request_id, most: native.failed_streams(request_id, most=most)
             for warning in lowered.warnings:
                 _native.log("warning", "config", warning)
             encode = msgspec.msgpack.Encoder().encode

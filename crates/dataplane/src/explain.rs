@@ -57,6 +57,8 @@ pub struct FailedStream {
     pub manager_place: Arc<str>,
     /// The virtual host; empty: none.
     pub virtual_host: Box<str>,
+    /// Where it stands in the configuration; empty: there is none, or it has no route.
+    pub virtual_host_place: Box<str>,
     /// The route; none: no route takes the request.
     pub route: Option<FailedRoute>,
     /// The HTTP filter that held the request or answered, by name and by its place in the list.

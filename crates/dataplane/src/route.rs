@@ -257,6 +257,15 @@ impl RouteTable {
 }
 
 impl VirtualHost {
+    /// Where it stands in the configuration, which its routes know; empty: it has none.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        let place = self.routes.first().map_or("", |route| &*route.place);
+        let index = place.find("virtual_hosts[").unwrap_or(place.len());
+        let end = place.get(index..).and_then(|rest| rest.find(']')).map_or(0, |length| index + length + 1);
+        place.get(..end).unwrap_or_default()
+    }
+
     fn compile(
         model: &model::route::VirtualHost,
         resolve: Resolve<'_>,

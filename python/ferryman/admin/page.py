@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
+from ferryman.admin.config_places import KeptSources
 from ferryman.options import Options
 
 TEXT = "text/plain; charset=UTF-8"
@@ -33,6 +34,10 @@ class RunningConfig:
     loaded_at: datetime = field(default_factory=now)
     """When the bootstrap was read; the resources in it are applied right after it."""
     applied_at: datetime = field(default_factory=now)
+    sources: KeptSources = field(default_factory=KeptSources)
+    """The texts that it came from."""
+    failed_streams: Callable[[str, int], bytes] = lambda request_id, most: b"\x90"
+    """The latest requests that ended in an error, by request id (any, if empty), as msgpack."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ import traceback
 from typing import Final
 
 from ferryman import _native
-from ferryman.admin import certificates, config_dump, init_dump, profiles
+from ferryman.admin import certificates, config_dump, explain, init_dump, profiles
 from ferryman.admin.page import Page, Question, Reply, RunningConfig, text_reply
 
 PAGES: Final[dict[str, Page]] = {
@@ -20,6 +20,7 @@ PAGES: Final[dict[str, Page]] = {
         *config_dump.PAGES,
         *certificates.PAGES,
         *init_dump.PAGES,
+        *explain.PAGES,
         *profiles.PAGES,
     )
 }

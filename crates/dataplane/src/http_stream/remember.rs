@@ -11,7 +11,7 @@ use crate::error::ErrorKind;
 use crate::explain::{FailedRoute, FailedStream, FailedUpstream, Limits, PickedHost, cut};
 use crate::load_balancing_policies::HostHealth;
 use crate::model::route::RoutingPriority;
-use crate::route::{Action, Matched, RouteLimit};
+use crate::route::{Action, Matched, RouteLimit, VirtualHost};
 use crate::stream_info::Cause;
 
 use super::HttpStream;
@@ -37,6 +37,11 @@ impl HttpStream<'_> {
         let began = info.start_time.duration_since(UNIX_EPOCH).unwrap_or_default();
         let settings = self.settings();
         let filter = |index| Some((self.filters.name(index)?.into(), index));
+        // Also where none of its routes takes the request.
+        let virtual_host = match self.matched {
+            Some(matched) => Some(matched.virtual_host),
+            None => settings.routes.find_virtual_host(&self.state.request),
+        };
         let failed = FailedStream {
             started_ms: milliseconds(began),
             duration_ms: milliseconds(self.now.saturating_duration_since(info.start)),
@@ -55,7 +60,8 @@ impl HttpStream<'_> {
             listener: self.connection.info.listener_name.clone(),
             filter_chain: self.connection.info.filter_chain_name.clone(),
             manager_place: settings.place.clone(),
-            virtual_host: self.matched.map(|matched| matched.virtual_host.name.clone()).unwrap_or_default(),
+            virtual_host: virtual_host.map(|host| host.name.clone()).unwrap_or_default(),
+            virtual_host_place: virtual_host.map(VirtualHost::place).unwrap_or_default().into(),
             route: self.matched.map(|matched| self.route_facts(matched)),
             filter: decisions.filter.and_then(filter),
             cluster: self.choice.as_ref().map(|choice| cut(choice.name.as_bytes())).unwrap_or_default(),

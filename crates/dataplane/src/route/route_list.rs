@@ -98,6 +98,15 @@ impl Routes {
         lists.iter_mut().flat_map(|list| &mut list.routes)
     }
 
+    /// The first route; none: there is no route at all.
+    pub(super) fn first(&self) -> Option<&Route> {
+        let lists = match self {
+            Routes::List(list) => std::slice::from_ref(list),
+            Routes::Tree(_, lists) => lists,
+        };
+        lists.iter().find_map(|list| list.routes.first())
+    }
+
     pub(super) fn open_stats(&self, registry: &Registry) {
         if let Routes::Tree(tree, _) = self {
             tree.open_stats(registry);
