@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use ferryman_codec::http1::reason::phrase;
-use ferryman_codec::{HeaderBlock, KnownName};
+use ferryman_codec::{HeaderBlock, HeaderName, KnownName};
 
 use crate::decimal::Decimal;
 use crate::error::{Error, ErrorKind};
@@ -23,6 +23,8 @@ pub struct LocalReply<'a> {
     pub details: Cow<'static, str>,
     /// The `location`, where the client is sent elsewhere.
     pub location: Option<Vec<u8>>,
+    /// More fields of the head.
+    pub headers: Option<Box<HeaderBlock>>,
     /// Whether a limit of ours is the reason (`x-envoy-overloaded`).
     pub overloaded: bool,
     /// Whether the connection is closed afterwards.
@@ -90,6 +92,11 @@ impl LocalReply<'_> {
         set_status(response, self.status);
         if self.overloaded {
             response.append(KnownName::XEnvoyOverloaded, b"true");
+        }
+        for (name, value) in self.headers.iter().flat_map(|headers| headers.iter()) {
+            if let Ok(name) = HeaderName::new(name) {
+                response.append_name(&name, value);
+            }
         }
         if let Some(location) = &self.location {
             response.append(KnownName::Location, location);

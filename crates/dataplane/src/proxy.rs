@@ -99,6 +99,7 @@ impl Proxy {
             process_stats: ProcessStats::new(&registry),
             process: Arc::new(Process {
                 runtime: Arc::clone(runtime.published()),
+                node_cluster: bootstrap.node_cluster.as_str().into(),
                 ..Process::new(registry, drain)
             }),
             runtime,

@@ -40,6 +40,7 @@ pub use action::{Action, DirectResponse, ForwardAction, RouteLimit};
 pub use cluster_choice::{ClusterChoice, ClusterName, WeightedCluster};
 pub use counted_in::{CountedIn, WorkerRouteStats};
 pub use redirect::Redirect;
+pub(crate) use redirect::own_url;
 pub use rewrite::set_authority;
 pub use timeout::Timeouts;
 pub use upgrade::{ConnectConfig, RouteUpgrade};

@@ -50,6 +50,8 @@ pub struct Process {
     pub server: Scope<ServerStats>,
     /// The requests that ended in an error.
     pub failed_streams: Arc<FailedStreams>,
+    /// `node.cluster`, or what the command line says.
+    pub node_cluster: Arc<str>,
     /// What the runtime says; each worker follows it.
     pub runtime: Arc<Published>,
 }
@@ -63,6 +65,7 @@ impl Process {
             workers: registry.workers(),
             failed_streams: Arc::new(FailedStreams::new(registry.workers())),
             runtime: Arc::default(),
+            node_cluster: Arc::from(""),
             registry,
             drain,
         }

@@ -22,9 +22,13 @@ use crate::route::{ClusterChoice, Matched};
 use crate::stream_info::{ConnectionInfo, StreamInfo};
 use crate::worker::Worker;
 
+pub mod basic_auth;
 pub mod buffer;
 pub mod built_in;
 pub mod chain;
+pub mod cors;
+pub mod csrf;
+pub mod health_check;
 pub mod route_config;
 pub mod router;
 

@@ -112,6 +112,10 @@ impl HttpStream<'_> {
 
     /// Counts a response, or an informational one before it.
     pub(super) fn count_status(&self, status: u16) {
+        if self.state.info.health_check {
+            // As in Envoy, health checks are no traffic.
+            return;
+        }
         let stats = &self.manager.http;
         stats.inc(HttpStat::DownstreamRqCompleted);
         let of_listener = &self.manager.listener_http;

@@ -3,9 +3,17 @@
 
 use serde::{Deserialize, Serialize};
 
+pub mod basic_auth;
 pub mod buffer;
+pub mod cors;
+pub mod csrf;
+pub mod health_check;
 
+use basic_auth::{BasicAuth, BasicAuthPerRoute};
 use buffer::{Buffer, BufferPerRoute};
+use cors::{Cors, CorsPolicy};
+use csrf::CsrfPolicy;
+use health_check::HealthCheck;
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -20,6 +28,10 @@ pub struct Router {
 pub enum HttpFilterConfig {
     Router(Router),
     Buffer(Buffer),
+    BasicAuth(BasicAuth),
+    Cors(Cors),
+    Csrf(CsrfPolicy),
+    HealthCheck(HealthCheck),
 }
 
 /// What a route, or a level above or below it, says to one filter.
@@ -27,6 +39,9 @@ pub enum HttpFilterConfig {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum PerRouteConfig {
     Buffer(BufferPerRoute),
+    BasicAuth(BasicAuthPerRoute),
+    Cors(CorsPolicy),
+    Csrf(CsrfPolicy),
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]

@@ -114,7 +114,7 @@ impl Redirect {
 }
 
 /// The `location` of a direct response that is a redirect or a creation: the request's own URL.
-pub(super) fn own_url(request: &HeaderBlock) -> Vec<u8> {
+pub(crate) fn own_url(request: &HeaderBlock) -> Vec<u8> {
     let scheme = request.get(KnownName::Scheme).unwrap_or_default();
     let host = host_without_port(request, scheme, false);
     [scheme, b"://", host, request.get(KnownName::Path).unwrap_or_default()].concat()

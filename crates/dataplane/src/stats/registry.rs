@@ -80,6 +80,11 @@ impl Registry {
         scopes
     }
 
+    /// Of an HTTP filter: the prefix as `FilterCompileContext::stats_scope` makes it.
+    pub fn filter<G: Group>(&self, prefix: &str) -> Scope<G> {
+        self.scope(prefix)
+    }
+
     fn scope<G: Group>(&self, prefix: &str) -> Scope<G> {
         let mut scopes = self.scopes.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (Arc::from(prefix), G::TABLE.group);

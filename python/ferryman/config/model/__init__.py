@@ -69,8 +69,14 @@ from ferryman.config.model.format import (
 )
 from ferryman.config.model.http_connection_manager import HttpConnectionManager, UpgradeConfig
 from ferryman.config.model.http_filters import (
+    BasicAuth,
+    BasicAuthPerRoute,
     Buffer,
     BufferPerRoute,
+    Cors,
+    CorsPolicy,
+    CsrfPolicy,
+    HealthCheck,
     HttpFilter,
     HttpFilterConfig,
     PerRouteConfig,
@@ -225,6 +231,12 @@ from ferryman.config.model.runtime import (
 )
 
 __all__ = [
+    "BasicAuth",
+    "BasicAuthPerRoute",
+    "Cors",
+    "CorsPolicy",
+    "CsrfPolicy",
+    "HealthCheck",
     "AbsentInput",
     "AccessLog",
     "AccessLogEvents",

@@ -140,6 +140,10 @@ macro_rules! built_in_filters {
 
 built_in_filters! {
     Buffer in buffer,
+    BasicAuth in basic_auth,
+    Cors in cors,
+    Csrf in csrf,
+    HealthCheck in health_check,
 }
 
 /// The one list of what routes say to filters.
@@ -149,5 +153,10 @@ pub(super) fn compile_per_route(
 ) -> Result<RouteConfig, String> {
     Ok(match model {
         Model::Buffer(model) => RouteConfig::new(super::buffer::BufferPerRoute::new(model)),
+        Model::BasicAuth(model) => {
+            RouteConfig::new(super::basic_auth::Users::new(&model.users, model.realm.as_deref()))
+        }
+        Model::Cors(model) => RouteConfig::new(super::cors::CorsPolicy::compile(model)?),
+        Model::Csrf(model) => RouteConfig::new(super::csrf::CsrfPolicy::compile(model)?),
     })
 }

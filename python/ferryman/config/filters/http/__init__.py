@@ -16,7 +16,7 @@ from ferryman.config import model
 from ferryman.config.cursor import Cursor
 from ferryman.config.extensions import open_extension
 from ferryman.config.fields import Fields
-from ferryman.config.filters.http import buffer, router
+from ferryman.config.filters.http import basic_auth, buffer, cors, csrf, health_check, router
 
 _FILTER = Fields(
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter",
@@ -27,13 +27,20 @@ _FILTER = Fields(
 )
 
 BUILT: Final[Mapping[str, Callable[[Cursor], model.HttpFilterConfig]]] = {
+    basic_auth.TYPE: basic_auth.lower,
     buffer.TYPE: buffer.lower,
+    cors.TYPE: cors.lower,
+    csrf.TYPE: csrf.lower,
+    health_check.TYPE: health_check.lower,
     router.TYPE: router.lower,
 }
 """The HTTP filters that are built, by the type of their configuration."""
 
 BUILT_PER_ROUTE: Final[Mapping[str, Callable[[Cursor], model.PerRouteConfig]]] = {
+    basic_auth.PER_ROUTE_TYPE: basic_auth.lower_per_route,
     buffer.PER_ROUTE_TYPE: buffer.lower_per_route,
+    cors.PER_ROUTE_TYPE: cors.lower_per_route,
+    csrf.TYPE: csrf.lower,
 }
 """What routes may say to HTTP filters, by the type of the message."""
 

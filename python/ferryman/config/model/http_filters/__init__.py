@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from ferryman.config.model.http_filters.basic_auth import BasicAuth, BasicAuthPerRoute
 from ferryman.config.model.http_filters.buffer import Buffer, BufferPerRoute
+from ferryman.config.model.http_filters.cors import Cors, CorsPolicy
+from ferryman.config.model.http_filters.csrf import CsrfPolicy
+from ferryman.config.model.http_filters.health_check import HealthCheck
 from ferryman.config.model.struct import Model, Tagged
 
 
@@ -14,10 +18,10 @@ class Router(Tagged, tag="router", frozen=True):
     start_child_span: bool
 
 
-HttpFilterConfig = Router | Buffer
+HttpFilterConfig = Router | Buffer | BasicAuth | Cors | CsrfPolicy | HealthCheck
 """What a filter of the chain is configured with."""
 
-PerRouteConfig = BufferPerRoute
+PerRouteConfig = BufferPerRoute | BasicAuthPerRoute | CorsPolicy | CsrfPolicy
 """What a route, or a level above or below it, says to one filter."""
 
 
@@ -41,8 +45,14 @@ class RouteFilterConfig(Model, frozen=True):
 
 
 __all__ = [
+    "BasicAuth",
+    "BasicAuthPerRoute",
     "Buffer",
     "BufferPerRoute",
+    "Cors",
+    "CorsPolicy",
+    "CsrfPolicy",
+    "HealthCheck",
     "HttpFilter",
     "HttpFilterConfig",
     "PerRouteConfig",
