@@ -24,7 +24,7 @@ mod worker_logs;
 mod writer;
 
 use destination::Destination;
-use filter::LogFilter;
+pub(crate) use filter::LogFilter;
 pub use worker_logs::WorkerLogs;
 pub use writer::{LogWriter, LogWriterHandle};
 
@@ -49,7 +49,7 @@ struct AccessLog {
     destination: Arc<Destination>,
 }
 
-enum Line {
+pub(crate) enum Line {
     /// Brings its own newline.
     Text(Formatter),
     Json(JsonFormatter),
@@ -139,7 +139,7 @@ impl AccessLogSet {
 }
 
 impl Line {
-    fn compile(format: &model::LogFormat) -> Result<Self, String> {
+    pub(crate) fn compile(format: &model::LogFormat) -> Result<Self, String> {
         Ok(match format {
             model::LogFormat::Text { format, omit_empty_values } => {
                 let unset = if *omit_empty_values { Unset::Empty } else { Unset::Dash };
@@ -151,7 +151,7 @@ impl Line {
         })
     }
 
-    fn write(&self, context: &FormatContext<'_>, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, context: &FormatContext<'_>, out: &mut Vec<u8>) {
         match self {
             Line::Text(formatter) => formatter.write(context, out),
             Line::Json(formatter) => {

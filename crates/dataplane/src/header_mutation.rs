@@ -64,6 +64,14 @@ impl HeaderMutations {
         })
     }
 
+    /// Additions to a response alone.
+    ///
+    /// # Errors
+    /// As `compile`.
+    pub fn of_response(add: &[model::route::HeaderValueOption]) -> Result<Self, String> {
+        Ok(HeaderMutations { request: Edits::compile(&[], &[])?, response: Edits::compile(add, &[])? })
+    }
+
     /// Edits a request. Formats see it as it is before this level's additions.
     #[inline]
     pub fn apply_to_request(

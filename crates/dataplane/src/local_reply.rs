@@ -12,13 +12,20 @@ use ferryman_codec::{HeaderBlock, HeaderName, KnownName};
 use crate::decimal::Decimal;
 use crate::error::{Error, ErrorKind};
 
+mod grpc;
+mod mapper;
+
+pub use mapper::{Answered, LocalReplyPolicy};
+
 /// An answer of the proxy's own.
 #[derive(Debug, Clone, Default)]
 pub struct LocalReply<'a> {
     /// The status.
     pub status: u16,
-    /// The body, plain text; it may be empty.
+    /// The body; it may be empty.
     pub body: Cow<'a, [u8]>,
+    /// Its type; none: plain text, unless the head says another.
+    pub content_type: Option<Box<[u8]>>,
     /// `RESPONSE_CODE_DETAILS`.
     pub details: Cow<'static, str>,
     /// The `location`, where the client is sent elsewhere.
@@ -103,6 +110,11 @@ impl LocalReply<'_> {
         }
     }
 
+    /// Gives the reply to a gRPC call the form of one, after the route's edits and the mappers.
+    pub fn translate_for_grpc(&mut self, response: &mut HeaderBlock) {
+        grpc::translate(self, response);
+    }
+
     /// Describes the body, after the route's edits: they may say its type, but not its length.
     pub fn write_body_headers(&self, response: &mut HeaderBlock) {
         if self.body.is_empty() {
@@ -112,7 +124,9 @@ impl LocalReply<'_> {
         }
         let length = u64::try_from(self.body.len()).unwrap_or(u64::MAX);
         response.set(KnownName::ContentLength, Decimal::new(length).as_bytes());
-        if response.get(KnownName::ContentType).is_none() {
+        if let Some(content_type) = &self.content_type {
+            response.set(KnownName::ContentType, content_type);
+        } else if response.get(KnownName::ContentType).is_none() {
             response.append(KnownName::ContentType, b"text/plain");
         }
     }

@@ -14,6 +14,7 @@ pub mod http_connection_manager;
 pub mod http_filters;
 pub mod listener;
 pub mod listener_filter;
+pub mod local_reply;
 pub mod match_tree;
 pub mod matcher;
 pub mod metadata;

@@ -48,14 +48,15 @@ def lower_header_mutations(cursor: Cursor, fields: dict[str, Any]) -> model.Head
     if fields.keys().isdisjoint(_NO_MUTATIONS.__struct_fields__):
         return _NO_MUTATIONS
     return model.HeaderMutations(
-        request_headers_to_add=_to_add(cursor, "request_headers_to_add"),
+        request_headers_to_add=lower_header_options(cursor, "request_headers_to_add"),
         request_headers_to_remove=_to_remove(cursor, "request_headers_to_remove"),
-        response_headers_to_add=_to_add(cursor, "response_headers_to_add"),
+        response_headers_to_add=lower_header_options(cursor, "response_headers_to_add"),
         response_headers_to_remove=_to_remove(cursor, "response_headers_to_remove"),
     )
 
 
-def _to_add(cursor: Cursor, field: str) -> list[model.HeaderValueOption]:
+def lower_header_options(cursor: Cursor, field: str) -> list[model.HeaderValueOption]:
+    """The headers to add in a repeated field."""
     lowered = [_lower_option(item) for item in cursor.items(field)]
     return [option for option in lowered if option is not None]
 

@@ -14,7 +14,7 @@ use crate::runtime::{RuntimeKey, RuntimeUInt32};
 use crate::stream_info::{ResponseFlag, ResponseFlags, TimePoint};
 
 /// A compiled filter.
-pub(super) enum LogFilter {
+pub(crate) enum LogFilter {
     StatusCode(Comparison),
     Duration(Comparison),
     /// Any of these; an empty set: any at all.
@@ -69,7 +69,7 @@ fn request_number(context: &FormatContext<'_>) -> Option<u64> {
 }
 
 impl LogFilter {
-    pub(super) fn compile(filter: &model::LogFilter) -> Result<Self, String> {
+    pub(crate) fn compile(filter: &model::LogFilter) -> Result<Self, String> {
         use model::LogFilter as Model;
         let all = |filters: &[Model]| filters.iter().map(LogFilter::compile).collect::<Result<_, _>>();
         Ok(match filter {
@@ -108,7 +108,7 @@ impl LogFilter {
         })
     }
 
-    pub(super) fn matches(&self, context: &FormatContext<'_>) -> bool {
+    pub(crate) fn matches(&self, context: &FormatContext<'_>) -> bool {
         let stream = context.stream;
         match self {
             LogFilter::StatusCode(comparison) => {

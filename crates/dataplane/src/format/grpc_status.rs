@@ -101,7 +101,7 @@ pub(crate) fn of_stream(context: &FormatContext<'_>) -> Option<u64> {
     }
 }
 
-fn is_grpc_request(head: &HeaderBlock) -> bool {
+pub(crate) fn is_grpc_request(head: &HeaderBlock) -> bool {
     let content_type = head.get(KnownName::ContentType).unwrap_or_default();
     content_type
         .strip_prefix(b"application/grpc")
@@ -114,7 +114,7 @@ fn carried(head: &HeaderBlock) -> Option<GrpcStatus> {
     Some(code.map_or(GrpcStatus::Invalid, GrpcStatus::Code))
 }
 
-fn from_http(status: u16) -> u64 {
+pub(crate) fn from_http(status: u16) -> u64 {
     match status {
         400 => 13,
         401 => 16,

@@ -14,8 +14,9 @@ use ferryman_codec::{BodyFraming, KnownName, RequestKind, Version};
 use crate::application_log::log_at;
 use crate::decimal::Decimal;
 use crate::error::{Error, ErrorKind, Side};
+use crate::format::grpc_status::is_grpc_request;
 use crate::format::{AccessLogType, FormatContext};
-use crate::local_reply::{LocalReply, When, details_of_reset};
+use crate::local_reply::{Answered, LocalReply, When, details_of_reset};
 use crate::random::thread_random;
 use crate::route::Matched;
 use crate::stats::HttpStat;
@@ -32,22 +33,22 @@ impl HttpStream<'_> {
     pub(crate) async fn reply(&mut self, mut reply: LocalReply<'_>) -> Result<(), Error> {
         self.note_reply(&reply);
         self.begin_filters();
-        self.write_reply_head(&reply);
+        self.write_reply_head(&mut reply);
         if !self.state.filters.is_empty() {
             let end_stream = !self.has_reply_body(&reply) || reply.body.is_empty();
             if let Some(other) = self.walk_response_filters(end_stream).await? {
                 reply = other;
                 self.note_reply(&reply);
-                self.write_reply_head(&reply);
+                self.write_reply_head(&mut reply);
             }
         }
         self.send_reply(&reply).await
     }
 
     /// Sends an answer in the place of an upstream's response, on which a filter had the last word.
-    pub(crate) async fn reply_in_place(&mut self, reply: LocalReply<'_>) -> Result<(), Error> {
+    pub(crate) async fn reply_in_place(&mut self, mut reply: LocalReply<'_>) -> Result<(), Error> {
         self.note_reply(&reply);
-        self.write_reply_head(&reply);
+        self.write_reply_head(&mut reply);
         self.send_reply(&reply).await
     }
 
@@ -80,13 +81,29 @@ impl HttpStream<'_> {
         self.head.kind != RequestKind::Head && !matches!(reply.status, 204 | 304) && reply.status >= 200
     }
 
-    fn write_reply_head(&mut self, reply: &LocalReply<'_>) {
+    fn write_reply_head(&mut self, reply: &mut LocalReply<'_>) {
         log_at!(Http, Debug, "{} sending local reply with details {}", self.tag(), reply.details);
         reply.write_head(&mut self.state.response);
         self.state.info.response_code_details = reply.details.clone();
         self.close |= reply.close;
         self.set_attempt_count_of_response();
         self.edit_response(reply.status);
+        let state = &mut *self.state;
+        if let Some(policy) = &self.manager.settings.local_replies {
+            let mut answered = Answered {
+                request: &state.request,
+                response: &mut state.response,
+                info: &mut state.info,
+                connection: self.connection.info,
+                now: self.now,
+            };
+            policy.apply(reply, &mut answered, &mut state.scratch);
+        }
+        if is_grpc_request(&state.request) {
+            reply.translate_for_grpc(&mut state.response);
+            state.info.response_code = Some(reply.status);
+            return;
+        }
         reply.write_body_headers(&mut self.state.response);
     }
 

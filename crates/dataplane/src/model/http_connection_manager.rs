@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::access_log::{AccessLog, AccessLogEvents};
 use super::address::CidrRange;
 use super::http_filters::HttpFilter;
+use super::local_reply::LocalReplyConfig;
 use super::matcher::StringMatcher;
 use super::route::RouteConfiguration;
 
@@ -99,6 +100,7 @@ pub struct HttpConnectionManager {
     pub add_proxy_protocol_connection_state: bool,
     pub append_x_forwarded_port: bool,
     pub append_local_overload: bool,
+    pub local_reply_config: LocalReplyConfig,
     pub upgrade_configs: Vec<UpgradeConfig>,
     pub ignored_upgrades: Vec<StringMatcher>,
     pub allow_custom_methods: bool,

@@ -107,6 +107,11 @@ from ferryman.config.model.listener_filter import (
     ProxyProtocolFilter,
     TokenBucket,
 )
+from ferryman.config.model.local_reply import (
+    BodyFormat,
+    LocalReplyConfig,
+    LocalReplyMapper,
+)
 from ferryman.config.model.match_tree import (
     AbsentInput,
     AndPredicate,
@@ -250,6 +255,7 @@ __all__ = [
     "AndPredicate",
     "AnyConnection",
     "Backoff",
+    "BodyFormat",
     "Bootstrap",
     "Buffer",
     "BufferPerRoute",
@@ -323,6 +329,8 @@ __all__ = [
     "ListenerLocalRateLimit",
     "Literal",
     "LoadBalancingPolicy",
+    "LocalReplyConfig",
+    "LocalReplyMapper",
     "LocalityEndpoints",
     "LogTypeFilter",
     "MapEntry",

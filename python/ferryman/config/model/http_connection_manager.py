@@ -5,6 +5,7 @@ from __future__ import annotations
 from ferryman.config.model.access_log import AccessLog, AccessLogEvents
 from ferryman.config.model.address import CidrRange
 from ferryman.config.model.http_filters import HttpFilter
+from ferryman.config.model.local_reply import LocalReplyConfig
 from ferryman.config.model.matcher import StringMatcher
 from ferryman.config.model.route import RouteConfiguration
 from ferryman.config.model.struct import Model, Tagged
@@ -67,6 +68,7 @@ class HttpConnectionManager(Tagged, tag="http_connection_manager", frozen=True):
     add_proxy_protocol_connection_state: bool
     append_x_forwarded_port: bool
     append_local_overload: bool
+    local_reply_config: LocalReplyConfig
     upgrade_configs: list[UpgradeConfig]
     ignored_upgrades: list[StringMatcher]
     allow_custom_methods: bool

@@ -14,6 +14,7 @@ use crate::access_loggers::AccessLogSet;
 use crate::filters::http::{FilterCompileContext, HttpFilters};
 use crate::listener::CompileContext;
 use crate::local_address;
+use crate::local_reply::LocalReplyPolicy;
 use crate::model;
 use crate::model::http_connection_manager::HeadersWithUnderscoresAction;
 use crate::route::{RouteTable, WorkerRouteStats};
@@ -82,6 +83,8 @@ pub struct HttpConnectionManager {
     pub filters: HttpFilters,
     /// Which upgrades are let in.
     pub upgrades: Upgrades,
+    /// What becomes of local replies; none: nothing.
+    pub local_replies: Option<LocalReplyPolicy>,
     /// Where streams are logged.
     pub access_log: AccessLogSet,
     /// Limits in time.
@@ -131,6 +134,7 @@ impl HttpConnectionManager {
             routes,
             filters,
             upgrades,
+            local_replies: LocalReplyPolicy::compile(&model.local_reply_config)?,
             access_log: AccessLogSet::open(&model.access_log, context.logs)
                 .map_err(|error| error.to_string())?
                 .with_events(&model.access_log_events),

@@ -18,6 +18,7 @@ from ferryman.config.duration import milliseconds, off_if_zero
 from ferryman.config.extensions import refuse_typed_config
 from ferryman.config.fields import EMPTY, Fields, word
 from ferryman.config.filters.http import lower_http_filters
+from ferryman.config.local_reply import lower_local_reply_config
 from ferryman.config.protocol_options import lower_downstream_http
 from ferryman.config.references import References
 from ferryman.config.route import lower_route_configuration
@@ -36,7 +37,7 @@ _MANAGER = Fields(
     " path_with_escaped_slashes_action strip_matching_host_port strip_any_host_port strip_trailing_host_dot"
     " stream_error_on_invalid_http_message append_x_forwarded_port append_local_overload"
     " add_proxy_protocol_connection_state access_log_options access_log_flush_interval"
-    " flush_access_log_on_new_request upgrade_configs",
+    " flush_access_log_on_new_request upgrade_configs local_reply_config",
     checked={
         "forward_client_cert_details": "all but ALWAYS_FORWARD_ONLY: without TLS they are SANITIZE",
         "request_id_extension": "no extension is built",
@@ -47,7 +48,6 @@ _MANAGER = Fields(
     same={
         "add_user_agent": False,
         "drain_timeout_jitter": EMPTY,
-        "local_reply_config": EMPTY,
         "path_normalization_options": EMPTY,
     },
     no_effect={
@@ -130,6 +130,7 @@ def lower(cursor: Cursor, references: References) -> model.HttpConnectionManager
         add_proxy_protocol_connection_state=_wrapped(fields, "add_proxy_protocol_connection_state", True),
         append_x_forwarded_port=fields.get("append_x_forwarded_port", False),
         append_local_overload=fields.get("append_local_overload", False),
+        local_reply_config=lower_local_reply_config(cursor, fields),
         upgrade_configs=_upgrade_configs(cursor),
         ignored_upgrades=http.ignored_upgrades,
         allow_custom_methods=http.allow_custom_methods,

@@ -69,6 +69,7 @@ fn config() -> HttpConnectionManager {
         add_proxy_protocol_connection_state: false,
         append_x_forwarded_port: false,
         append_local_overload: false,
+        local_reply_config: crate::model::local_reply::LocalReplyConfig::default(),
         upgrade_configs: Vec::new(),
         ignored_upgrades: Vec::new(),
         allow_custom_methods: false,
