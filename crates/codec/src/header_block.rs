@@ -13,9 +13,12 @@ mod connection_options;
 mod edit;
 mod header_name;
 mod known_name;
+mod spelling;
 
 pub use header_name::{HeaderName, InvalidName};
 pub use known_name::KnownName;
+pub use spelling::NameCase;
+use spelling::Spelling;
 
 use std::ops::Range;
 
@@ -26,6 +29,7 @@ pub struct HeaderBlock {
     fields: Vec<Field>,
     /// The ids of the live fields, one bit each.
     present: u128,
+    spelling: Spelling,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +89,7 @@ impl HeaderBlock {
         self.bytes.clear();
         self.fields.clear();
         self.present = 0;
+        self.spelling.clear();
     }
 
     /// Gives memory back beyond about so many bytes for the lines and as many for their offsets.

@@ -4,6 +4,8 @@
 //! time-outs, or which request a response belongs to (the data plane).
 //! Follows: RFC 9112; Envoy's `Http1ProtocolOptions` for the settings.
 
+use crate::header_block::NameCase;
+
 pub mod body;
 pub(crate) mod chars;
 pub(crate) mod chunk_line;
@@ -46,6 +48,13 @@ pub struct Http1Settings {
     pub underscores: UnderscoresAction,
     /// Whether a method may be any token. Default false: it must be one that Envoy knows.
     pub allow_custom_methods: bool,
+    /// How the names of fields are written. Default in lower case.
+    pub name_case: NameCase,
+    /// Whether messages that are read keep the spelling of their names, wherever they are written; the value is how names
+    /// are written then that were added. Default none: they do not.
+    pub preserve_case: Option<NameCase>,
+    /// Whether requests are written with a whole URL. Default false.
+    pub send_fully_qualified_url: bool,
 }
 
 impl Default for Http1Settings {
@@ -58,6 +67,9 @@ impl Default for Http1Settings {
             enable_trailers: false,
             underscores: UnderscoresAction::Allow,
             allow_custom_methods: false,
+            name_case: NameCase::Lower,
+            preserve_case: None,
+            send_fully_qualified_url: false,
         }
     }
 }

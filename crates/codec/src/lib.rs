@@ -15,10 +15,11 @@ pub mod message;
 
 pub use error::{Error, ErrorKind};
 pub use framing::BodyFraming;
-pub use header_block::{HeaderBlock, HeaderName, InvalidName, KnownName};
+pub use header_block::{HeaderBlock, HeaderName, InvalidName, KnownName, NameCase};
 pub use http1::body::{BodyDecoder, BodyStep};
 pub use http1::encode::{
-    CHUNK_END, encode_chunk_start, encode_last_chunk, encode_request_head, encode_response_head,
+    CHUNK_END, encode_chunk_start, encode_last_chunk, encode_request_head, encode_request_head_in_full,
+    encode_response_head,
 };
 pub use http1::request::{RequestDecoder, RequestHead};
 pub use http1::response::{ResponseDecoder, ResponseHead};

@@ -15,6 +15,7 @@ use ferryman_codec::Http1Settings;
 
 use crate::admin::{ClusterStatus, EndpointStatus, HealthFlag};
 use crate::circuit_breakers::CircuitBreakers;
+use crate::http_codec;
 use crate::load_balancing_policies::{self, HostFacts, HostHealth, PrioritySettings};
 use crate::model::address::Address as AddressModel;
 use crate::model::cluster::{self as model, CircuitBreakerThresholds, HealthStatus, LoadBalancingPolicy};
@@ -157,7 +158,8 @@ impl Cluster {
                 max_head_bytes: model.max_response_headers_bytes,
                 max_headers_count: model.max_response_headers_count,
                 enable_trailers: model.enable_trailers,
-                ..Http1Settings::default()
+                send_fully_qualified_url: model.send_fully_qualified_url,
+                ..http_codec::settings_of(model.header_key_format)
             },
             stats,
             policy: model.load_balancing_policy.clone(),

@@ -8,6 +8,10 @@
 use std::fmt;
 use std::io;
 
+use ferryman_codec::{Http1Settings, NameCase};
+
+use crate::model::http_connection_manager::HeaderKeyFormat;
+
 pub mod http1_reader;
 pub mod http1_writer;
 
@@ -56,4 +60,16 @@ pub enum Disturbance {
     Data,
     /// The socket failed.
     Failed(io::Error),
+}
+
+/// The settings that write, and keep, the names of fields as the configuration says; all others are the defaults.
+#[must_use]
+pub fn settings_of(format: HeaderKeyFormat) -> Http1Settings {
+    let (name_case, preserve_case) = match format {
+        HeaderKeyFormat::LowerCase => (NameCase::Lower, None),
+        HeaderKeyFormat::ProperCase => (NameCase::Proper, None),
+        HeaderKeyFormat::PreserveCase => (NameCase::Lower, Some(NameCase::Lower)),
+        HeaderKeyFormat::PreserveCaseElseProper => (NameCase::Lower, Some(NameCase::Proper)),
+    };
+    Http1Settings { name_case, preserve_case, ..Http1Settings::default() }
 }

@@ -209,6 +209,7 @@ impl<'a> HttpStream<'a> {
         timers: StreamTimers,
     ) -> Self {
         let now = timers.active_at;
+        state.downstream.set_style(&manager.settings.http1_settings);
         let interval = manager.settings.access_log.interval();
         let timers = StreamTimers { log_at: logging::next_line(state.info.start, interval), ..timers };
         HttpStream {

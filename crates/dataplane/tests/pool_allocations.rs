@@ -71,6 +71,8 @@ fn model(port: u16, policy: LoadBalancingPolicy) -> Model {
         max_response_headers_bytes: 60 * 1024,
         max_response_headers_count: 100,
         enable_trailers: false,
+        header_key_format: ferryman_dataplane::model::http_connection_manager::HeaderKeyFormat::LowerCase,
+        send_fully_qualified_url: false,
         tcp_keepalive: None,
         stat_tags: Vec::new(),
     }

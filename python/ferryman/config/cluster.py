@@ -141,7 +141,9 @@ def lower_cluster(cursor: Cursor) -> model.Cluster:
         max_connection_duration_ms=http.max_connection_duration_ms,
         max_response_headers_bytes=http.max_response_headers_bytes,
         max_response_headers_count=http.max_response_headers_count,
-        enable_trailers=http.enable_trailers,
+        enable_trailers=http.http1.enable_trailers,
+        header_key_format=http.http1.header_key_format,
+        send_fully_qualified_url=http.http1.send_fully_qualified_url,
         tcp_keepalive=_lower_tcp_keepalive(cursor, fields),
         stat_tags=[],
     )

@@ -82,6 +82,7 @@ def built_types() -> dict[str, frozenset[str]]:
     """The message types that are built, by category. Imports every lowering module."""
     from ferryman.config import (
         access_log,
+        header_key_format,
         load_balancing_policies,
         match_input,
         match_predicate,
@@ -99,6 +100,7 @@ def built_types() -> dict[str, frozenset[str]]:
     return {
         "envoy.access_loggers": frozenset(access_log.BUILT),
         "envoy.formatter": frozenset(substitution_format.BUILT),
+        "envoy.http.stateful_header_formatters": frozenset(header_key_format.BUILT),
         "envoy.filters.http": frozenset(http.BUILT),
         "envoy.filters.listener": frozenset(listener.BUILT),
         "envoy.filters.network": frozenset(network.BUILT),

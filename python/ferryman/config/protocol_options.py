@@ -16,6 +16,7 @@ from ferryman.config import model
 from ferryman.config.cursor import Cursor
 from ferryman.config.duration import off_if_zero
 from ferryman.config.fields import EMPTY, Fields, refuse, word
+from ferryman.config.header_key_format import lower_header_key_format
 from ferryman.config.matcher import lower_string_matcher
 
 _UPSTREAM: Final = "of a cluster"
@@ -40,8 +41,7 @@ _COMMON_UPSTREAM = Fields(
 _HTTP1_DOWNSTREAM = Fields(
     "envoy.config.core.v3.Http1ProtocolOptions",
     "accept_http_10 default_host_for_http_10 enable_trailers override_stream_error_on_invalid_http_message"
-    " allow_custom_methods ignore_http_11_upgrade",
-    same={"allow_absolute_url": True, "header_key_format": EMPTY},
+    " allow_custom_methods ignore_http_11_upgrade allow_absolute_url header_key_format",
     no_effect={
         "use_balsa_parser": "Envoy 1.40 has one HTTP/1 parser",
         "send_fully_qualified_url": "a connection manager sends no requests",
@@ -50,8 +50,7 @@ _HTTP1_DOWNSTREAM = Fields(
 )
 _HTTP1_UPSTREAM = Fields(
     "envoy.config.core.v3.Http1ProtocolOptions",
-    "enable_trailers",
-    same={"header_key_format": EMPTY},
+    "enable_trailers header_key_format send_fully_qualified_url",
     no_effect={
         "use_balsa_parser": "Envoy 1.40 has one HTTP/1 parser",
         "allow_absolute_url": "a cluster receives no requests",
@@ -98,8 +97,18 @@ class DownstreamHttp(NamedTuple):
     enable_trailers: bool
     allow_custom_methods: bool
     ignored_upgrades: list[model.StringMatcher]
+    allow_absolute_url: bool
+    header_key_format: str
     stream_error: bool | None
     """`override_stream_error_on_invalid_http_message`; None when it is not set."""
+
+
+class UpstreamHttp1(NamedTuple):
+    """What a cluster takes from its HTTP/1 options."""
+
+    enable_trailers: bool = False
+    header_key_format: str = "lower_case"
+    send_fully_qualified_url: bool = False
 
 
 class UpstreamHttp(NamedTuple):
@@ -110,7 +119,7 @@ class UpstreamHttp(NamedTuple):
     max_connection_duration_ms: int | None = None
     max_response_headers_bytes: int = _MAX_RESPONSE_HEADERS_KB * 1024
     max_response_headers_count: int = _MAX_HEADERS
-    enable_trailers: bool = False
+    http1: UpstreamHttp1 = UpstreamHttp1()
 
 
 _UPSTREAM_DEFAULT: Final = UpstreamHttp()
@@ -138,6 +147,8 @@ def lower_downstream_http(cursor: Cursor, fields: Mapping[str, Any]) -> Downstre
         accept_http_10=http1.get("accept_http_10", False),
         default_host_for_http_10=http1.get("default_host_for_http_10") or None,
         enable_trailers=http1.get("enable_trailers", False),
+        allow_absolute_url=http1["allow_absolute_url"].value if "allow_absolute_url" in http1 else True,
+        header_key_format=lower_header_key_format(cursor.child("http_protocol_options"), http1),
         allow_custom_methods=http1.get("allow_custom_methods", False),
         ignored_upgrades=[
             lower_string_matcher(item)
@@ -161,16 +172,16 @@ def lower_upstream_http(cursor: Cursor, fields: Mapping[str, Any]) -> UpstreamHt
     if holder is cursor:
         if not shared and not requests and http1 not in read:
             return _UPSTREAM_DEFAULT
-        trailers = _read_http1(cursor, read)
+        chosen = _read_http1(cursor, read)
     else:
-        trailers = _lower_protocol(holder, read)
+        chosen = _lower_protocol(holder, read)
     return UpstreamHttp(
         max_requests_per_connection=_count(shared, "max_requests_per_connection", requests) or None,
         idle_timeout_ms=off_if_zero(common_at, "idle_timeout", shared, HOUR_MS),
         max_connection_duration_ms=off_if_zero(common_at, "max_connection_duration", shared, None),
         max_response_headers_bytes=_count(shared, "max_response_headers_kb", _MAX_RESPONSE_HEADERS_KB) * 1024,
         max_response_headers_count=_count(shared, "max_headers_count", _MAX_HEADERS),
-        enable_trailers=trailers,
+        http1=chosen,
     )
 
 
@@ -192,17 +203,22 @@ def _lower_typed_options(cursor: Cursor) -> Cursor | None:
     return found
 
 
-def _lower_protocol(options: Cursor, fields: Mapping[str, Any]) -> bool:
-    """Whether trailers are enabled in the HTTP/1 options of whichever protocol is chosen."""
+def _lower_protocol(options: Cursor, fields: Mapping[str, Any]) -> UpstreamHttp1:
+    """The HTTP/1 options of whichever protocol is chosen."""
     for name, declared in _PROTOCOLS:
         if name in fields:
             chosen = options.child(name)
             return _read_http1(chosen, declared.read(chosen))
-    return False
+    return UpstreamHttp1()
 
 
-def _read_http1(holder: Cursor, fields: Mapping[str, Any]) -> bool:
+def _read_http1(holder: Cursor, fields: Mapping[str, Any]) -> UpstreamHttp1:
     if "http_protocol_options" not in fields:
-        return False
-    read = _HTTP1_UPSTREAM.read(holder.child("http_protocol_options"))
-    return bool(read.get("enable_trailers", False))
+        return UpstreamHttp1()
+    http1 = holder.child("http_protocol_options")
+    read = _HTTP1_UPSTREAM.read(http1)
+    return UpstreamHttp1(
+        enable_trailers=read.get("enable_trailers", False),
+        header_key_format=lower_header_key_format(http1, read),
+        send_fully_qualified_url=read.get("send_fully_qualified_url", False),
+    )

@@ -27,6 +27,27 @@ pub fn encode_request_head(
     framing: BodyFraming,
     out: &mut Vec<u8>,
 ) -> Result<(), Error> {
+    encode_request(block, framing, false, out)
+}
+
+/// The same with a whole URL in the place of a path: `:scheme`, else `http`, and the authority (RFC 9112 section 3.2.2).
+///
+/// # Errors
+/// As `encode_request_head`.
+pub fn encode_request_head_in_full(
+    block: &HeaderBlock,
+    framing: BodyFraming,
+    out: &mut Vec<u8>,
+) -> Result<(), Error> {
+    encode_request(block, framing, true, out)
+}
+
+fn encode_request(
+    block: &HeaderBlock,
+    framing: BodyFraming,
+    in_full: bool,
+    out: &mut Vec<u8>,
+) -> Result<(), Error> {
     let authority = block.get(KnownName::Authority);
     let method = block.get(KnownName::Method).ok_or(ErrorKind::UnwritableHead)?;
     let target = match (method, block.get(KnownName::Path)) {
@@ -40,6 +61,11 @@ pub fn encode_request_head(
     }
     out.extend_from_slice(method);
     out.push(b' ');
+    if let (true, [b'/', ..], Some(authority)) = (in_full, target, authority) {
+        out.extend_from_slice(block.get(KnownName::Scheme).unwrap_or(b"http"));
+        out.extend_from_slice(b"://");
+        out.extend_from_slice(authority);
+    }
     out.extend_from_slice(target);
     out.extend_from_slice(b" HTTP/1.1\r\n");
     if let Some(authority) = authority {

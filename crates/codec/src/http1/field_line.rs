@@ -126,6 +126,9 @@ impl<'a> FieldLine<'a> {
                 UnderscoresAction::Allow | UnderscoresAction::Drop => Ok(None),
             };
         }
+        if settings.preserve_case.is_some() {
+            block.note_spelling(self.name());
+        }
         let stored = if self.canonical {
             block.push_line(self.line, self.name_len)
         } else {

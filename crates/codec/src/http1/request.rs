@@ -127,6 +127,9 @@ impl RequestDecoder {
         block: &mut HeaderBlock,
     ) -> Result<Option<RequestLine>, ErrorKind> {
         block.clear();
+        if let Some(others) = settings.preserve_case {
+            block.keep_spelling(others);
+        }
         loop {
             check_first_byte(input.get(self.lines.consumed()), settings)?;
             let Some(line) = self.lines.next(input, settings.max_head_bytes)? else { return Ok(None) };
@@ -157,6 +160,9 @@ impl RequestDecoder {
         let field = next.parse()?;
         self.field_bytes += field.size();
         if field.name().eq_ignore_ascii_case(b"host") {
+            if settings.preserve_case.is_some() {
+                block.note_spelling(field.name());
+            }
             return self.host(field.value, request_line, block);
         }
         match field.store(settings, block)? {

@@ -72,6 +72,9 @@ impl ResponseDecoder {
             Some(line) => line,
             None => {
                 block.clear();
+                if let Some(others) = settings.preserve_case {
+                    block.keep_spelling(others);
+                }
                 let Some(line) = self.lines.next(input, limit)? else { return Ok(None) };
                 *self.line.insert(parse_status_line(line, block)?)
             }

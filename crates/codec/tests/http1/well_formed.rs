@@ -12,6 +12,9 @@ const LAX: Http1Settings = Http1Settings {
     enable_trailers: true,
     underscores: ferryman_codec::UnderscoresAction::Allow,
     allow_custom_methods: false,
+    name_case: ferryman_codec::NameCase::Lower,
+    preserve_case: None,
+    send_fully_qualified_url: false,
 };
 
 fn request(bytes: &[u8]) -> Reading {

@@ -40,13 +40,13 @@ pub(crate) enum LogFilter {
 }
 
 /// A number to compare with, which the runtime may set.
-pub(super) struct Comparison {
+pub(crate) struct Comparison {
     op: model::ComparisonOp,
     value: RuntimeUInt32,
 }
 
 /// A share of all streams. The runtime may set its numerator.
-pub(super) struct RuntimeShare {
+pub(crate) struct RuntimeShare {
     percent: FractionalPercent,
     key: RuntimeKey,
     use_independent_randomness: bool,

@@ -12,8 +12,9 @@ use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
 
 use ferryman_codec::{
-    BodyFraming, CHUNK_END, Error, ErrorKind, HeaderBlock, KnownName, Version, encode_chunk_start,
-    encode_last_chunk, encode_request_head, encode_response_head,
+    BodyFraming, CHUNK_END, Error, ErrorKind, HeaderBlock, Http1Settings, KnownName, NameCase, Version,
+    encode_chunk_start, encode_last_chunk, encode_request_head, encode_request_head_in_full,
+    encode_response_head,
 };
 
 use crate::transport_sockets::TransportSocket;
@@ -35,10 +36,18 @@ pub struct Http1Writer {
     /// How much of `pending` has gone out.
     sent: usize,
     body: Body,
+    style: Style,
     head_bytes: u64,
     field_bytes: u64,
     wire_bytes: u64,
     sent_bytes: u64,
+}
+
+/// How heads are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Style {
+    name_case: NameCase,
+    full_url: bool,
 }
 
 /// What may follow on the wire.
@@ -65,13 +74,22 @@ impl Http1Writer {
         Self::default()
     }
 
+    /// How the heads that follow are written.
+    #[inline]
+    pub fn set_style(&mut self, settings: &Http1Settings) {
+        self.style = Style { name_case: settings.name_case, full_url: settings.send_fully_qualified_url };
+    }
+
     /// Queues a request's head and begins its body.
     ///
     /// # Errors
     /// `UnwritableHead` when the block lacks what a request needs, or the former message is not finished.
     /// Then nothing is queued.
     pub fn start_request(&mut self, block: &HeaderBlock, framing: BodyFraming) -> Result<(), Error> {
-        self.start(framing, |out| encode_request_head(block, framing, out))
+        if self.style.full_url {
+            return self.start(block, framing, |out| encode_request_head_in_full(block, framing, out));
+        }
+        self.start(block, framing, |out| encode_request_head(block, framing, out))
     }
 
     /// Queues a response's head and begins its body. A 1xx and a 204 have none, whatever the framing says;
@@ -91,7 +109,7 @@ impl Http1Writer {
             Some([b'1', _, _] | b"204") => BodyFraming::None,
             _ => framing,
         };
-        self.start(framing, |out| encode_response_head(block, framing, version, out))
+        self.start(block, framing, |out| encode_response_head(block, framing, version, out))
     }
 
     /// Queues the head of a response to HEAD, which has no body. As Envoy does, it says how the body would be framed: by
@@ -104,7 +122,7 @@ impl Http1Writer {
             || version == Version::Http10
             || matches!(block.get(KnownName::Status), Some([b'1', _, _] | b"204" | b"304"));
         let framing = if has_framing { BodyFraming::None } else { BodyFraming::Chunked };
-        self.start(BodyFraming::None, |out| encode_response_head(block, framing, version, out))
+        self.start(block, BodyFraming::None, |out| encode_response_head(block, framing, version, out))
     }
 
     /// Queues a 1xx response that another response follows.
@@ -119,6 +137,7 @@ impl Http1Writer {
 
     fn start(
         &mut self,
+        block: &HeaderBlock,
         framing: BodyFraming,
         encode: impl FnOnce(&mut Vec<u8>) -> Result<(), Error>,
     ) -> Result<(), Error> {
@@ -127,6 +146,7 @@ impl Http1Writer {
         }
         let before = self.pending.len();
         encode(&mut self.pending)?;
+        block.respell(self.pending.get_mut(before..).unwrap_or_default(), self.style.name_case);
         self.count_queued(before);
         self.head_bytes = self.wire_bytes;
         let head = self.pending.get(before..).unwrap_or_default();

@@ -84,6 +84,7 @@ impl<'c> Exchange<'c> {
             let framing = request_framing(&state.request, stream.head.framing, held, is_whole);
             (Request::Copying, framing)
         };
+        state.upstream.set_style(settings);
         state
             .upstream
             .start_request(&state.request, framing)

@@ -31,7 +31,8 @@ fn percent_encoded(text: &[u8]) -> Vec<u8> {
     for &byte in text {
         match byte {
             b'%' | ..=0x1f | 0x7f.. => {
-                let digit = |nibble: u8| b"0123456789ABCDEF".get(usize::from(nibble)).copied().unwrap_or(b'0');
+                let digit =
+                    |nibble: u8| b"0123456789ABCDEF".get(usize::from(nibble)).copied().unwrap_or(b'0');
                 encoded.extend_from_slice(&[b'%', digit(byte >> 4), digit(byte & 15)]);
             }
             _ => encoded.push(byte),

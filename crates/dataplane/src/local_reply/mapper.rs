@@ -75,7 +75,8 @@ impl LocalReplyPolicy {
         if model.mappers.is_empty() && model.body_format.is_none() {
             return Ok(None);
         }
-        let format = |format: &Option<model::BodyFormat>| format.as_ref().map(BodyFormat::compile).transpose();
+        let format =
+            |format: &Option<model::BodyFormat>| format.as_ref().map(BodyFormat::compile).transpose();
         let mapper = |mapper: &model::LocalReplyMapper| {
             Ok(Mapper {
                 filter: LogFilter::compile(&mapper.filter)?,
@@ -93,7 +94,12 @@ impl LocalReplyPolicy {
     }
 
     /// Changes a reply whose head is written, but for what describes its body.
-    pub fn apply(&self, reply: &mut LocalReply<'_>, stream: &mut Answered<'_>, scratch: &mut MutationScratch) {
+    pub fn apply(
+        &self,
+        reply: &mut LocalReply<'_>,
+        stream: &mut Answered<'_>,
+        scratch: &mut MutationScratch,
+    ) {
         let mapper = self.mappers.iter().find(|mapper| {
             let mut context = stream.context(&reply.body);
             context.response_headers = Some(stream.response);

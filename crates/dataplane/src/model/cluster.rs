@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::address::{Address, TcpKeepalive};
+use super::http_connection_manager::HeaderKeyFormat;
 use super::metadata::Metadata;
 use super::runtime::RuntimeDouble;
 
@@ -80,6 +81,8 @@ pub struct Cluster {
     pub max_response_headers_bytes: usize,
     pub max_response_headers_count: usize,
     pub enable_trailers: bool,
+    pub header_key_format: HeaderKeyFormat,
+    pub send_fully_qualified_url: bool,
     pub tcp_keepalive: Option<TcpKeepalive>,
     pub stat_tags: Vec<(String, String)>,
 }

@@ -42,6 +42,15 @@ pub enum HeadersWithUnderscoresAction {
     DropHeader,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeaderKeyFormat {
+    LowerCase,
+    ProperCase,
+    PreserveCase,
+    PreserveCaseElseProper,
+}
+
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct UpgradeConfig {
@@ -104,4 +113,6 @@ pub struct HttpConnectionManager {
     pub upgrade_configs: Vec<UpgradeConfig>,
     pub ignored_upgrades: Vec<StringMatcher>,
     pub allow_custom_methods: bool,
+    pub allow_absolute_url: bool,
+    pub header_key_format: HeaderKeyFormat,
 }

@@ -80,5 +80,7 @@ class Cluster(Model, frozen=True):
     max_response_headers_bytes: int
     max_response_headers_count: int
     enable_trailers: bool
+    header_key_format: str  # as of a connection manager
+    send_fully_qualified_url: bool
     tcp_keepalive: TcpKeepalive | None
     stat_tags: list[tuple[str, str]]

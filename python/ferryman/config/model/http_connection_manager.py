@@ -72,3 +72,5 @@ class HttpConnectionManager(Tagged, tag="http_connection_manager", frozen=True):
     upgrade_configs: list[UpgradeConfig]
     ignored_upgrades: list[StringMatcher]
     allow_custom_methods: bool
+    allow_absolute_url: bool
+    header_key_format: str  # lower_case | proper_case | preserve_case | preserve_case_else_proper

@@ -12,6 +12,7 @@ use ferryman_codec::{Http1Settings, UnderscoresAction};
 
 use crate::access_loggers::AccessLogSet;
 use crate::filters::http::{FilterCompileContext, HttpFilters};
+use crate::http_codec;
 use crate::listener::CompileContext;
 use crate::local_address;
 use crate::local_reply::LocalReplyPolicy;
@@ -172,7 +173,7 @@ fn http1_settings(model: &model::http_connection_manager::HttpConnectionManager)
     Http1Settings {
         max_head_bytes: model.max_request_headers_bytes,
         max_headers_count: model.max_headers_count,
-        allow_absolute_url: true,
+        allow_absolute_url: model.allow_absolute_url,
         accept_http_10: model.accept_http_10,
         enable_trailers: model.enable_trailers,
         allow_custom_methods: model.allow_custom_methods,
@@ -181,6 +182,7 @@ fn http1_settings(model: &model::http_connection_manager::HttpConnectionManager)
             HeadersWithUnderscoresAction::RejectRequest => UnderscoresAction::Reject,
             HeadersWithUnderscoresAction::DropHeader => UnderscoresAction::Drop,
         },
+        ..http_codec::settings_of(model.header_key_format)
     }
 }
 

@@ -134,6 +134,8 @@ def lower(cursor: Cursor, references: References) -> model.HttpConnectionManager
         upgrade_configs=_upgrade_configs(cursor),
         ignored_upgrades=http.ignored_upgrades,
         allow_custom_methods=http.allow_custom_methods,
+        allow_absolute_url=http.allow_absolute_url,
+        header_key_format=http.header_key_format,
     )
 
 

@@ -73,6 +73,8 @@ fn config() -> HttpConnectionManager {
         upgrade_configs: Vec::new(),
         ignored_upgrades: Vec::new(),
         allow_custom_methods: false,
+        allow_absolute_url: true,
+        header_key_format: crate::model::http_connection_manager::HeaderKeyFormat::LowerCase,
     }
 }
 
