@@ -20,9 +20,11 @@ use crate::load_balancing_policies::{self, HostFacts, HostHealth, PrioritySettin
 use crate::model::address::Address as AddressModel;
 use crate::model::cluster::{self as model, CircuitBreakerThresholds, HealthStatus, LoadBalancingPolicy};
 use crate::model::metadata::Metadata;
+use crate::proxy_protocol::HeaderWriter;
 use crate::runtime::RuntimeKey;
 use crate::stats::{ClusterStat, ClusterStats, EndpointStats, Registry, Scope, ZoneStats};
 use crate::stream_info::Address;
+use crate::transport_sockets::SourceAddresses;
 
 pub use worker_cluster::{RetryPermit, WorkerCluster, WorkerHost};
 
@@ -85,7 +87,7 @@ impl Host {
 }
 
 /// The limits on what a connection may serve.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct ConnectionSettings {
     /// How long connecting may take.
     pub connect_timeout: Duration,
@@ -101,6 +103,10 @@ pub struct ConnectionSettings {
     pub buffer_limit: usize,
     /// TCP keepalive; `None`: off.
     pub tcp_keepalive: Option<crate::model::address::TcpKeepalive>,
+    /// Where connections come from, and the options of their sockets.
+    pub bind: SourceAddresses,
+    /// The header that each connection begins with; none: it begins with its own bytes.
+    pub proxy_protocol: Option<HeaderWriter>,
 }
 
 /// A cluster, compiled.
@@ -153,7 +159,7 @@ impl Cluster {
             stat_name,
             metadata: model.metadata.clone().map(Arc::new),
             hosts,
-            connections: connection_settings(model),
+            connections: connection_settings(model)?,
             http1_settings: Http1Settings {
                 max_head_bytes: model.max_response_headers_bytes,
                 max_headers_count: model.max_response_headers_count,
@@ -248,13 +254,13 @@ impl Cluster {
     }
 }
 
-fn connection_settings(model: &model::Cluster) -> ConnectionSettings {
+fn connection_settings(model: &model::Cluster) -> Result<ConnectionSettings, String> {
     let limit = match model.per_connection_buffer_limit_bytes {
         // Envoy: no limit.
         0 => u32::MAX,
         limit => limit,
     };
-    ConnectionSettings {
+    Ok(ConnectionSettings {
         connect_timeout: Duration::from_millis(model.connect_timeout_ms),
         idle_timeout: model.idle_timeout_ms.map(Duration::from_millis),
         max_duration: model.max_connection_duration_ms.map(Duration::from_millis),
@@ -262,7 +268,9 @@ fn connection_settings(model: &model::Cluster) -> ConnectionSettings {
         per_host_max_connections: model.per_host_max_connections,
         buffer_limit: usize::try_from(limit).unwrap_or(usize::MAX),
         tcp_keepalive: model.tcp_keepalive.clone(),
-    }
+        bind: SourceAddresses::compile(model.upstream_bind.as_ref())?,
+        proxy_protocol: model.proxy_protocol.as_ref().map(HeaderWriter::compile),
+    })
 }
 
 fn compile_hosts(model: &model::Cluster, registry: &Arc<Registry>) -> Result<Box<[Host]>, String> {

@@ -21,6 +21,7 @@ pub mod metadata;
 pub mod network_filter;
 pub mod route;
 pub mod runtime;
+pub mod upstream_connection;
 
 /// Reads one piece of the model from msgpack.
 ///

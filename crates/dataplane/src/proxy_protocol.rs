@@ -7,8 +7,10 @@
 use std::net::SocketAddr;
 
 pub mod read;
+pub mod write;
 
 pub use read::{Accepted, Header, Reading, read};
+pub use write::HeaderWriter;
 
 /// The bytes that version 2 begins with.
 pub const V2_SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";

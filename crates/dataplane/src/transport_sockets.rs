@@ -19,9 +19,11 @@ pub mod filtered;
 mod peek;
 pub mod raw_buffer;
 pub mod socket_options;
+pub mod source_addresses;
 
 pub use filtered::{FilteredSocket, OnData, ReadVerdict};
 pub use raw_buffer::RawBuffer;
+pub use source_addresses::SourceAddresses;
 
 /// A connected socket of a downstream or an upstream.
 #[derive(Debug)]
@@ -90,6 +92,21 @@ impl TransportSocket {
             TransportSocket::RawBuffer(socket) => socket.peek(ask_kernel),
             TransportSocket::Filtered(socket) => socket.inner.peek(ask_kernel),
         }
+    }
+
+    /// Writes all of the bytes.
+    ///
+    /// # Errors
+    /// That of the socket.
+    pub async fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let count = std::future::poll_fn(|cx| self.poll_write(cx, &[IoSlice::new(bytes)])).await?;
+            if count == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            bytes = bytes.get(count..).unwrap_or_default();
+        }
+        Ok(())
     }
 
     /// Waits for more bytes than `seen` holds, and looks at what has come, up to `most`; they stay in the socket.

@@ -74,6 +74,8 @@ fn model(port: u16, policy: LoadBalancingPolicy) -> Model {
         header_key_format: ferryman_dataplane::model::http_connection_manager::HeaderKeyFormat::LowerCase,
         send_fully_qualified_url: false,
         tcp_keepalive: None,
+        upstream_bind: None,
+        proxy_protocol: None,
         stat_tags: Vec::new(),
     }
 }

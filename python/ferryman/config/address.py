@@ -49,13 +49,14 @@ def lower_address(cursor: Cursor, hint: str | None = None) -> model.Address | No
     """An Address; `hint` is what to say when it holds a name. None when it has a problem."""
     fields = _ADDRESS.read(cursor)
     if "socket_address" in fields:
-        return _lower_socket_address(cursor.child("socket_address"), hint)
+        return lower_socket_address(cursor.child("socket_address"), hint)
     if "pipe" in fields:
         return _lower_pipe(cursor.child("pipe"))
     return None
 
 
-def _lower_socket_address(cursor: Cursor, hint: str | None) -> model.SocketAddress | None:
+def lower_socket_address(cursor: Cursor, hint: str | None) -> model.SocketAddress | None:
+    """A SocketAddress; as `lower_address`."""
     fields = _SOCKET_ADDRESS.read(cursor)
     if "protocol" in fields:
         refuse(cursor, "protocol UDP is not supported yet", field="protocol")

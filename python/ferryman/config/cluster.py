@@ -19,7 +19,8 @@ from ferryman.config.load_balancing_policies import NO_ZONES, lower_load_balanci
 from ferryman.config.metadata import lower_metadata
 from ferryman.config.protocol_options import lower_upstream_http
 from ferryman.config.socket_options import lower_tcp_keepalive
-from ferryman.config.transport_socket import check_transport_socket
+from ferryman.config.transport_socket import lower_upstream_transport_socket
+from ferryman.config.upstream_bind import lower_upstream_bind
 
 _NO_DNS: Final = "a STATIC cluster resolves no names"
 _NO_CHECKS: Final = "there are no active health checks"
@@ -38,12 +39,11 @@ _CLUSTER = Fields(
     "name metadata alt_stat_name connect_timeout per_connection_buffer_limit_bytes lb_policy load_assignment"
     " max_requests_per_connection circuit_breakers common_http_protocol_options http_protocol_options"
     " typed_extension_protocol_options least_request_lb_config common_lb_config"
-    " upstream_connection_options load_balancing_policy",
+    " transport_socket upstream_bind_config upstream_connection_options load_balancing_policy",
     checked={
         "type": "STATIC",
         "cluster_type": "no extension is built",
         "round_robin_lb_config": "without slow start",
-        "transport_socket": "envoy.transport_sockets.raw_buffer",
     },
     same={"lb_subset_config": EMPTY, "per_connection_buffer_high_watermark_timeout": EMPTY},
     no_effect={
@@ -114,8 +114,9 @@ def lower_cluster(cursor: Cursor) -> model.Cluster:
     fields = _CLUSTER.read(cursor)
     name = fields.get("name", "")
     is_static = _check_type(cursor, fields)
+    proxy_protocol = None
     if "transport_socket" in fields:
-        check_transport_socket(cursor.child("transport_socket"), "envoy.transport_sockets.upstream")
+        proxy_protocol = lower_upstream_transport_socket(cursor.child("transport_socket"))
     localities: list[model.LocalityEndpoints] = []
     factor = OVERPROVISIONING_FACTOR
     if is_static and "load_assignment" in fields:
@@ -145,6 +146,10 @@ def lower_cluster(cursor: Cursor) -> model.Cluster:
         header_key_format=http.http1.header_key_format,
         send_fully_qualified_url=http.http1.send_fully_qualified_url,
         tcp_keepalive=_lower_tcp_keepalive(cursor, fields),
+        upstream_bind=lower_upstream_bind(cursor.child("upstream_bind_config"))
+        if "upstream_bind_config" in fields
+        else None,
+        proxy_protocol=proxy_protocol,
         stat_tags=[],
     )
 

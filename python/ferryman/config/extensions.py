@@ -113,6 +113,6 @@ def built_types() -> dict[str, frozenset[str]]:
         "envoy.path.match": frozenset(route_match.PATH_POLICIES),
         "envoy.path.rewrite": frozenset(route_action.PATH_POLICIES),
         "envoy.transport_sockets.downstream": frozenset(transport_socket.BUILT),
-        "envoy.transport_sockets.upstream": frozenset(transport_socket.BUILT),
+        "envoy.transport_sockets.upstream": frozenset(transport_socket.BUILT_UPSTREAM),
         "envoy.upstream_options": frozenset(protocol_options.BUILT),
     }

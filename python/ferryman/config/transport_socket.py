@@ -1,6 +1,7 @@
 """Transport sockets: what is spoken below HTTP or TCP, on either side.
 
-Owns TransportSocket. Plain bytes (raw_buffer) are the default and all that is built.
+Owns TransportSocket. Plain bytes (raw_buffer) are the default; towards hosts a PROXY protocol header may
+go before them.
 
 Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/config/core/v3/base.proto#config-core-v3-transportsocket
 """
@@ -9,9 +10,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from ferryman.config import model
 from ferryman.config.cursor import Cursor
 from ferryman.config.extensions import open_extension
 from ferryman.config.fields import Fields
+from ferryman.config.proxy_protocol import lower_header
 
 _TRANSPORT_SOCKET = Fields(
     "envoy.config.core.v3.TransportSocket",
@@ -20,8 +23,19 @@ _TRANSPORT_SOCKET = Fields(
 )
 _RAW_BUFFER = Fields("envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer")
 
+_PROXY_PROTOCOL = Fields(
+    "envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport",
+    "config",
+    checked={"transport_socket": "envoy.transport_sockets.raw_buffer"},
+    no_effect={"tlv_as_pool_key": "no connection is shared between downstream connections"},
+)
+
 BUILT: Final = {_RAW_BUFFER.message: _RAW_BUFFER}
 """The transport sockets that are built, for both sides, by the type of their configuration."""
+BUILT_UPSTREAM: Final = {**BUILT, _PROXY_PROTOCOL.message: _PROXY_PROTOCOL}
+"""Those towards hosts."""
+
+_UPSTREAM: Final = "envoy.transport_sockets.upstream"
 
 
 def check_transport_socket(cursor: Cursor, category: str) -> None:
@@ -31,3 +45,18 @@ def check_transport_socket(cursor: Cursor, category: str) -> None:
     if opened is not None:
         inner, declared = opened
         declared.read(inner)
+
+
+def lower_upstream_transport_socket(cursor: Cursor) -> model.UpstreamProxyProtocol | None:
+    """The transport socket of a cluster: the PROXY protocol header that it sends, if any."""
+    _TRANSPORT_SOCKET.read(cursor)
+    opened = open_extension(cursor, _UPSTREAM, BUILT_UPSTREAM)
+    if opened is None:
+        return None
+    inner, declared = opened
+    fields = declared.read(inner)
+    if declared is not _PROXY_PROTOCOL:
+        return None
+    if "transport_socket" in fields:
+        check_transport_socket(inner.child("transport_socket"), _UPSTREAM)
+    return lower_header(inner.child("config"))

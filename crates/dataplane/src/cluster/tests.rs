@@ -62,6 +62,8 @@ pub(crate) fn model(name: &str, addresses: &[&str]) -> Model {
         header_key_format: crate::model::http_connection_manager::HeaderKeyFormat::LowerCase,
         send_fully_qualified_url: false,
         tcp_keepalive: None,
+        upstream_bind: None,
+        proxy_protocol: None,
         stat_tags: Vec::new(),
     }
 }

@@ -127,7 +127,7 @@ async fn attempt(attempt: Attempt) {
 pub async fn connect(lifetime: &ConnectionLifetime) -> Result<TransportSocket, PoolError> {
     let address = &lifetime.host.info.address;
     let settings = &lifetime.cluster.cluster.connections;
-    let connected = RawBuffer::connect(address, settings.tcp_keepalive.as_ref());
+    let connected = RawBuffer::connect(address, settings.tcp_keepalive.as_ref(), &settings.bind);
     match timeout(settings.connect_timeout, connected).await {
         Ok(Ok(socket)) => Ok(TransportSocket::RawBuffer(socket)),
         Ok(Err(error)) => Err(PoolError::Connect { reason: reason(address, &error) }),

@@ -105,6 +105,17 @@ impl UpstreamConnection {
         self.lifetime.requests
     }
 
+    /// Sends what goes before the first request, for this one alone: nobody else may use the connection then.
+    ///
+    /// # Errors
+    /// That of the socket.
+    pub async fn send_header(&mut self, header: &[u8]) -> std::io::Result<()> {
+        self.may_serve_again = false;
+        let length = u64::try_from(header.len()).unwrap_or(u64::MAX);
+        self.lifetime.cluster.stats.add(ClusterStat::UpstreamCxTxBytesTotal, length);
+        self.socket.write_all(header).await
+    }
+
     /// Begins a request on this connection, and counts it (`upstream_rq_total`, `rq_total`). The permit is held until
     /// the stream is over.
     ///

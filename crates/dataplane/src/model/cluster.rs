@@ -7,6 +7,7 @@ use super::address::{Address, TcpKeepalive};
 use super::http_connection_manager::HeaderKeyFormat;
 use super::metadata::Metadata;
 use super::runtime::RuntimeDouble;
+use super::upstream_connection::{UpstreamBind, UpstreamProxyProtocol};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -84,5 +85,7 @@ pub struct Cluster {
     pub header_key_format: HeaderKeyFormat,
     pub send_fully_qualified_url: bool,
     pub tcp_keepalive: Option<TcpKeepalive>,
+    pub upstream_bind: Option<UpstreamBind>,
+    pub proxy_protocol: Option<UpstreamProxyProtocol>,
     pub stat_tags: Vec<(String, String)>,
 }

@@ -10,6 +10,8 @@ use super::listener_filter::ListenerFilter;
 use super::metadata::Metadata;
 use super::network_filter::{ConnectionLimit, DirectResponse, Echo, LocalRatelimit, Rbac};
 
+use super::upstream_connection::{Tlv, TlvMergePolicy};
+
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TcpCluster {
@@ -37,6 +39,8 @@ pub struct TcpProxy {
     pub connects_on_data: bool,
     pub max_early_data_bytes: Option<u32>,
     pub check_drain_close: bool,
+    pub proxy_protocol_tlvs: Vec<Tlv>,
+    pub proxy_protocol_tlv_merge_policy: TlvMergePolicy,
     pub access_log: Vec<AccessLog>,
     pub access_log_events: AccessLogEvents,
 }

@@ -20,6 +20,7 @@ use tokio::net::{TcpSocket, TcpStream, UnixStream};
 
 use super::Peeked;
 use super::socket_options::keepalive_options;
+use super::source_addresses::SourceAddresses;
 use crate::model::address::TcpKeepalive;
 use crate::stream_info::Address;
 
@@ -38,9 +39,13 @@ impl RawBuffer {
     ///
     /// # Errors
     /// That of the socket, options included.
-    pub async fn connect(address: &Address, keepalive: Option<&TcpKeepalive>) -> io::Result<RawBuffer> {
+    pub async fn connect(
+        address: &Address,
+        keepalive: Option<&TcpKeepalive>,
+        sources: &SourceAddresses,
+    ) -> io::Result<RawBuffer> {
         match address {
-            Address::Ip(address) => connect_tcp(*address, keepalive).await.map(RawBuffer::Tcp),
+            Address::Ip(address) => connect_tcp(*address, keepalive, sources).await.map(RawBuffer::Tcp),
             Address::Pipe(path) => {
                 let path = match path.strip_prefix('@') {
                     Some(name) => UnixStream::connect(format!("\0{name}")).await,
@@ -181,12 +186,17 @@ fn round_trip_time(stream: &TcpStream) -> Option<Duration> {
     (!failed).then(|| Duration::from_micros(info.tcpi_rtt.into()))
 }
 
-async fn connect_tcp(address: SocketAddr, keepalive: Option<&TcpKeepalive>) -> io::Result<TcpStream> {
+async fn connect_tcp(
+    address: SocketAddr,
+    keepalive: Option<&TcpKeepalive>,
+    sources: &SourceAddresses,
+) -> io::Result<TcpStream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_nodelay(true)?;
     if let Some(keepalive) = keepalive {
         SockRef::from(&socket).set_tcp_keepalive(&keepalive_options(keepalive))?;
     }
+    sources.bind(&socket, address)?;
     socket.connect(address).await
 }
 

@@ -5,6 +5,7 @@ use std::io::{ErrorKind, IoSlice};
 
 use ferryman_dataplane::model::address::TcpKeepalive;
 use ferryman_dataplane::stream_info::Address;
+use ferryman_dataplane::transport_sockets::SourceAddresses;
 use ferryman_dataplane::transport_sockets::{RawBuffer, TransportSocket};
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, ReadBuf};
@@ -28,7 +29,7 @@ async fn tcp_connects_with_its_options() {
         let listener = TcpListener::bind(ip).await.unwrap();
         let address = Address::Ip(listener.local_addr().unwrap());
         let keepalive = TcpKeepalive { probes: Some(3), time_s: Some(77), interval_s: Some(5) };
-        let raw = RawBuffer::connect(&address, Some(&keepalive)).await.unwrap();
+        let raw = RawBuffer::connect(&address, Some(&keepalive), &SourceAddresses::default()).await.unwrap();
         let RawBuffer::Tcp(stream) = &raw else { panic!() };
         let options = SockRef::from(stream);
         assert!(options.keepalive().unwrap() && options.tcp_nodelay().unwrap());
@@ -52,7 +53,11 @@ async fn keepalive_is_off_unless_asked_for() {
     let address = Address::Ip(listener.local_addr().unwrap());
     let unset = TcpKeepalive { probes: None, time_s: None, interval_s: None };
     for (keepalive, on) in [(None, false), (Some(&unset), true)] {
-        let Ok(RawBuffer::Tcp(stream)) = RawBuffer::connect(&address, keepalive).await else { panic!() };
+        let Ok(RawBuffer::Tcp(stream)) =
+            RawBuffer::connect(&address, keepalive, &SourceAddresses::default()).await
+        else {
+            panic!()
+        };
         assert_eq!(SockRef::from(&stream).keepalive().unwrap(), on);
     }
 }
@@ -66,7 +71,9 @@ async fn a_pipe_may_be_a_path_or_an_abstract_name() {
     for (bind, address) in [(path.clone(), path), (name.replace('@', "\0"), name)] {
         let listener = UnixListener::bind(bind).unwrap();
         let address = Address::Pipe(address.into());
-        let mut ours = TransportSocket::RawBuffer(RawBuffer::connect(&address, None).await.unwrap());
+        let mut ours = TransportSocket::RawBuffer(
+            RawBuffer::connect(&address, None, &SourceAddresses::default()).await.unwrap(),
+        );
         let (mut theirs, _) = listener.accept().await.unwrap();
         assert_eq!(ours.remote_address().unwrap(), address);
         assert_eq!(ours.local_address().unwrap(), Address::Pipe("".into()));
@@ -86,16 +93,24 @@ async fn a_connection_that_is_refused_is_told() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = Address::Ip(listener.local_addr().unwrap());
     drop(listener);
-    assert_eq!(RawBuffer::connect(&address, None).await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    assert_eq!(
+        RawBuffer::connect(&address, None, &SourceAddresses::default()).await.unwrap_err().kind(),
+        ErrorKind::ConnectionRefused
+    );
     let nowhere = Address::Pipe("@ferryman-sockets-nobody-listens".into());
-    assert_eq!(RawBuffer::connect(&nowhere, None).await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    assert_eq!(
+        RawBuffer::connect(&nowhere, None, &SourceAddresses::default()).await.unwrap_err().kind(),
+        ErrorKind::ConnectionRefused
+    );
 }
 
 #[tokio::test]
 async fn one_side_may_end_and_the_other_go_on() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = Address::Ip(listener.local_addr().unwrap());
-    let mut ours = TransportSocket::RawBuffer(RawBuffer::connect(&address, None).await.unwrap());
+    let mut ours = TransportSocket::RawBuffer(
+        RawBuffer::connect(&address, None, &SourceAddresses::default()).await.unwrap(),
+    );
     let mut theirs = TransportSocket::RawBuffer(RawBuffer::Tcp(listener.accept().await.unwrap().0));
     poll_fn(|cx| ours.poll_shutdown(cx)).await.unwrap();
     poll_fn(|cx| theirs.poll_read_ready(cx)).await.unwrap();

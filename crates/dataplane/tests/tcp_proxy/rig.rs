@@ -132,6 +132,9 @@ impl Rig {
             connects_on_data: false,
             max_early_data_bytes: None,
             check_drain_close: false,
+            proxy_protocol_tlvs: Vec::new(),
+            proxy_protocol_tlv_merge_policy:
+                ferryman_dataplane::model::upstream_connection::TlvMergePolicy::AddIfAbsent,
             max_connect_attempts: 1,
             access_log: vec![log_model(folder.path("log"))],
             access_log_events: AccessLogEvents::default(),

@@ -234,6 +234,12 @@ from ferryman.config.model.runtime import (
     RuntimeUInt32,
     StaticLayer,
 )
+from ferryman.config.model.upstream_connection import (
+    SourceAddress,
+    Tlv,
+    UpstreamBind,
+    UpstreamProxyProtocol,
+)
 
 __all__ = [
     "BasicAuth",
@@ -416,6 +422,7 @@ __all__ = [
     "SinglePredicate",
     "SocketAddress",
     "SocketOption",
+    "SourceAddress",
     "StaticLayer",
     "StatsConfig",
     "StatusCodeFilter",
@@ -429,9 +436,12 @@ __all__ = [
     "TcpKeepalive",
     "TcpProxy",
     "TextLog",
+    "Tlv",
     "TokenBucket",
     "TraceableFilter",
     "UpgradeConfig",
+    "UpstreamBind",
+    "UpstreamProxyProtocol",
     "ValueMatcher",
     "VirtualCluster",
     "VirtualHost",

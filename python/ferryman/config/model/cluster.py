@@ -6,6 +6,7 @@ from ferryman.config.model.address import Address, TcpKeepalive
 from ferryman.config.model.metadata import Metadata
 from ferryman.config.model.runtime import RuntimeDouble
 from ferryman.config.model.struct import Model, Tagged
+from ferryman.config.model.upstream_connection import UpstreamBind, UpstreamProxyProtocol
 
 
 class Endpoint(Model, frozen=True):
@@ -83,4 +84,6 @@ class Cluster(Model, frozen=True):
     header_key_format: str  # as of a connection manager
     send_fully_qualified_url: bool
     tcp_keepalive: TcpKeepalive | None
+    upstream_bind: UpstreamBind | None
+    proxy_protocol: UpstreamProxyProtocol | None
     stat_tags: list[tuple[str, str]]

@@ -15,6 +15,7 @@ from ferryman.config.model.network_filter import (
     NetworkRbac,
 )
 from ferryman.config.model.struct import Model, Tagged
+from ferryman.config.model.upstream_connection import Tlv
 
 
 class TcpCluster(Model, frozen=True):
@@ -44,6 +45,8 @@ class TcpProxy(Tagged, tag="tcp_proxy", frozen=True):
     connects_on_data: bool  # else at once
     max_early_data_bytes: int | None  # read before there is a host; None: nothing is
     check_drain_close: bool
+    proxy_protocol_tlvs: list[Tlv]
+    proxy_protocol_tlv_merge_policy: str  # add_if_absent | overwrite_by_type | append
     access_log: list[AccessLog]
     access_log_events: AccessLogEvents
 

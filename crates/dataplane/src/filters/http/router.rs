@@ -143,6 +143,11 @@ async fn exchange(
     host: &Rc<WorkerHost>,
     connection: &mut UpstreamConnection,
 ) -> Result<bool, Error> {
+    if let Some(writer) = &cluster.cluster.connections.proxy_protocol {
+        let header = writer.header(stream.connection.info);
+        // A host that does not take it is found broken by the exchange.
+        let _sent: std::io::Result<()> = Box::pin(connection.send_header(&header)).await;
+    }
     let mut exchange = Exchange::start(stream, connection, cluster.http1_settings())?;
     let result = converse(stream, cluster, host, &mut exchange).await;
     let (is_reusable, request_is_sent) = (exchange.is_reusable(), exchange.request_is_sent());

@@ -21,9 +21,11 @@ use crate::worker::Worker;
 
 mod counted;
 mod early_data;
+mod proxy_protocol_tlvs;
 mod session;
 
 use early_data::EarlyDataSettings;
+use proxy_protocol_tlvs::ProxyProtocolTlvs;
 use session::Session;
 
 /// A TCP proxy, compiled; shared by all workers.
@@ -37,6 +39,7 @@ pub struct TcpProxy {
     backoff: Option<model::listener::Backoff>,
     early_data: EarlyDataSettings,
     check_drain_close: bool,
+    proxy_protocol_tlvs: ProxyProtocolTlvs,
     access_log: AccessLogSet,
     stats: Scope<TcpStats>,
     buffer_limit: usize,
@@ -72,6 +75,7 @@ impl TcpProxy {
                 limit: buffer_limit,
             },
             check_drain_close: model.check_drain_close,
+            proxy_protocol_tlvs: ProxyProtocolTlvs::compile(model),
             access_log: AccessLogSet::open(&model.access_log, context.logs)?
                 .with_events(&model.access_log_events),
             stats: context.registry.tcp(&model.stat_prefix),

@@ -13,6 +13,7 @@ from ferryman.config.cursor import Cursor
 from ferryman.config.duration import milliseconds, off_if_zero
 from ferryman.config.fields import Fields, word
 from ferryman.config.protocol_options import HOUR_MS
+from ferryman.config.proxy_protocol import lower_tlvs
 from ferryman.config.references import References
 
 TYPE: Final = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
@@ -23,7 +24,8 @@ _TCP_PROXY = Fields(
     "stat_prefix cluster weighted_clusters idle_timeout max_downstream_connection_duration"
     " max_connect_attempts access_log access_log_options access_log_flush_interval"
     " flush_access_log_on_connected max_downstream_connection_duration_jitter_percentage backoff_options"
-    " upstream_connect_mode max_early_data_bytes check_drain_close",
+    " upstream_connect_mode max_early_data_bytes check_drain_close proxy_protocol_tlvs"
+    " proxy_protocol_tlv_merge_policy",
     no_effect={
         "metadata_match": _NO_SUBSETS,
         "hash_policy": "the policies that read the hash (ring_hash, maglev) are not built",
@@ -46,6 +48,7 @@ _CLUSTER_WEIGHT = Fields(
 
 
 _CONNECT_MODES: Final = ("immediate", "on_downstream_data", "on_downstream_tls_handshake")
+_MERGE_POLICIES: Final = ("add_if_absent", "overwrite_by_type", "append")
 _MAX_INTERVAL_FACTOR: Final = 10
 
 
@@ -71,6 +74,8 @@ def lower(cursor: Cursor, references: References) -> model.TcpProxy:
         # Without TLS there is no handshake to wait for.
         connects_on_data=mode == "on_downstream_data",
         max_early_data_bytes=None if early is None else early.value,
+        proxy_protocol_tlvs=lower_tlvs(cursor, "proxy_protocol_tlvs"),
+        proxy_protocol_tlv_merge_policy=word(cursor, "proxy_protocol_tlv_merge_policy", _MERGE_POLICIES),
         check_drain_close="check_drain_close" in fields and fields["check_drain_close"].value,
         access_log=lower_access_logs(cursor),
         access_log_events=lower_access_log_events(cursor, fields, _ACCESS_LOG_OPTIONS),

@@ -326,6 +326,7 @@ impl<'a> Session<'a> {
 
     /// Moves bytes until both sides have ended, one breaks, or time is up.
     pub(super) async fn relay(mut self, downstream: &mut TransportSocket, mut upstream: TcpUpstream) {
+        self.send_proxy_header(&mut upstream).await;
         if self.proxy.access_log.on_connected() {
             self.log(AccessLogType::TcpUpstreamConnected, Instant::now());
         }
@@ -364,6 +365,19 @@ impl<'a> Session<'a> {
         self.note_bytes(&counted);
         drop(counted);
         self.end(&outcome, downstream, &mut upstream);
+    }
+
+    /// Tells the host who the client is, where that is configured. A host that does not take it is found broken by the relay.
+    async fn send_proxy_header(&mut self, upstream: &mut TcpUpstream) {
+        let cluster = Rc::clone(upstream.cluster());
+        let Some(writer) = &cluster.cluster.connections.proxy_protocol else { return };
+        self.proxy.proxy_protocol_tlvs.merge_into(self.info);
+        let header = writer.header(self.info);
+        let sent = upstream.socket.write_all(&header).await;
+        if sent.is_ok() {
+            let length = u64::try_from(header.len()).unwrap_or(u64::MAX);
+            cluster.stats.add(ClusterStat::UpstreamCxTxBytesTotal, length);
+        }
     }
 
     /// Something has happened: the idle timeout counts from now.

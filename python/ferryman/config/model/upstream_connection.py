@@ -1,0 +1,38 @@
+"""How connections to hosts are made (Envoy: `BindConfig`, the PROXY protocol transport socket)."""
+
+from __future__ import annotations
+
+from ferryman.config.model.address import SocketOption
+from ferryman.config.model.struct import Model
+
+
+class SourceAddress(Model, frozen=True):
+    """Where connections come from; port 0 asks the kernel for one."""
+
+    ip: str
+    port: int
+    socket_options: list[SocketOption]
+
+
+class UpstreamBind(Model, frozen=True):
+    """Of several sources the first of the host's family counts."""
+
+    sources: list[SourceAddress]
+    freebind: bool
+    socket_options: list[SocketOption]
+
+
+class Tlv(Model, frozen=True):
+    """A field of a PROXY protocol header."""
+
+    tlv_type: int
+    value: bytes
+
+
+class UpstreamProxyProtocol(Model, frozen=True):
+    """The header that tells hosts of the downstream connection."""
+
+    v2: bool
+    pass_all_tlvs: bool
+    pass_tlvs: list[int]
+    added_tlvs: list[Tlv]
