@@ -28,6 +28,7 @@ pub mod built_in;
 pub mod chain;
 pub mod cors;
 pub mod csrf;
+pub mod fault;
 pub mod health_check;
 pub mod route_config;
 pub mod router;

@@ -7,12 +7,14 @@ pub mod basic_auth;
 pub mod buffer;
 pub mod cors;
 pub mod csrf;
+pub mod fault;
 pub mod health_check;
 
 use basic_auth::{BasicAuth, BasicAuthPerRoute};
 use buffer::{Buffer, BufferPerRoute};
 use cors::{Cors, CorsPolicy};
 use csrf::CsrfPolicy;
+use fault::Fault;
 use health_check::HealthCheck;
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -31,6 +33,7 @@ pub enum HttpFilterConfig {
     BasicAuth(BasicAuth),
     Cors(Cors),
     Csrf(CsrfPolicy),
+    Fault(Fault),
     HealthCheck(HealthCheck),
 }
 
@@ -42,6 +45,7 @@ pub enum PerRouteConfig {
     BasicAuth(BasicAuthPerRoute),
     Cors(CorsPolicy),
     Csrf(CsrfPolicy),
+    Fault(Fault),
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]

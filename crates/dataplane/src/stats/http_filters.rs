@@ -46,3 +46,15 @@ stats_group! {
         RequestTotal counter "request_total",
     }
 }
+
+stats_group! {
+    /// Of the fault filter: `http.<stat prefix>.fault.`
+    FaultStats (Http)
+    FaultStat {
+        AbortsInjected counter "aborts_injected",
+        ActiveFaults gauge "active_faults",
+        DelaysInjected counter "delays_injected",
+        FaultsOverflow counter "faults_overflow",
+        ResponseRlInjected counter "response_rl_injected",
+    }
+}

@@ -76,6 +76,10 @@ from ferryman.config.model.http_filters import (
     Cors,
     CorsPolicy,
     CsrfPolicy,
+    Fault,
+    FaultAbort,
+    FaultDelay,
+    FaultPercentage,
     HealthCheck,
     HttpFilter,
     HttpFilterConfig,
@@ -242,6 +246,10 @@ from ferryman.config.model.upstream_connection import (
 )
 
 __all__ = [
+    "Fault",
+    "FaultAbort",
+    "FaultDelay",
+    "FaultPercentage",
     "BasicAuth",
     "BasicAuthPerRoute",
     "Cors",

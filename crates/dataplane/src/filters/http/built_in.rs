@@ -143,6 +143,7 @@ built_in_filters! {
     BasicAuth in basic_auth,
     Cors in cors,
     Csrf in csrf,
+    Fault in fault,
     HealthCheck in health_check,
 }
 
@@ -158,5 +159,6 @@ pub(super) fn compile_per_route(
         }
         Model::Cors(model) => RouteConfig::new(super::cors::CorsPolicy::compile(model)?),
         Model::Csrf(model) => RouteConfig::new(super::csrf::CsrfPolicy::compile(model)?),
+        Model::Fault(model) => RouteConfig::new(super::fault::FaultSettings::compile(model)?),
     })
 }

@@ -16,7 +16,7 @@ from ferryman.config import model
 from ferryman.config.cursor import Cursor
 from ferryman.config.extensions import open_extension
 from ferryman.config.fields import Fields
-from ferryman.config.filters.http import basic_auth, buffer, cors, csrf, health_check, router
+from ferryman.config.filters.http import basic_auth, buffer, cors, csrf, fault, health_check, router
 
 _FILTER = Fields(
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter",
@@ -31,6 +31,7 @@ BUILT: Final[Mapping[str, Callable[[Cursor], model.HttpFilterConfig]]] = {
     buffer.TYPE: buffer.lower,
     cors.TYPE: cors.lower,
     csrf.TYPE: csrf.lower,
+    fault.TYPE: fault.lower,
     health_check.TYPE: health_check.lower,
     router.TYPE: router.lower,
 }
@@ -41,6 +42,7 @@ BUILT_PER_ROUTE: Final[Mapping[str, Callable[[Cursor], model.PerRouteConfig]]] =
     buffer.PER_ROUTE_TYPE: buffer.lower_per_route,
     cors.PER_ROUTE_TYPE: cors.lower_per_route,
     csrf.TYPE: csrf.lower,
+    fault.TYPE: fault.lower,
 }
 """What routes may say to HTTP filters, by the type of the message."""
 

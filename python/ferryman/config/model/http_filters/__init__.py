@@ -6,6 +6,7 @@ from ferryman.config.model.http_filters.basic_auth import BasicAuth, BasicAuthPe
 from ferryman.config.model.http_filters.buffer import Buffer, BufferPerRoute
 from ferryman.config.model.http_filters.cors import Cors, CorsPolicy
 from ferryman.config.model.http_filters.csrf import CsrfPolicy
+from ferryman.config.model.http_filters.fault import Fault, FaultAbort, FaultDelay, FaultPercentage
 from ferryman.config.model.http_filters.health_check import HealthCheck
 from ferryman.config.model.struct import Model, Tagged
 
@@ -18,10 +19,10 @@ class Router(Tagged, tag="router", frozen=True):
     start_child_span: bool
 
 
-HttpFilterConfig = Router | Buffer | BasicAuth | Cors | CsrfPolicy | HealthCheck
+HttpFilterConfig = Router | Buffer | BasicAuth | Cors | CsrfPolicy | Fault | HealthCheck
 """What a filter of the chain is configured with."""
 
-PerRouteConfig = BufferPerRoute | BasicAuthPerRoute | CorsPolicy | CsrfPolicy
+PerRouteConfig = BufferPerRoute | BasicAuthPerRoute | CorsPolicy | CsrfPolicy | Fault
 """What a route, or a level above or below it, says to one filter."""
 
 
@@ -52,6 +53,10 @@ __all__ = [
     "Cors",
     "CorsPolicy",
     "CsrfPolicy",
+    "Fault",
+    "FaultAbort",
+    "FaultDelay",
+    "FaultPercentage",
     "HealthCheck",
     "HttpFilter",
     "HttpFilterConfig",
