@@ -27,6 +27,7 @@ mod counted_in;
 mod domains;
 mod filter_levels;
 mod format_rewrite;
+mod grpc_timeout;
 mod path_index;
 mod path_match;
 mod redirect;

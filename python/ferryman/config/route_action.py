@@ -30,11 +30,14 @@ _ROUTE = Fields(
     "cluster cluster_header weighted_clusters cluster_not_found_response_code prefix_rewrite regex_rewrite"
     " path_rewrite_policy path_rewrite host_rewrite_literal auto_host_rewrite host_rewrite_header"
     " host_rewrite_path_regex host_rewrite append_x_forwarded_host timeout idle_timeout max_stream_duration"
-    " priority upgrade_configs",
+    " priority upgrade_configs max_grpc_timeout grpc_timeout_offset",
     same={"include_vh_rate_limits": False, "max_internal_redirects": 0},
     no_effect={"metadata_match": _NO_SUBSETS, "early_data_policy": "without TLS there is no early data"},
 )
-_MAX_STREAM_DURATION = Fields("envoy.config.route.v3.RouteAction.MaxStreamDuration", "max_stream_duration")
+_MAX_STREAM_DURATION = Fields(
+    "envoy.config.route.v3.RouteAction.MaxStreamDuration",
+    "max_stream_duration grpc_timeout_header_max grpc_timeout_header_offset",
+)
 _UPGRADE = Fields("envoy.config.route.v3.RouteAction.UpgradeConfig", "upgrade_type enabled connect_config")
 _CONNECT = Fields("envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig", "allow_post")
 _WEIGHTED = Fields(
@@ -86,7 +89,8 @@ def lower_route_action(cursor: Cursor, references: References | None, route: Cur
     if "path_rewrite_policy" in fields:
         regex_rewrite = _template_rewrite(cursor, route)
     code = fields.get("cluster_not_found_response_code", 0)
-    duration_set, duration_ms = _max_stream_duration(cursor, fields)
+    duration = cursor.child("max_stream_duration")
+    durations = _MAX_STREAM_DURATION.read(duration) if "max_stream_duration" in fields else {}
     return model.RouteAction(
         cluster=_cluster(cursor, fields, references),
         cluster_not_found_response_code=_NOT_FOUND_CODES.get(code, 503),
@@ -98,8 +102,12 @@ def lower_route_action(cursor: Cursor, references: References | None, route: Cur
         timeout_ms=off_if_zero(cursor, "timeout", fields, _TIMEOUT_MS),
         idle_timeout_ms=idle_timeout_ms,
         idle_timeout_set="idle_timeout" in fields,
-        max_stream_duration_ms=duration_ms,
-        max_stream_duration_set=duration_set,
+        max_stream_duration_ms=off_if_zero(duration, "max_stream_duration", durations, None),
+        max_stream_duration_set="max_stream_duration" in durations,
+        max_grpc_timeout_ms=_optional(cursor, "max_grpc_timeout", fields),
+        grpc_timeout_offset_ms=milliseconds(cursor, "grpc_timeout_offset", fields, 0),
+        grpc_timeout_header_max_ms=_optional(duration, "grpc_timeout_header_max", durations),
+        grpc_timeout_header_offset_ms=milliseconds(duration, "grpc_timeout_header_offset", durations, 0),
         priority=word(cursor, "priority", _PRIORITIES) if "priority" in fields else "default",
         upgrade_configs=_upgrade_configs(cursor, fields),
     )
@@ -152,14 +160,8 @@ def _format(cursor: Cursor, fields: dict[str, Any], name: str) -> model.Format |
     return lower_format(cursor, fields[name], name) if fields.get(name) else None
 
 
-def _max_stream_duration(cursor: Cursor, fields: dict[str, Any]) -> tuple[bool, int | None]:
-    """Whether the route has its own limit, and the limit."""
-    if "max_stream_duration" not in fields:
-        return False, None
-    duration = cursor.child("max_stream_duration")
-    read = _MAX_STREAM_DURATION.read(duration)
-    limit = milliseconds(duration, "max_stream_duration", read, 0)
-    return "max_stream_duration" in read, limit or None
+def _optional(cursor: Cursor, field: str, fields: dict[str, Any]) -> int | None:
+    return milliseconds(cursor, field, fields, 0) if field in fields else None
 
 
 def _cluster(cursor: Cursor, fields: dict[str, Any], references: References | None) -> model.ClusterSpecifier:

@@ -81,6 +81,7 @@ impl HttpStream<'_> {
             if let Action::Forward(action) = &route.action {
                 limit(&mut self.timers.idle_timeout, action.idle_timeout);
                 limit(&mut duration, action.max_stream_duration);
+                duration = action.grpc_duration(&self.state.request).or(duration);
             }
         }
         self.timers.stream_by = duration.map(|duration| start + duration);

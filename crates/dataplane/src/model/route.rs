@@ -143,6 +143,10 @@ pub struct RouteAction {
     pub idle_timeout_set: bool,
     pub max_stream_duration_ms: Option<u64>,
     pub max_stream_duration_set: bool,
+    pub max_grpc_timeout_ms: Option<u64>,
+    pub grpc_timeout_offset_ms: u64,
+    pub grpc_timeout_header_max_ms: Option<u64>,
+    pub grpc_timeout_header_offset_ms: u64,
     pub priority: RoutingPriority,
     pub upgrade_configs: Vec<RouteUpgradeConfig>,
 }

@@ -14,6 +14,7 @@ use crate::model::route::RoutingPriority;
 
 use super::Resolve;
 use super::cluster_choice::{ClusterChoice, ClusterSpecifier};
+use super::grpc_timeout::GrpcTimeout;
 use super::redirect::Redirect;
 use super::rewrite::{HostRewrite, PathRewrite};
 use super::timeout::RouteTimeout;
@@ -64,6 +65,8 @@ pub struct ForwardAction {
     pub(super) path_format: Option<Formatter>,
     pub(super) host_format: Option<Formatter>,
     pub(super) timeout: RouteTimeout,
+    pub(super) grpc_timeout: Option<GrpcTimeout>,
+    pub(super) grpc_duration: Option<GrpcTimeout>,
     /// The status of the answer when the cluster is not there.
     pub cluster_not_found_response_code: u16,
     /// Whether the host becomes the name of the upstream host that is picked; `set_authority` does it.
@@ -94,7 +97,15 @@ impl ForwardAction {
                 Some(model::route::HostRewrite::Format { format }) => formatter(Some(format), Unset::Dash)?,
                 _ => None,
             },
-            timeout: RouteTimeout::new(model.timeout_ms, model.max_stream_duration_set),
+            timeout: RouteTimeout::new(
+                model.timeout_ms,
+                model.max_stream_duration_set || model.grpc_timeout_header_max_ms.is_some(),
+            ),
+            grpc_timeout: GrpcTimeout::new(model.max_grpc_timeout_ms, model.grpc_timeout_offset_ms),
+            grpc_duration: GrpcTimeout::new(
+                model.grpc_timeout_header_max_ms,
+                model.grpc_timeout_header_offset_ms,
+            ),
             cluster_not_found_response_code: model.cluster_not_found_response_code,
             auto_host_rewrite: matches!(model.host_rewrite, Some(model::route::HostRewrite::Auto {})),
             append_x_forwarded_host: model.append_x_forwarded_host,
@@ -117,6 +128,12 @@ impl ForwardAction {
     #[must_use]
     pub fn terminates(&self, request: &HeaderBlock) -> bool {
         !self.upgrades.is_empty() && self.upgrades.iter().any(|upgrade| upgrade.terminates(request))
+    }
+
+    /// How long a gRPC request may last that says how long it may.
+    #[must_use]
+    pub fn grpc_duration(&self, request: &HeaderBlock) -> Option<Duration> {
+        self.grpc_duration?.of_stream(request).map(Duration::from_millis)
     }
 
     /// The response timeout when the request does not ask for another; none: unlimited.

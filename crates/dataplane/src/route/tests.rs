@@ -29,6 +29,10 @@ fn forward(cluster: ClusterSpecifier) -> RouteAction {
         idle_timeout_set: false,
         max_stream_duration_ms: None,
         max_stream_duration_set: false,
+        max_grpc_timeout_ms: None,
+        grpc_timeout_offset_ms: 0,
+        grpc_timeout_header_max_ms: None,
+        grpc_timeout_header_offset_ms: 0,
         priority: RoutingPriority::Default,
         upgrade_configs: Vec::new(),
     }

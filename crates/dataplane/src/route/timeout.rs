@@ -11,6 +11,7 @@ use ferryman_codec::{HeaderBlock, KnownName};
 use crate::decimal::{self, Decimal};
 
 use super::action::ForwardAction;
+use super::grpc_timeout;
 
 /// Headers that speak to the router alone.
 const CONSUMED: &[KnownName] = &[
@@ -69,7 +70,7 @@ impl ForwardAction {
     #[inline]
     pub fn set_timeouts(&self, request: &mut HeaderBlock, suppress_envoy_headers: bool) -> Timeouts {
         let asked = CONSUMED.iter().any(|&name| request.contains(name));
-        if asked {
+        if asked || self.grpc_timeout.is_some() || self.grpc_duration.is_some() {
             return self.set_asked_timeouts(request, suppress_envoy_headers);
         }
         if self.timeout.milliseconds > 0 && !suppress_envoy_headers {
@@ -81,7 +82,10 @@ impl ForwardAction {
     #[cold]
     fn set_asked_timeouts(&self, request: &mut HeaderBlock, suppress_envoy_headers: bool) -> Timeouts {
         let number = |name| request.get(name).and_then(decimal::parse);
-        let response = number(KnownName::XEnvoyUpstreamRqTimeoutMs).unwrap_or(self.timeout.milliseconds);
+        let of_grpc = self.grpc_timeout.and_then(|limits| limits.of_response(request));
+        let of_route = of_grpc.unwrap_or(self.timeout.milliseconds);
+        let response = number(KnownName::XEnvoyUpstreamRqTimeoutMs).unwrap_or(of_route);
+        let of_stream = self.grpc_duration.and_then(|limits| limits.of_stream(request));
         let asked_per_try = number(KnownName::XEnvoyUpstreamRqPerTryTimeoutMs).unwrap_or(0);
         let per_try = if response > 0 && asked_per_try >= response { 0 } else { asked_per_try };
         let max_stream_duration = number(KnownName::XEnvoyUpstreamStreamDurationMs);
@@ -94,6 +98,9 @@ impl ForwardAction {
         }
         if expected > 0 && !suppress_envoy_headers {
             request.set(KnownName::XEnvoyExpectedRqTimeoutMs, Decimal::new(expected).as_bytes());
+        }
+        if let Some(milliseconds) = of_grpc.filter(|_| expected > 0).map(|_| expected).or(of_stream) {
+            grpc_timeout::write(request, milliseconds);
         }
         Timeouts {
             response: positive(response),

@@ -17,6 +17,10 @@ fn action(timeout_ms: Option<u64>, max_stream_duration_ms: Option<u64>) -> Forwa
         idle_timeout_set: false,
         max_stream_duration_ms,
         max_stream_duration_set: max_stream_duration_ms.is_some(),
+        max_grpc_timeout_ms: None,
+        grpc_timeout_offset_ms: 0,
+        grpc_timeout_header_max_ms: None,
+        grpc_timeout_header_offset_ms: 0,
         priority: RoutingPriority::Default,
         upgrade_configs: Vec::new(),
     };

@@ -185,6 +185,10 @@ class RouteAction(Tagged, tag="route", frozen=True):
     idle_timeout_set: bool  # True with idle_timeout_ms None: switched off for this route
     max_stream_duration_ms: int | None  # the route's own; None: the connection manager's holds
     max_stream_duration_set: bool  # True with max_stream_duration_ms None: switched off for this route
+    max_grpc_timeout_ms: int | None  # None: `grpc-timeout` says nothing to the response timeout; 0: no limit
+    grpc_timeout_offset_ms: int  # taken off what `grpc-timeout` says
+    grpc_timeout_header_max_ms: int | None  # the same for the stream's duration
+    grpc_timeout_header_offset_ms: int
     priority: str  # default | high
     upgrade_configs: list[RouteUpgradeConfig]
 
