@@ -122,6 +122,8 @@ pub struct Cluster {
     pub hosts: Box<[Host]>,
     /// What its connections may do.
     pub connections: ConnectionSettings,
+    /// How long an exchange with a host may last, where the route does not say.
+    pub max_stream_duration: Option<Duration>,
     /// How responses are read.
     pub http1_settings: Http1Settings,
     /// What was counted, over all workers.
@@ -160,6 +162,7 @@ impl Cluster {
             metadata: model.metadata.clone().map(Arc::new),
             hosts,
             connections: connection_settings(model)?,
+            max_stream_duration: model.max_stream_duration_ms.map(Duration::from_millis),
             http1_settings: Http1Settings {
                 max_head_bytes: model.max_response_headers_bytes,
                 max_headers_count: model.max_response_headers_count,

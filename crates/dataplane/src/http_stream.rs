@@ -363,6 +363,7 @@ impl<'a> HttpStream<'a> {
                     Refusal::AbsolutePath => HttpStat::DownstreamRqNonRelativePath,
                     Refusal::PathNormalization => HttpStat::DownstreamRqFailedPathNormalization,
                     Refusal::PathRedirect => HttpStat::DownstreamRqRedirectedWithNormalizedPath,
+                    Refusal::IpDetection(_) => HttpStat::DownstreamRqRejectedViaIpDetection,
                 });
             })?;
         self.is_internal = facts.internal;

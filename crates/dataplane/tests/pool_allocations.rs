@@ -73,6 +73,7 @@ fn model(port: u16, policy: LoadBalancingPolicy) -> Model {
         enable_trailers: false,
         header_key_format: ferryman_dataplane::model::http_connection_manager::HeaderKeyFormat::LowerCase,
         send_fully_qualified_url: false,
+        max_stream_duration_ms: None,
         tcp_keepalive: None,
         upstream_bind: None,
         proxy_protocol: None,

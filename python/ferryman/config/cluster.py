@@ -145,6 +145,7 @@ def lower_cluster(cursor: Cursor) -> model.Cluster:
         enable_trailers=http.http1.enable_trailers,
         header_key_format=http.http1.header_key_format,
         send_fully_qualified_url=http.http1.send_fully_qualified_url,
+        max_stream_duration_ms=http.max_stream_duration_ms,
         tcp_keepalive=_lower_tcp_keepalive(cursor, fields),
         upstream_bind=lower_upstream_bind(cursor.child("upstream_bind_config"))
         if "upstream_bind_config" in fields

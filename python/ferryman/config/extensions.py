@@ -87,6 +87,7 @@ def built_types() -> dict[str, frozenset[str]]:
         match_input,
         match_predicate,
         match_tree,
+        original_ip_detection,
         pipeline,  # noqa: F401
         protocol_options,
         route,
@@ -100,6 +101,8 @@ def built_types() -> dict[str, frozenset[str]]:
     return {
         "envoy.access_loggers": frozenset(access_log.BUILT),
         "envoy.formatter": frozenset(substitution_format.BUILT),
+        "envoy.http.original_ip_detection": frozenset(original_ip_detection.BUILT),
+        "envoy.request_id": frozenset(network.http_connection_manager.REQUEST_IDS),
         "envoy.http.stateful_header_formatters": frozenset(header_key_format.BUILT),
         "envoy.filters.http": frozenset(http.BUILT),
         "envoy.filters.listener": frozenset(listener.BUILT),

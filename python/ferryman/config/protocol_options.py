@@ -25,15 +25,14 @@ _DOWNSTREAM: Final = "of a connection manager"
 _COMMON_DOWNSTREAM = Fields(
     "envoy.config.core.v3.HttpProtocolOptions",
     "idle_timeout max_connection_duration max_headers_count max_stream_duration"
-    " headers_with_underscores_action max_requests_per_connection",
-    same={"max_connection_duration_jitter": EMPTY},
+    " headers_with_underscores_action max_requests_per_connection max_connection_duration_jitter",
     no_effect={"max_response_headers_kb": "a connection manager receives no responses"},
     where=_DOWNSTREAM,
 )
 _COMMON_UPSTREAM = Fields(
     "envoy.config.core.v3.HttpProtocolOptions",
     "idle_timeout max_connection_duration max_headers_count max_response_headers_kb"
-    " max_requests_per_connection",
+    " max_requests_per_connection max_stream_duration",
     same={"max_connection_duration_jitter": EMPTY},
     no_effect={"headers_with_underscores_action": "Envoy applies it to requests that it receives only"},
     where=_UPSTREAM,
@@ -62,6 +61,7 @@ _HTTP1_UPSTREAM = Fields(
     },
     where=_UPSTREAM,
 )
+_PERCENT = Fields("envoy.type.v3.Percent", "value", where="of a jitter")
 _OPTIONS = Fields(
     "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
     "common_http_protocol_options explicit_http_config use_downstream_protocol_config",
@@ -91,6 +91,7 @@ class DownstreamHttp(NamedTuple):
     max_requests_per_connection: int | None
     idle_timeout_ms: int | None
     max_connection_duration_ms: int | None
+    max_connection_duration_jitter_percent: float
     max_stream_duration_ms: int | None
     accept_http_10: bool
     default_host_for_http_10: str | None
@@ -117,6 +118,7 @@ class UpstreamHttp(NamedTuple):
     max_requests_per_connection: int | None = None
     idle_timeout_ms: int | None = HOUR_MS
     max_connection_duration_ms: int | None = None
+    max_stream_duration_ms: int | None = None
     max_response_headers_bytes: int = _MAX_RESPONSE_HEADERS_KB * 1024
     max_response_headers_count: int = _MAX_HEADERS
     http1: UpstreamHttp1 = UpstreamHttp1()
@@ -127,6 +129,11 @@ _UPSTREAM_DEFAULT: Final = UpstreamHttp()
 
 def _count(fields: Mapping[str, Any], name: str, default: int) -> int:
     return int(fields[name].value) if name in fields else default
+
+
+def percent(cursor: Cursor, field: str, fields: Mapping[str, Any]) -> float:
+    """The Percent in a field; 0 when it is not set."""
+    return float(_PERCENT.read(cursor.child(field)).get("value", 0)) if field in fields else 0.0
 
 
 def lower_downstream_http(cursor: Cursor, fields: Mapping[str, Any]) -> DownstreamHttp:
@@ -143,6 +150,7 @@ def lower_downstream_http(cursor: Cursor, fields: Mapping[str, Any]) -> Downstre
         max_requests_per_connection=_count(common, "max_requests_per_connection", 0) or None,
         idle_timeout_ms=off_if_zero(common_at, "idle_timeout", common, HOUR_MS),
         max_connection_duration_ms=off_if_zero(common_at, "max_connection_duration", common, None),
+        max_connection_duration_jitter_percent=percent(common_at, "max_connection_duration_jitter", common),
         max_stream_duration_ms=off_if_zero(common_at, "max_stream_duration", common, None),
         accept_http_10=http1.get("accept_http_10", False),
         default_host_for_http_10=http1.get("default_host_for_http_10") or None,
@@ -179,6 +187,7 @@ def lower_upstream_http(cursor: Cursor, fields: Mapping[str, Any]) -> UpstreamHt
         max_requests_per_connection=_count(shared, "max_requests_per_connection", requests) or None,
         idle_timeout_ms=off_if_zero(common_at, "idle_timeout", shared, HOUR_MS),
         max_connection_duration_ms=off_if_zero(common_at, "max_connection_duration", shared, None),
+        max_stream_duration_ms=off_if_zero(common_at, "max_stream_duration", shared, None),
         max_response_headers_bytes=_count(shared, "max_response_headers_kb", _MAX_RESPONSE_HEADERS_KB) * 1024,
         max_response_headers_count=_count(shared, "max_headers_count", _MAX_HEADERS),
         http1=chosen,

@@ -61,6 +61,7 @@ pub(crate) fn model(name: &str, addresses: &[&str]) -> Model {
         enable_trailers: false,
         header_key_format: crate::model::http_connection_manager::HeaderKeyFormat::LowerCase,
         send_fully_qualified_url: false,
+        max_stream_duration_ms: None,
         tcp_keepalive: None,
         upstream_bind: None,
         proxy_protocol: None,

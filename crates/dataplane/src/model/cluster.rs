@@ -84,6 +84,7 @@ pub struct Cluster {
     pub enable_trailers: bool,
     pub header_key_format: HeaderKeyFormat,
     pub send_fully_qualified_url: bool,
+    pub max_stream_duration_ms: Option<u64>,
     pub tcp_keepalive: Option<TcpKeepalive>,
     pub upstream_bind: Option<UpstreamBind>,
     pub proxy_protocol: Option<UpstreamProxyProtocol>,

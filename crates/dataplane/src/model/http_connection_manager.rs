@@ -51,6 +51,13 @@ pub enum HeaderKeyFormat {
     PreserveCaseElseProper,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum IpDetection {
+    Xff { xff_num_trusted_hops: u32, skip_xff_append: bool },
+    CustomHeader { header_name: String, trusted: bool, reject_status: Option<u16> },
+}
+
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct UpgradeConfig {
@@ -115,4 +122,10 @@ pub struct HttpConnectionManager {
     pub allow_custom_methods: bool,
     pub allow_absolute_url: bool,
     pub header_key_format: HeaderKeyFormat,
+    pub original_ip_detection: Vec<IpDetection>,
+    pub pack_trace_reason: bool,
+    pub forwards_client_certificate: bool,
+    pub scheme_matches_upstream: bool,
+    pub max_connection_duration_jitter_percent: f64,
+    pub drain_timeout_jitter_percent: f64,
 }

@@ -67,7 +67,13 @@ from ferryman.config.model.format import (
     Literal,
     Operator,
 )
-from ferryman.config.model.http_connection_manager import HttpConnectionManager, UpgradeConfig
+from ferryman.config.model.http_connection_manager import (
+    CustomHeaderDetection,
+    HttpConnectionManager,
+    IpDetection,
+    UpgradeConfig,
+    XffDetection,
+)
 from ferryman.config.model.http_filters import (
     BasicAuth,
     BasicAuthPerRoute,
@@ -286,6 +292,7 @@ __all__ = [
     "ConnectionPredicate",
     "ContainsMatch",
     "CookieMatcher",
+    "CustomHeaderDetection",
     "DestinationPort",
     "DirectResponseAction",
     "DiskLayer",
@@ -326,6 +333,7 @@ __all__ = [
     "InputMatcher",
     "InputNothing",
     "InputString",
+    "IpDetection",
     "IpMatcher",
     "IpRangeMatcher",
     "JsonArray",
@@ -455,4 +463,5 @@ __all__ = [
     "VirtualHost",
     "WeightedCluster",
     "WeightedClusters",
+    "XffDetection",
 ]

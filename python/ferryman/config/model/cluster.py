@@ -83,6 +83,7 @@ class Cluster(Model, frozen=True):
     enable_trailers: bool
     header_key_format: str  # as of a connection manager
     send_fully_qualified_url: bool
+    max_stream_duration_ms: int | None
     tcp_keepalive: TcpKeepalive | None
     upstream_bind: UpstreamBind | None
     proxy_protocol: UpstreamProxyProtocol | None

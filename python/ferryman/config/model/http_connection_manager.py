@@ -11,6 +11,24 @@ from ferryman.config.model.route import RouteConfiguration
 from ferryman.config.model.struct import Model, Tagged
 
 
+class XffDetection(Tagged, tag="xff", frozen=True):
+    """The client is in `x-forwarded-for`, before so many trusted proxies."""
+
+    xff_num_trusted_hops: int
+    skip_xff_append: bool
+
+
+class CustomHeaderDetection(Tagged, tag="custom_header", frozen=True):
+    """The client is in this header (lower case); `reject_status`: the answer where it is not."""
+
+    header_name: str
+    trusted: bool
+    reject_status: int | None
+
+
+IpDetection = XffDetection | CustomHeaderDetection
+
+
 class UpgradeConfig(Model, frozen=True):
     """Another protocol that a request may ask for. No filters: those of the connection manager."""
 
@@ -74,3 +92,9 @@ class HttpConnectionManager(Tagged, tag="http_connection_manager", frozen=True):
     allow_custom_methods: bool
     allow_absolute_url: bool
     header_key_format: str  # lower_case | proper_case | preserve_case | preserve_case_else_proper
+    original_ip_detection: list[IpDetection]
+    pack_trace_reason: bool
+    forwards_client_certificate: bool
+    scheme_matches_upstream: bool
+    max_connection_duration_jitter_percent: float  # 0 to 100
+    drain_timeout_jitter_percent: float

@@ -78,6 +78,10 @@ fn set_timeouts(stream: &mut HttpStream<'_>, action: &ForwardAction) {
     let suppress = stream.filters.router.suppress_envoy_headers;
     stream.route_timeouts = action.set_timeouts(&mut stream.state.request, suppress);
     stream.begin_handshake();
+    if stream.settings().scheme_matches_upstream {
+        // There is no transport socket upstream but the raw one.
+        stream.state.request.set(KnownName::Scheme, b"http");
+    }
 }
 
 async fn attempt(
@@ -125,8 +129,11 @@ async fn attempt(
     let info = &mut stream.state.info;
     let local_address = connection.local_address.clone().unwrap_or_else(|| Address::Pipe("".into()));
     info.attempt_connected(connection.id(), local_address, Some(connection.protocol()));
-    stream.timers.upstream_by =
-        stream.route_timeouts.max_stream_duration.map(|duration| stream.now + duration);
+    stream.timers.upstream_by = stream
+        .route_timeouts
+        .max_stream_duration
+        .or(cluster.cluster.max_stream_duration)
+        .map(|duration| stream.now + duration);
     let received = connection.reader.received_bytes();
     let result = exchange(stream, cluster, host, &mut connection).await;
     count_bytes(stream, cluster, &connection.reader, received);

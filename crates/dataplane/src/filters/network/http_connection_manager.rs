@@ -32,6 +32,7 @@ mod connection_timers;
 mod forwarded;
 mod host_normalization;
 mod http1_connection;
+mod original_ip;
 mod path_normalization;
 mod referer;
 mod request_headers;
@@ -65,6 +66,10 @@ pub struct Timeouts {
     pub delayed_close: Option<Duration>,
     /// A connection that has reached a limit and may still bring a request.
     pub drain: Duration,
+    /// By how much of itself, at most, `max_connection_duration` is longer.
+    pub max_connection_duration_jitter: f64,
+    /// By how much of itself, at most, `drain` is longer.
+    pub drain_jitter: f64,
 }
 
 /// A compiled HTTP connection manager, shared by all workers.
@@ -82,6 +87,8 @@ pub struct HttpConnectionManager {
     pub routes: RouteTable,
     /// The HTTP filters before the router, and the router's own settings.
     pub filters: HttpFilters,
+    /// Whether the scheme becomes that of the upstream connection.
+    pub scheme_matches_upstream: bool,
     /// Which upgrades are let in.
     pub upgrades: Upgrades,
     /// What becomes of local replies; none: nothing.
@@ -134,6 +141,7 @@ impl HttpConnectionManager {
             route_stats: routes.open_stats(registry),
             routes,
             filters,
+            scheme_matches_upstream: model.scheme_matches_upstream,
             upgrades,
             local_replies: LocalReplyPolicy::compile(&model.local_reply_config)?,
             access_log: AccessLogSet::open(&model.access_log, context.logs)
@@ -165,6 +173,8 @@ impl Timeouts {
             request_headers: duration(model.request_headers_timeout_ms),
             delayed_close: duration(model.delayed_close_timeout_ms),
             drain: Duration::from_millis(model.drain_timeout_ms),
+            max_connection_duration_jitter: model.max_connection_duration_jitter_percent / 100.0,
+            drain_jitter: model.drain_timeout_jitter_percent / 100.0,
         }
     }
 }

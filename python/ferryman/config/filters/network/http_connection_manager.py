@@ -8,6 +8,7 @@ Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/http/http_con
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from ferryman.config import model
@@ -15,11 +16,12 @@ from ferryman.config.access_log import lower_access_log_events, lower_access_log
 from ferryman.config.address import lower_cidr_range
 from ferryman.config.cursor import Cursor
 from ferryman.config.duration import milliseconds, off_if_zero
-from ferryman.config.extensions import refuse_typed_config
-from ferryman.config.fields import EMPTY, Fields, word
+from ferryman.config.extensions import UUID_REQUEST_ID, open_extension, refuse_typed_config
+from ferryman.config.fields import Fields, word
 from ferryman.config.filters.http import lower_http_filters
 from ferryman.config.local_reply import lower_local_reply_config
-from ferryman.config.protocol_options import lower_downstream_http
+from ferryman.config.original_ip_detection import lower_ip_detection
+from ferryman.config.protocol_options import lower_downstream_http, percent
 from ferryman.config.references import References
 from ferryman.config.route import lower_route_configuration
 
@@ -37,26 +39,27 @@ _MANAGER = Fields(
     " path_with_escaped_slashes_action strip_matching_host_port strip_any_host_port strip_trailing_host_dot"
     " stream_error_on_invalid_http_message append_x_forwarded_port append_local_overload"
     " add_proxy_protocol_connection_state access_log_options access_log_flush_interval"
-    " flush_access_log_on_new_request upgrade_configs local_reply_config",
+    " flush_access_log_on_new_request upgrade_configs local_reply_config request_id_extension"
+    " original_ip_detection_extensions forward_client_cert_details drain_timeout_jitter",
     checked={
-        "forward_client_cert_details": "all but ALWAYS_FORWARD_ONLY: without TLS they are SANITIZE",
-        "request_id_extension": "no extension is built",
-        "original_ip_detection_extensions": "no extension is built",
         "early_header_mutation_extensions": "no extension is built",
         "typed_header_validation_config": "no extension is built",
     },
     same={
         "add_user_agent": False,
-        "drain_timeout_jitter": EMPTY,
-        "path_normalization_options": EMPTY,
     },
     no_effect={
         "set_current_client_cert_details": _NO_TLS,
+        "path_normalization_options": "Envoy 1.40 does not read it",
+        "stream_flush_timeout": "it is about streams of HTTP/2 and HTTP/3",
         "represent_ipv4_remote_address_as_ipv4_mapped_ipv6": "release 1.40 appends IPv4 all the same",
     },
-    partly={"codec_type": "AUTO, HTTP1"},
+    partly={
+        "codec_type": "AUTO, HTTP1",
+        "forward_client_cert_details": "all but ALWAYS_FORWARD_ONLY are SANITIZE, for there is no TLS",
+    },
 )
-_SCHEME = Fields("envoy.config.core.v3.SchemeHeaderTransformation", "scheme_to_overwrite")
+_SCHEME = Fields("envoy.config.core.v3.SchemeHeaderTransformation", "scheme_to_overwrite match_upstream")
 _ACCESS_LOG_OPTIONS = Fields(
     f"{TYPE}.HcmAccessLogOptions",
     "access_log_flush_interval flush_access_log_on_new_request flush_log_on_tunnel_successfully_established",
@@ -64,13 +67,19 @@ _ACCESS_LOG_OPTIONS = Fields(
 _UPGRADE = Fields(f"{TYPE}.UpgradeConfig", "upgrade_type enabled filters")
 _INTERNAL = Fields(f"{TYPE}.InternalAddressConfig", "unix_sockets cidr_ranges")
 
+_UUID = Fields(
+    UUID_REQUEST_ID,
+    "pack_trace_reason",
+    no_effect={"use_request_id_for_trace_sampling": "nothing is traced"},
+)
+REQUEST_IDS: Final[Mapping[str, Fields]] = {_UUID.message: _UUID}
+"""The request ID extensions that are built, by the type of their configuration."""
+
 _CODECS: Final = ("auto", "http1")
 _SERVER_HEADER: Final = ("overwrite", "append_if_absent", "pass_through")
 _ESCAPED_SLASHES: Final = ("keep", "keep", "reject", "unescape_and_redirect", "unescape_and_forward")
-_CLIENT_CERTIFICATE: Final = ("sanitize", "sanitize", "sanitize", "sanitize")
+_ALWAYS_FORWARD_ONLY: Final = 4
 _EXTENSIONS: Final = (
-    ("request_id_extension", "envoy.request_id"),
-    ("original_ip_detection_extensions", "envoy.http.original_ip_detection"),
     ("early_header_mutation_extensions", "envoy.http.early_header_mutation"),
     ("typed_header_validation_config", "envoy.http.header_validators"),
 )
@@ -112,7 +121,7 @@ def lower(cursor: Cursor, references: References) -> model.HttpConnectionManager
         strip_any_host_port=fields.get("strip_any_host_port", False),
         strip_matching_host_port=_strip_matching_host_port(cursor, fields),
         strip_trailing_host_dot=fields.get("strip_trailing_host_dot", False),
-        scheme_to_overwrite=_scheme_to_overwrite(cursor, fields),
+        scheme_to_overwrite=_scheme(cursor, fields).get("scheme_to_overwrite"),
         stream_error_on_invalid_http_message=_stream_error(fields, http.stream_error),
         max_request_headers_bytes=_wrapped(fields, "max_request_headers_kb", _REQUEST_HEADERS_KB) * 1024,
         max_headers_count=http.max_headers_count,
@@ -136,6 +145,11 @@ def lower(cursor: Cursor, references: References) -> model.HttpConnectionManager
         allow_custom_methods=http.allow_custom_methods,
         allow_absolute_url=http.allow_absolute_url,
         header_key_format=http.header_key_format,
+        original_ip_detection=lower_ip_detection(cursor, fields),
+        pack_trace_reason=_pack_trace_reason(cursor, fields),
+        forwards_client_certificate=fields.get("forward_client_cert_details") == _ALWAYS_FORWARD_ONLY,
+        scheme_matches_upstream=_scheme(cursor, fields).get("match_upstream", False),
+        max_connection_duration_jitter_percent=http.max_connection_duration_jitter_percent,
     )
 
 
@@ -144,6 +158,7 @@ def _timeouts(cursor: Cursor, fields: dict[str, Any]) -> dict[str, Any]:
         "stream_idle_timeout_ms": off_if_zero(cursor, "stream_idle_timeout", fields, _STREAM_IDLE_TIMEOUT_MS),
         "request_timeout_ms": off_if_zero(cursor, "request_timeout", fields, None),
         "request_headers_timeout_ms": off_if_zero(cursor, "request_headers_timeout", fields, None),
+        "drain_timeout_jitter_percent": percent(cursor, "drain_timeout_jitter", fields),
         "drain_timeout_ms": milliseconds(cursor, "drain_timeout", fields, _DRAIN_TIMEOUT_MS),
         "delayed_close_timeout_ms": off_if_zero(
             cursor, "delayed_close_timeout", fields, _DELAYED_CLOSE_TIMEOUT_MS
@@ -179,9 +194,7 @@ def _wrapped(fields: dict[str, Any], name: str, default: Any) -> Any:
 
 
 def _check_extensions(cursor: Cursor, fields: dict[str, Any]) -> None:
-    """None of the categories of extensions that a manager takes is built, client certificates neither."""
-    if fields.get("forward_client_cert_details"):
-        word(cursor, "forward_client_cert_details", _CLIENT_CERTIFICATE)
+    """Of these categories of extensions nothing is built."""
     for name, category in _EXTENSIONS:
         if name not in fields:
             continue
@@ -198,10 +211,22 @@ def _strip_matching_host_port(cursor: Cursor, fields: dict[str, Any]) -> bool:
     return matching
 
 
-def _scheme_to_overwrite(cursor: Cursor, fields: dict[str, Any]) -> str | None:
+def _scheme(cursor: Cursor, fields: dict[str, Any]) -> dict[str, Any]:
     if "scheme_header_transformation" not in fields:
-        return None
-    return _SCHEME.read(cursor.child("scheme_header_transformation")).get("scheme_to_overwrite")
+        return {}
+    return _SCHEME.read(cursor.child("scheme_header_transformation"))
+
+
+def _pack_trace_reason(cursor: Cursor, fields: dict[str, Any]) -> bool:
+    """Whether the reason of a trace is put into `x-request-id`; the extension is always that of UUIDs."""
+    if "request_id_extension" not in fields:
+        return True
+    opened = open_extension(cursor.child("request_id_extension"), "envoy.request_id", REQUEST_IDS)
+    if opened is None:
+        return True
+    inner, declared = opened
+    read = declared.read(inner)
+    return bool(read["pack_trace_reason"].value) if "pack_trace_reason" in read else True
 
 
 def _internal_addresses(cursor: Cursor, fields: dict[str, Any]) -> tuple[list[model.CidrRange], bool]:

@@ -9,6 +9,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::random::Random;
 use crate::timer::earliest;
 
 use super::Timeouts;
@@ -36,12 +37,13 @@ pub(super) struct ConnectionTimers {
 
 impl ConnectionTimers {
     /// Of a connection that was accepted at `start`.
-    pub(super) fn new(timeouts: &Timeouts, start: Instant) -> Self {
+    pub(super) fn new(timeouts: &Timeouts, start: Instant, random: &Random) -> Self {
+        let lasts = |duration| start + longer(duration, timeouts.max_connection_duration_jitter, random);
         ConnectionTimers {
             idle: timeouts.idle,
-            drain: timeouts.drain,
+            drain: longer(timeouts.drain, timeouts.drain_jitter, random),
             idle_since: start,
-            ends_by: timeouts.max_connection_duration.map(|duration| start + duration),
+            ends_by: timeouts.max_connection_duration.map(lasts),
             drained_by: None,
         }
     }
@@ -90,6 +92,16 @@ impl ConnectionTimers {
     }
 }
 
+/// A duration and, at random, up to such a part of it more.
+fn longer(duration: Duration, jitter: f64, random: &Random) -> Duration {
+    if jitter <= 0.0 {
+        return duration;
+    }
+    // In parts of a million: finer than any timer.
+    let part = u32::try_from(random.below(1_000_001)).map_or(0.0, f64::from) / 1e6;
+    duration.mul_f64(1.0 + jitter.min(1.0) * part)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,6 +141,15 @@ mod tests {
         assert!(timers.idle_from(start + SECOND * 12));
         assert_eq!(timers.reached(start + SECOND * 14), None);
         assert_eq!(timers.reached(start + SECOND * 15), Some(Limit::Drain), "the drain began at 10 s");
+    }
+
+    #[test]
+    fn jitter_only_ever_makes_longer() {
+        let random = Random::new(7);
+        assert_eq!(longer(SECOND, 0.0, &random), SECOND);
+        let all: Vec<_> = (0..100).map(|_| longer(SECOND, 0.5, &random)).collect();
+        assert!(all.iter().all(|&one| one >= SECOND && one <= SECOND * 3 / 2));
+        assert!(all.iter().any(|&one| one > SECOND * 11 / 10));
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub(super) async fn serve(
         timer: LazyTimer::new(),
         facts: manager.settings.request_headers.connection(info, false),
         entered: worker.connections.enter(),
-        timers: ConnectionTimers::new(&manager.settings.timeouts, info.start),
+        timers: ConnectionTimers::new(&manager.settings.timeouts, info.start, &worker.random),
         requests: 0,
         received: 0,
         info,

@@ -20,6 +20,7 @@ use super::connection_facts::{self, ConnectionFacts};
 use super::connection_header;
 use super::forwarded::{self, InternalAddresses};
 use super::host_normalization::HostNormalization;
+use super::original_ip::OriginalIpDetection;
 use super::path_normalization::{Outcome, PathNormalization};
 use super::{referer, request_id};
 
@@ -60,6 +61,9 @@ pub enum Refusal {
     /// The client is sent to the normalized path, which is in the request (stat
     /// `downstream_rq_redirected_with_normalized_path`). The answer's `location` is that path.
     PathRedirect,
+    /// The head does not tell who the client is (stat `downstream_rq_rejected_via_ip_detection`); the status to answer
+    /// with.
+    IpDetection(u16),
 }
 
 impl Refusal {
@@ -70,6 +74,7 @@ impl Refusal {
             Refusal::PathNormalization => 400,
             Refusal::AbsolutePath => 404,
             Refusal::PathRedirect => 307,
+            Refusal::IpDetection(status) => status,
         }
     }
 
@@ -79,6 +84,7 @@ impl Refusal {
         match self {
             Refusal::AbsolutePath => "absolute_path_rejected",
             Refusal::PathNormalization | Refusal::PathRedirect => "path_normalization_failed",
+            Refusal::IpDetection(_) => "rejecting_because_detection_failed",
         }
     }
 }
@@ -113,6 +119,9 @@ pub struct RequestHeaderPolicy {
     via: Option<Box<[u8]>>,
     generate_request_id: bool,
     preserve_external_request_id: bool,
+    pack_trace_reason: bool,
+    forwards_client_certificate: bool,
+    detection: OriginalIpDetection,
     internal_only_headers: Vec<HeaderName>,
 }
 
@@ -138,6 +147,9 @@ impl RequestHeaderPolicy {
             via: config.via.as_ref().filter(|via| !via.is_empty()).map(|via| via.as_bytes().into()),
             generate_request_id: config.generate_request_id,
             preserve_external_request_id: config.preserve_external_request_id,
+            pack_trace_reason: config.pack_trace_reason,
+            forwards_client_certificate: config.forwards_client_certificate,
+            detection: OriginalIpDetection::compile(&config.original_ip_detection)?,
             internal_only_headers: config
                 .route_config
                 .internal_only_headers
@@ -172,7 +184,7 @@ impl RequestHeaderPolicy {
         }
         let stripped_port = self.host.apply(request, connection.local_port);
         sanitize_referer(request);
-        let (remote_address, internal) = self.set_origin(request, connection);
+        let (remote_address, internal) = self.set_origin(request, connection)?;
         let edge = !internal && self.use_remote_address;
         self.set_internal(request, internal, edge);
         if let Some(via) = &self.via {
@@ -182,13 +194,19 @@ impl RequestHeaderPolicy {
             set_external_address(request, remote_address.as_ref(), connection);
         }
         self.set_request_id(request, edge, random);
-        request.remove(KnownName::XForwardedClientCert);
+        if !self.forwards_client_certificate {
+            request.remove(KnownName::XForwardedClientCert);
+        }
         Ok(RequestFacts { remote_address, internal, upgrade, stripped_port })
     }
 
     /// `x-forwarded-for`, `-proto`, `-port` and the scheme. Answers the client's address, when `x-forwarded-for` names it,
     /// and whether the request is internal.
-    fn set_origin(&self, request: &mut HeaderBlock, connection: &ConnectionFacts) -> (Option<Address>, bool) {
+    fn set_origin(
+        &self,
+        request: &mut HeaderBlock,
+        connection: &ConnectionFacts,
+    ) -> Result<(Option<Address>, bool), Refusal> {
         let origin = if self.use_remote_address {
             let no_proxy_before = !request.contains(KnownName::XForwardedFor);
             // With n trusted hops, the last n - 1 addresses are those of trusted proxies.
@@ -205,6 +223,10 @@ impl RequestHeaderPolicy {
             let is_internal =
                 client.map_or(connection.is_internal, |c| self.internal_addresses.contains_ip(c.address));
             (client.map(|client| client.address), no_proxy_before && is_internal)
+        } else if !self.detection.is_empty() {
+            let found = self.detection.detect(request, connection).map_err(Refusal::IpDetection)?;
+            let is_internal = |ip| found.is_trusted && self.internal_addresses.contains_ip(ip);
+            (found.address, found.address.is_some_and(is_internal))
         } else {
             let client = forwarded_client(request, self.trusted_hops);
             let internal =
@@ -217,7 +239,7 @@ impl RequestHeaderPolicy {
         self.set_forwarded_port(request, connection, false);
         self.set_scheme(request, connection);
         // Envoy knows no port of an address that a header names, and prints 0.
-        (origin.0.map(|ip| Address::Ip((ip, 0).into())), origin.1)
+        Ok((origin.0.map(|ip| Address::Ip((ip, 0).into())), origin.1))
     }
 
     #[inline]
@@ -271,6 +293,7 @@ impl RequestHeaderPolicy {
         let id = request.get(KnownName::XRequestId).filter(|id| !id.is_empty());
         let new_id = match id {
             Some(_) if !edge => return,
+            Some(_) if self.preserve_external_request_id && !self.pack_trace_reason => return,
             Some(id) if self.preserve_external_request_id => {
                 let Some(id) = request_id::without_trace_reason(id) else { return };
                 id

@@ -74,6 +74,12 @@ fn config() -> HttpConnectionManager {
         ignored_upgrades: Vec::new(),
         allow_custom_methods: false,
         allow_absolute_url: true,
+        original_ip_detection: Vec::new(),
+        pack_trace_reason: true,
+        forwards_client_certificate: false,
+        scheme_matches_upstream: false,
+        max_connection_duration_jitter_percent: 0.0,
+        drain_timeout_jitter_percent: 0.0,
         header_key_format: crate::model::http_connection_manager::HeaderKeyFormat::LowerCase,
     }
 }
