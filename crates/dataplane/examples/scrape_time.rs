@@ -53,7 +53,7 @@ fn page(registry: &Registry, name: &str, prometheus: bool, parameters: &[(&str, 
 
 fn main() {
     let count = std::env::args().nth(1).and_then(|count| count.parse().ok()).unwrap_or(10_000);
-    let config = StatsConfig { tags: Vec::new(), use_all_default_tags: true, histogram_buckets: Vec::new() };
+    let config = StatsConfig::default();
     let registry = Registry::new(&config, 2);
     let before = Memory::read().allocated;
     let clusters: Vec<_> = (0..count).map(|at| registry.cluster(&format!("service-{at}"))).collect();

@@ -290,8 +290,7 @@ mod tests {
     }
 
     fn breakers(max: u32, workers: usize) -> (Vec<WorkerCircuitBreakers>, Scope<ClusterStats>) {
-        let config =
-            StatsConfig { tags: Vec::new(), use_all_default_tags: true, histogram_buckets: Vec::new() };
+        let config = StatsConfig::default();
         let scope = Registry::new(&config, workers).cluster("c");
         let (default, high) = (thresholds(max, true), thresholds(1, false));
         CircuitBreakers::announce(&default, &high, &scope);

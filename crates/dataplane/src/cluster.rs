@@ -149,6 +149,7 @@ impl Cluster {
         registry: &Arc<Registry>,
         workers: usize,
     ) -> Result<Cluster, String> {
+        let _matching = registry.matching(model.stats_matcher.as_ref());
         let hosts = compile_hosts(model, registry)?;
         let name: Arc<str> = Arc::from(&*model.name);
         let stat_name =

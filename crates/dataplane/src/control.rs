@@ -6,6 +6,7 @@
 //! It never waits for Python: `/ready` and SIGTERM work while Python is stuck.
 
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
@@ -16,8 +17,10 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use crate::admin::{self, DrainRequest, ProxyState};
 use crate::application_log::{self, Component, Level, log_at};
 use crate::proxy::Event;
+use crate::snapshot::WorkerSnapshot;
+use crate::stat_sinks::StreamFeed;
 use crate::state::State;
-use crate::stats::ServerStat;
+use crate::stats::{Samples, ServerStat};
 use crate::worker::{Command, WorkerThread};
 
 mod signals;
@@ -47,6 +50,8 @@ pub(crate) struct Control {
     pub(crate) admin: Option<admin::Listener>,
     pub(crate) events: Sender<Event>,
     pub(crate) stats_flush_interval: Duration,
+    pub(crate) samples: Option<Samples>,
+    pub(crate) sink_feeds: Vec<StreamFeed>,
     pub(crate) signals: bool,
 }
 
@@ -88,7 +93,10 @@ impl Control {
         crate::runtime::follow(self.state.runtime.published());
         let state = Arc::clone(&self.state);
         tokio::task::spawn_local(async move { state.runtime.watch().await });
-        tokio::task::spawn_local(flush_stats(Arc::clone(&self.state), self.stats_flush_interval));
+        if !self.state.flush_on_admin {
+            tokio::task::spawn_local(flush_stats(Arc::clone(&self.state), self.stats_flush_interval));
+        }
+        self.feed_sinks();
         self.state.process_stats.initialized(self.state.started.elapsed());
         loop {
             match self.next(signals.as_mut()).await {
@@ -103,6 +111,17 @@ impl Control {
                 Happened::Reopen => self.state.reopen_logs(),
                 Happened::Nothing => {}
             }
+        }
+    }
+
+    fn feed_sinks(&mut self) {
+        if let Some(samples) = self.samples.take() {
+            tokio::task::spawn_local(send_samples(Arc::clone(&self.state), samples));
+        }
+        let Some(snapshot) = self.state.snapshot().filter(|_| !self.sink_feeds.is_empty()) else { return };
+        let snapshot = Rc::new(WorkerSnapshot::new(snapshot, self.state.process.workers));
+        for feed in std::mem::take(&mut self.sink_feeds) {
+            tokio::task::spawn_local(feed.run(Rc::clone(&snapshot)));
         }
     }
 
@@ -238,8 +257,21 @@ async fn flush_stats(state: Arc<State>, interval: Duration) {
     ticks.tick().await;
     loop {
         ticks.tick().await;
-        state.process.registry.merge_histograms();
-        state.refresh_stats();
+        state.flush_stats();
+    }
+}
+
+/// Sends each value of a histogram to the sinks.
+async fn send_samples(state: Arc<State>, mut samples: Samples) {
+    while let Some(sample) = samples.next().await {
+        state.sinks().send_sample(&state.process.registry, &sample);
+        let dropped = samples.take_dropped();
+        if dropped > 0 {
+            let text = format!(
+                "{dropped} values of histograms were not sent to the statistics sinks: too many waited"
+            );
+            application_log::write(Component::Stats, Level::Warning, text);
+        }
     }
 }
 

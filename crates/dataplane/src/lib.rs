@@ -36,6 +36,7 @@ pub mod stream_info;
 pub mod format;
 pub mod access_loggers;
 pub mod stats;
+pub mod stat_sinks;
 pub mod explain;
 pub mod drain;
 

@@ -108,6 +108,7 @@ impl Listener {
         let at = |text: String| format!("{}: listener '{}': {text}", model.place, model.name);
         let limit = usize::try_from(model.per_connection_buffer_limit_bytes).unwrap_or(usize::MAX);
         let prefix = stat_prefix(&model);
+        let _matching = context.registry.matching(model.stats_matcher.as_ref());
         let compile = |chain| FilterChain::compile(chain, &prefix, limit, context).map_err(at);
         let registry = context.registry;
         Ok(Listener {

@@ -24,8 +24,9 @@ use crate::model;
 use crate::model::bootstrap::Bootstrap;
 use crate::runtime::Runtime;
 use crate::snapshot::Snapshot;
+use crate::stat_sinks::{StatSinks, StreamFeed};
 use crate::state::{ServedListener, Serving, State};
-use crate::stats::{ProcessStats, Registry};
+use crate::stats::{ProcessStats, Registry, Samples};
 use crate::stream_info::Address;
 use crate::worker::{Command, Process, WorkerThread};
 
@@ -61,6 +62,8 @@ pub struct Proxy {
     bootstrap: Bootstrap,
     state: Arc<State>,
     log_writer: Option<LogWriter>,
+    samples: Option<Samples>,
+    sink_feeds: Vec<StreamFeed>,
     applied: Option<Applied>,
     admin_address: Option<Address>,
     orders: Option<UnboundedReceiver<Order>>,
@@ -78,6 +81,9 @@ impl Proxy {
     pub fn new(bootstrap: Bootstrap, presentation: Presentation) -> Result<Self, String> {
         let started = Instant::now();
         let registry = Registry::in_zone(&bootstrap.stats, bootstrap.concurrency, &bootstrap.node_zone);
+        let (sinks, sink_feeds) = StatSinks::open(&bootstrap.stats_sinks)
+            .map_err(|error| format!("cannot open the statistics sinks: {error}"))?;
+        let samples = (!sinks.is_empty()).then(|| registry.sample());
         let drain = Drain::new(Duration::from_millis(bootstrap.drain_time_ms), bootstrap.drain_strategy);
         let flush_interval = Duration::from_millis(bootstrap.file_flush_interval_ms);
         let log_writer = LogWriter::start(flush_interval, bootstrap.file_flush_min_size_bytes, &registry)
@@ -96,10 +102,11 @@ impl Proxy {
             None => (Vec::new(), AccessLogSet::default()),
         };
         let state = State {
-            process_stats: ProcessStats::new(&registry),
+            process_stats: ProcessStats::of_version(&registry, bootstrap.stats_server_version),
             process: Arc::new(Process {
                 runtime: Arc::clone(runtime.published()),
                 node_cluster: bootstrap.node_cluster.as_str().into(),
+                cpu_affinity: bootstrap.worker_cpu_affinity,
                 ..Process::new(registry, drain)
             }),
             runtime,
@@ -110,12 +117,16 @@ impl Proxy {
             allow_paths,
             access_log,
             started,
+            sinks: Mutex::new(sinks),
+            flush_on_admin: bootstrap.stats_flush_on_admin,
             serving: Mutex::default(),
         };
         Ok(Proxy {
             bootstrap,
             state: Arc::new(state),
             log_writer: Some(log_writer),
+            samples,
+            sink_feeds,
             applied: None,
             admin_address: None,
             orders: Some(orders),
@@ -209,6 +220,9 @@ impl Proxy {
         }
         self.state.process_stats.listeners_added(listeners);
         self.state.process_stats.workers_started();
+        if self.bootstrap.starts_draining {
+            self.state.process.drain.set_health_check_failed(true);
+        }
         self.state.serving().is_live = true;
         let control = Control {
             state: Arc::clone(&self.state),
@@ -218,6 +232,8 @@ impl Proxy {
             admin: applied.admin,
             events: self.event_sender.clone(),
             stats_flush_interval: Duration::from_millis(self.bootstrap.stats_flush_interval_ms),
+            samples: self.samples.take(),
+            sink_feeds: std::mem::take(&mut self.sink_feeds),
             signals,
         };
         self.former_handlers = signals.then(FormerHandlers::remember);
@@ -371,6 +387,8 @@ mod tests {
             admin: None,
             events: proxy.event_sender.clone(),
             stats_flush_interval: Duration::from_secs(5),
+            samples: None,
+            sink_feeds: Vec::new(),
             signals: false,
         };
         let (started, _answer) = channel();

@@ -21,6 +21,7 @@ use crate::matcher::StringMatcher;
 use crate::random::thread_random;
 use crate::runtime::Runtime;
 use crate::snapshot::Snapshot;
+use crate::stat_sinks::StatSinks;
 use crate::stats::{ProcessFacts, ProcessStats};
 use crate::worker::Process;
 
@@ -42,6 +43,9 @@ pub struct State {
     pub(crate) allow_paths: Vec<StringMatcher>,
     pub(crate) access_log: AccessLogSet,
     pub(crate) started: Instant,
+    pub(crate) sinks: Mutex<StatSinks>,
+    /// Whether statistics are flushed when somebody looks at them, and not at an interval.
+    pub(crate) flush_on_admin: bool,
     pub(crate) serving: Mutex<Serving>,
 }
 
@@ -67,7 +71,18 @@ impl State {
         self.serving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn snapshot(&self) -> Option<Arc<Snapshot>> {
+    /// Makes histograms readable, brings gauges up to date, and sends all to the sinks.
+    pub(crate) fn flush_stats(&self) {
+        self.process.registry.merge_histograms();
+        self.refresh_gauges();
+        self.sinks().flush(&self.process.registry);
+    }
+
+    pub(crate) fn sinks(&self) -> std::sync::MutexGuard<'_, StatSinks> {
+        self.sinks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn snapshot(&self) -> Option<Arc<Snapshot>> {
         self.serving().snapshot.clone()
     }
 
@@ -81,6 +96,12 @@ impl State {
             .count();
         drop(serving);
         self.process_stats.listeners_stopped(u32::try_from(stopped).unwrap_or(u32::MAX));
+    }
+
+    fn refresh_gauges(&self) {
+        let live = self.state() == ServerState::Live;
+        let facts = ProcessFacts { uptime: self.uptime(), live, state: self.state() as u64 };
+        self.process_stats.refresh(&facts);
     }
 
     fn order(&self, order: Order) {
@@ -143,9 +164,7 @@ impl ProxyState for State {
     }
 
     fn refresh_stats(&self) {
-        let live = self.state() == ServerState::Live;
-        let facts = ProcessFacts { uptime: self.uptime(), live, state: self.state() as u64 };
-        self.process_stats.refresh(&facts);
+        if self.flush_on_admin { self.flush_stats() } else { self.refresh_gauges() }
     }
 
     fn runtime(&self) -> &Runtime {

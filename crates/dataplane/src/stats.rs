@@ -7,7 +7,7 @@
 //! ```
 //! use ferryman_dataplane::stats::{ClusterHistogram, ClusterStat, Registry, ResponseClass};
 //! # use ferryman_dataplane::model::bootstrap::StatsConfig;
-//! # let config = StatsConfig { tags: vec![], use_all_default_tags: true, histogram_buckets: vec![] };
+//! # let config = StatsConfig::default();
 //! let registry = Registry::new(&config, 2);
 //! let cluster = registry.cluster("web");
 //! let local = cluster.local(0);
@@ -38,10 +38,13 @@ mod query;
 mod registry;
 mod response_codes;
 mod rows;
+mod samples;
 mod scope;
 mod server;
+mod stats_matcher;
 mod tags;
 mod text;
+mod used;
 
 pub use chunks::{Chunks, Stopped};
 pub use cluster::*;
@@ -56,5 +59,7 @@ pub use process::{ProcessFacts, ProcessStats};
 pub use query::{Format, HistogramBuckets, StatType, StatsQuery};
 pub use registry::Registry;
 pub use response_codes::ResponseClass;
+pub use samples::{Sample, Samples};
 pub use scope::{LocalScope, Reading, Scope, ScopeData};
 pub use server::*;
+pub use used::{SentName, UsedStat};

@@ -6,6 +6,8 @@
 //!
 //! Nothing here is shared between workers but `Process`; nothing in `Process` is written per request.
 
+mod cpu_affinity;
+
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
@@ -54,6 +56,8 @@ pub struct Process {
     pub node_cluster: Arc<str>,
     /// What the runtime says; each worker follows it.
     pub runtime: Arc<Published>,
+    /// Whether each worker stays on a CPU of its own.
+    pub cpu_affinity: bool,
 }
 
 impl Process {
@@ -68,6 +72,7 @@ impl Process {
             node_cluster: Arc::from(""),
             registry,
             drain,
+            cpu_affinity: false,
         }
     }
 }
@@ -200,6 +205,9 @@ impl WorkerThread {
         drop(runtime()?);
         Self::spawn(index, ended, move |inbox| match runtime() {
             Ok(runtime) => runtime.block_on(async move {
+                if process.cpu_affinity {
+                    cpu_affinity::pin(index, process.workers);
+                }
                 let worker = Rc::new(Worker::new(index, process, logs.worker(), snapshot));
                 run(&worker, inbox, logs.flush_interval()).await;
             }),

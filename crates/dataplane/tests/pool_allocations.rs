@@ -77,14 +77,14 @@ fn model(port: u16, policy: LoadBalancingPolicy) -> Model {
         tcp_keepalive: None,
         upstream_bind: None,
         proxy_protocol: None,
-        stat_tags: Vec::new(),
+        stats_matcher: None,
     }
 }
 
 async fn requests_allocate_nothing(policy: LoadBalancingPolicy) {
     const PRIORITY: RoutingPriority = RoutingPriority::Default;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let config = StatsConfig { tags: Vec::new(), use_all_default_tags: true, histogram_buckets: Vec::new() };
+    let config = StatsConfig::default();
     let registry = Registry::new(&config, 1);
     let model = model(listener.local_addr().unwrap().port(), policy);
     let cluster = Arc::new(Cluster::compile(&model, &registry, 1).unwrap());

@@ -34,7 +34,7 @@ fn scrape(registry: &Registry) -> usize {
 
 #[test]
 fn what_is_not_counted_costs_little_and_counting_allocates_nothing() {
-    let config = StatsConfig { tags: Vec::new(), use_all_default_tags: true, histogram_buckets: Vec::new() };
+    let config = StatsConfig::default();
     let registry = Registry::new(&config, 2);
     let region = Region::new(ALLOCATOR);
     let clusters: Vec<_> = (0..CLUSTERS).map(|at| registry.cluster(&format!("service-{at}"))).collect();

@@ -22,7 +22,7 @@ _ADDRESS = Fields("envoy.config.core.v3.Address", "socket_address pipe")
 _SOCKET_ADDRESS = Fields(
     "envoy.config.core.v3.SocketAddress",
     "address port_value ipv4_compat",
-    checked={"protocol": "TCP"},
+    checked={"protocol": "TCP; UDP where datagrams are sent to"},
     same={"resolver_name": "envoy.ip"},
     partly={"address": "without a zone (`fe80::1%eth0`)"},
 )
@@ -45,20 +45,27 @@ def canonical_ip(text: str) -> str | None:
         return None
 
 
-def lower_address(cursor: Cursor, hint: str | None = None) -> model.Address | None:
-    """An Address; `hint` is what to say when it holds a name. None when it has a problem."""
+def lower_address(
+    cursor: Cursor, hint: str | None = None, *, datagrams: bool = False
+) -> model.Address | None:
+    """An Address; `hint` is what to say when it holds a name. None when it has a problem.
+
+    `datagrams`: it is one to send datagrams to, whatever its protocol says.
+    """
     fields = _ADDRESS.read(cursor)
     if "socket_address" in fields:
-        return lower_socket_address(cursor.child("socket_address"), hint)
+        return lower_socket_address(cursor.child("socket_address"), hint, datagrams)
     if "pipe" in fields:
         return _lower_pipe(cursor.child("pipe"))
     return None
 
 
-def lower_socket_address(cursor: Cursor, hint: str | None) -> model.SocketAddress | None:
+def lower_socket_address(
+    cursor: Cursor, hint: str | None, datagrams: bool = False
+) -> model.SocketAddress | None:
     """A SocketAddress; as `lower_address`."""
     fields = _SOCKET_ADDRESS.read(cursor)
-    if "protocol" in fields:
+    if "protocol" in fields and not datagrams:
         refuse(cursor, "protocol UDP is not supported yet", field="protocol")
         return None
     text = fields.get("address", "")

@@ -8,6 +8,7 @@ Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/config/bootstrap/v3/
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,30 +19,44 @@ from ferryman.config.concurrency import default_concurrency
 from ferryman.config.cursor import Cursor
 from ferryman.config.duration import milliseconds
 from ferryman.config.endpoint import LOCALITY
+from ferryman.config.extensions import open_extension
 from ferryman.config.fields import EMPTY, Fields
 from ferryman.config.matcher import lower_string_matcher
+from ferryman.config.references import References
 from ferryman.config.runtime import lower_layered_runtime
 from ferryman.config.socket_options import lower_socket_options
 from ferryman.config.stats_config import lower_stats_config
+from ferryman.config.stats_sinks import lower_stats_sinks
 
 _FOR_CONTROL_PLANES: Final = "it is sent to control planes, and xDS is refused"
 _NO_DNS: Final = "no cluster type that does DNS is built"
 
 _BOOTSTRAP = Fields(
     "envoy.config.bootstrap.v3.Bootstrap",
-    "node static_resources admin stats_config stats_flush_interval header_prefix layered_runtime",
+    "node static_resources admin stats_config stats_sinks stats_flush_interval stats_flush_on_admin"
+    " deferred_stat_options stats_server_version_override header_prefix flags_path layered_runtime"
+    " enable_worker_cpu_affinity",
     checked={
+        "stats_eviction_interval": "a multiple of stats_flush_interval; what Envoy evicts is not built",
+        "default_regex_engine": "envoy.regex_engines.google_re2",
         "cluster_manager": "where events are logged and when clusters are made",
     },
-    same={"dynamic_resources": EMPTY, "deferred_stat_options": EMPTY, "application_log_config": EMPTY},
+    same={"dynamic_resources": EMPTY, "application_log_config": EMPTY},
     no_effect={
         "node_context_params": _FOR_CONTROL_PLANES,
         "dns_resolution_config": _NO_DNS,
         "typed_dns_resolver_config": _NO_DNS,
         "use_tcp_for_dns_lookups": _NO_DNS,
+        "inline_headers": "it makes looking up headers faster in Envoy's filters in other languages",
         "perf_tracing_file_path": "release builds of Envoy do not read it",
     },
 )
+_DEFERRED_STATS = Fields(
+    "envoy.config.bootstrap.v3.Bootstrap.DeferredStatOptions", "enable_deferred_creation_stats"
+)
+_GOOGLE_RE2 = Fields("envoy.extensions.regex_engines.v3.GoogleRE2")
+REGEX_ENGINES: Final = {_GOOGLE_RE2.message: _GOOGLE_RE2}
+"""The regular expression engines: RE2, as in all matchers."""
 _STATIC_RESOURCES = Fields("envoy.config.bootstrap.v3.Bootstrap.StaticResources", "listeners clusters")
 _NODE = Fields(
     "envoy.config.core.v3.Node",
@@ -109,14 +124,17 @@ def read_static_resources(cursor: Cursor) -> Cursor:
     return resources
 
 
-def lower_bootstrap(cursor: Cursor, options: LoadOptions) -> model.Bootstrap:
+def lower_bootstrap(cursor: Cursor, options: LoadOptions, references: References) -> model.Bootstrap:
     """A Bootstrap together with the command line's options; its static resources are lowered apart."""
     fields = _BOOTSTRAP.read(cursor)
     node = _NODE.read(cursor.child("node"))
     locality = LOCALITY.read(cursor.child("node").child("locality")) if "locality" in node else {}
     _check_empty_parts(cursor, fields)
+    _check_flushes(cursor, fields)
+    version = fields.get("stats_server_version_override")
+    flags_path = fields.get("flags_path", "")
     cluster: str = options.service_cluster or node.get("cluster", "")
-    return model.Bootstrap(
+    bootstrap = model.Bootstrap(
         admin=_lower_admin(cursor.child("admin")) if "admin" in fields else None,
         node_id=options.service_node or node.get("id", ""),
         node_cluster=cluster,
@@ -128,17 +146,62 @@ def lower_bootstrap(cursor: Cursor, options: LoadOptions) -> model.Bootstrap:
         drain_strategy=options.drain_strategy,
         file_flush_interval_ms=options.file_flush_interval_ms,
         file_flush_min_size_bytes=options.file_flush_min_size_bytes,
-        stats=lower_stats_config(cursor.child("stats_config"), options.stats_tags),
+        stats=lower_stats_config(
+            cursor.child("stats_config"), options.stats_tags, deferred_creation=_defers_creation(cursor)
+        ),
+        stats_sinks=lower_stats_sinks(cursor, references),
         stats_flush_interval_ms=milliseconds(
             cursor, "stats_flush_interval", fields, _STATS_FLUSH_INTERVAL_MS
         ),
+        stats_flush_on_admin=fields.get("stats_flush_on_admin", False),
+        stats_server_version=None if version is None else version.value,
+        starts_draining=bool(flags_path) and os.path.exists(os.path.join(flags_path, "drain")),
+        worker_cpu_affinity=fields.get("enable_worker_cpu_affinity", False),
         header_prefix=fields.get("header_prefix") or _HEADER_PREFIX,
         layered_runtime=lower_layered_runtime(cursor.child("layered_runtime"), cluster),
     )
+    _check_names(cursor, bootstrap)
+    return bootstrap
+
+
+def _defers_creation(cursor: Cursor) -> bool:
+    if not cursor.message.HasField("deferred_stat_options"):
+        return False
+    options = _DEFERRED_STATS.read(cursor.child("deferred_stat_options"))
+    return bool(options.get("enable_deferred_creation_stats", False))
+
+
+def _check_names(cursor: Cursor, bootstrap: model.Bootstrap) -> None:
+    """A sink that sends over a connection demands that the node has an ID and a cluster, as Envoy's does."""
+    if bootstrap.node_id and bootstrap.node_cluster:
+        return
+    for item, sink in zip(cursor.items("stats_sinks"), bootstrap.stats_sinks, strict=False):
+        if isinstance(sink.destination, model.Stream):
+            item.problem(
+                "needs node.id and node.cluster",
+                "set them, or --service-node and --service-cluster",
+                "typed_config",
+                "required",
+            )
+
+
+def _check_flushes(cursor: Cursor, fields: dict[str, Any]) -> None:
+    """What Envoy demands of the intervals at which statistics are flushed and evicted."""
+    flush_ms = milliseconds(cursor, "stats_flush_interval", fields, _STATS_FLUSH_INTERVAL_MS)
+    if "stats_flush_on_admin" in fields and "stats_flush_interval" in fields:
+        text = "stats_flush_on_admin and stats_flush_interval cannot both be set"
+        cursor.problem(text, "remove one", "stats_flush_on_admin")
+    eviction_ms = milliseconds(cursor, "stats_eviction_interval", fields, 0)
+    if flush_ms and eviction_ms % flush_ms:
+        cursor.problem("must be a multiple of stats_flush_interval", field="stats_eviction_interval")
 
 
 def _check_empty_parts(cursor: Cursor, fields: dict[str, Any]) -> None:
     """Parts that many files carry without anything in them that would matter."""
+    if "default_regex_engine" in fields:
+        opened = open_extension(cursor.child("default_regex_engine"), "envoy.regex_engines", REGEX_ENGINES)
+        if opened is not None:
+            opened[1].read(opened[0])
     if "cluster_manager" in fields:
         _check_cluster_manager(cursor.child("cluster_manager"))
 

@@ -19,6 +19,7 @@ from ferryman.config.load_balancing_policies import NO_ZONES, lower_load_balanci
 from ferryman.config.metadata import lower_metadata
 from ferryman.config.protocol_options import lower_upstream_http
 from ferryman.config.socket_options import lower_tcp_keepalive
+from ferryman.config.stats_config import lower_stats_matcher
 from ferryman.config.transport_socket import lower_upstream_transport_socket
 from ferryman.config.upstream_bind import lower_upstream_bind
 
@@ -36,7 +37,8 @@ _OTHER_POLICY: Final = "it configures another load balancing policy than the one
 
 _CLUSTER = Fields(
     "envoy.config.cluster.v3.Cluster",
-    "name metadata alt_stat_name connect_timeout per_connection_buffer_limit_bytes lb_policy load_assignment"
+    "name metadata alt_stat_name stats_matcher connect_timeout per_connection_buffer_limit_bytes"
+    " lb_policy load_assignment"
     " max_requests_per_connection circuit_breakers common_http_protocol_options http_protocol_options"
     " typed_extension_protocol_options least_request_lb_config common_lb_config"
     " transport_socket upstream_bind_config upstream_connection_options load_balancing_policy",
@@ -151,7 +153,7 @@ def lower_cluster(cursor: Cursor) -> model.Cluster:
         if "upstream_bind_config" in fields
         else None,
         proxy_protocol=proxy_protocol,
-        stat_tags=[],
+        stats_matcher=lower_stats_matcher(cursor) if "stats_matcher" in fields else None,
     )
 
 

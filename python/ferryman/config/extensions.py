@@ -82,6 +82,7 @@ def built_types() -> dict[str, frozenset[str]]:
     """The message types that are built, by category. Imports every lowering module."""
     from ferryman.config import (
         access_log,
+        bootstrap,
         header_key_format,
         load_balancing_policies,
         match_input,
@@ -93,6 +94,7 @@ def built_types() -> dict[str, frozenset[str]]:
         route,
         route_action,
         route_match,
+        stats_sinks,
         substitution_format,
         transport_socket,
     )
@@ -115,6 +117,8 @@ def built_types() -> dict[str, frozenset[str]]:
         "envoy.matching.input_matchers": frozenset(match_predicate.BUILT),
         "envoy.path.match": frozenset(route_match.PATH_POLICIES),
         "envoy.path.rewrite": frozenset(route_action.PATH_POLICIES),
+        "envoy.regex_engines": frozenset(bootstrap.REGEX_ENGINES),
+        "envoy.stats_sinks": frozenset(stats_sinks.BUILT),
         "envoy.transport_sockets.downstream": frozenset(transport_socket.BUILT),
         "envoy.transport_sockets.upstream": frozenset(transport_socket.BUILT_UPSTREAM),
         "envoy.upstream_options": frozenset(protocol_options.BUILT),

@@ -23,10 +23,11 @@ from ferryman.config.metadata import lower_metadata
 from ferryman.config.references import References
 from ferryman.config.socket_options import lower_socket_options, lower_tcp_keepalive
 from ferryman.config.stat_name import sanitized
+from ferryman.config.stats_config import lower_stats_matcher
 
 _LISTENER = Fields(
     "envoy.config.listener.v3.Listener",
-    "name address additional_addresses stat_prefix filter_chains default_filter_chain"
+    "name address additional_addresses stat_prefix stats_matcher filter_chains default_filter_chain"
     " per_connection_buffer_limit_bytes transparent freebind tcp_fast_open_queue_length traffic_direction"
     " enable_reuse_port access_log tcp_backlog_size max_connections_to_accept_per_socket_event"
     " metadata bind_to_port deprecated_v1 ignore_global_conn_limit listener_filters listener_filters_timeout"
@@ -119,7 +120,7 @@ def _lower_listener(cursor: Cursor, references: References) -> model.Listener:
         max_connections_to_accept_per_socket_event=_wrapped(
             fields, "max_connections_to_accept_per_socket_event", None
         ),
-        stat_tags=[],
+        stats_matcher=lower_stats_matcher(cursor) if "stats_matcher" in fields else None,
     )
 
 

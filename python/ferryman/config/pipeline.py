@@ -67,7 +67,7 @@ def validate_and_lower(cursor: Cursor, options: LoadOptions) -> Lowered | None:
     """What a Bootstrap message says; None when the cursor's problems have an error."""
     check_rules(cursor)
     references = References()
-    bootstrap = lower_bootstrap(cursor, options)
+    bootstrap = lower_bootstrap(cursor, options, references)
     resources = read_static_resources(cursor)
     clusters = _lower_clusters(resources, references)
     listeners = lower_listeners(resources, references)

@@ -14,17 +14,22 @@ from typing import Any, Final
 
 from ferryman.config import model
 from ferryman.config.cursor import Cursor
-from ferryman.config.fields import EMPTY, Fields
+from ferryman.config.fields import Fields
 from ferryman.config.matcher import lower_string_matcher
 from ferryman.config.native_checks import check_regex
 
 _STATS_CONFIG = Fields(
     "envoy.config.metrics.v3.StatsConfig",
-    "stats_tags use_all_default_tags histogram_bucket_settings",
-    same={"stats_matcher": EMPTY, "allow_default_tag_overrides": False},
+    "stats_tags use_all_default_tags histogram_bucket_settings stats_matcher allow_default_tag_overrides",
 )
 _TAG_SPECIFIER = Fields("envoy.config.metrics.v3.TagSpecifier", "tag_name regex fixed_value")
-_HISTOGRAM = Fields("envoy.config.metrics.v3.HistogramBucketSettings", "match buckets")
+_HISTOGRAM = Fields(
+    "envoy.config.metrics.v3.HistogramBucketSettings",
+    "match buckets",
+    no_effect={"bins": "it is how much memory a histogram begins with"},
+)
+_STATS_MATCHER = Fields("envoy.config.metrics.v3.StatsMatcher", "reject_all exclusion_list inclusion_list")
+_STRINGS = Fields("envoy.type.matcher.v3.ListStringMatcher", "patterns")
 
 _DEFAULT_TAGS: Final = """
 cipher_suite envoy.clientssl_prefix envoy.cluster_name envoy.connection_limit_prefix
@@ -44,7 +49,9 @@ DEFAULT_TAGS: Final = frozenset(_DEFAULT_TAGS.split())
 """The names of Envoy's default tags."""
 
 
-def lower_stats_config(cursor: Cursor, universal_tags: Iterable[tuple[str, str]] = ()) -> model.StatsConfig:
+def lower_stats_config(
+    cursor: Cursor, universal_tags: Iterable[tuple[str, str]] = (), *, deferred_creation: bool = False
+) -> model.StatsConfig:
     """A StatsConfig; an empty one when it is not set. `universal_tags` come from the command line."""
     fields = _STATS_CONFIG.read(cursor)
     use_defaults = fields.get("use_all_default_tags")
@@ -56,8 +63,27 @@ def lower_stats_config(cursor: Cursor, universal_tags: Iterable[tuple[str, str]]
     return model.StatsConfig(
         tags=tags,
         use_all_default_tags=True if use_defaults is None else use_defaults.value,
+        allow_default_tag_overrides=bool(cursor.wrapped("allow_default_tag_overrides")),
+        matcher=lower_stats_matcher(cursor) if "stats_matcher" in fields else None,
+        deferred_creation=deferred_creation,
         histogram_buckets=[_lower_histogram(item) for item in cursor.items("histogram_bucket_settings")],
     )
+
+
+def lower_stats_matcher(cursor: Cursor) -> model.StatsMatcher:
+    """The `stats_matcher` of the message at the cursor."""
+    matcher = cursor.child("stats_matcher")
+    fields = _STATS_MATCHER.read(matcher)
+    if "reject_all" in fields:
+        return model.AllStats(accepted=not fields["reject_all"])
+    if "inclusion_list" in fields:
+        return model.IncludedStats(patterns=_lower_strings(matcher.child("inclusion_list")))
+    return model.ExcludedStats(patterns=_lower_strings(matcher.child("exclusion_list")))
+
+
+def _lower_strings(cursor: Cursor) -> list[model.StringMatcher]:
+    _STRINGS.read(cursor)
+    return [lower_string_matcher(item) for item in cursor.items("patterns")]
 
 
 def _lower_tag(cursor: Cursor) -> model.TagSpecifier:

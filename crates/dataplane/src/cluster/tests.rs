@@ -6,7 +6,7 @@ use crate::model::cluster::{Cluster as Model, Endpoint, LocalityEndpoints};
 
 /// A registry for this many workers.
 pub(crate) fn registry(workers: usize) -> Arc<Registry> {
-    let config = StatsConfig { tags: Vec::new(), use_all_default_tags: true, histogram_buckets: Vec::new() };
+    let config = StatsConfig::default();
     Registry::new(&config, workers)
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn model(name: &str, addresses: &[&str]) -> Model {
         tcp_keepalive: None,
         upstream_bind: None,
         proxy_protocol: None,
-        stat_tags: Vec::new(),
+        stats_matcher: None,
     }
 }
 

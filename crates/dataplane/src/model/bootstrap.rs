@@ -38,7 +38,54 @@ pub struct TagSpecifier {
 pub struct StatsConfig {
     pub tags: Vec<TagSpecifier>,
     pub use_all_default_tags: bool,
+    pub allow_default_tag_overrides: bool,
     pub histogram_buckets: Vec<HistogramBuckets>,
+    pub matcher: Option<StatsMatcher>,
+    pub deferred_creation: bool,
+}
+
+impl Default for StatsConfig {
+    fn default() -> Self {
+        StatsConfig {
+            tags: Vec::new(),
+            use_all_default_tags: true,
+            allow_default_tag_overrides: false,
+            histogram_buckets: Vec::new(),
+            matcher: None,
+            deferred_creation: false,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum StatsMatcher {
+    All { accepted: bool },
+    Include { patterns: Vec<StringMatcher> },
+    Exclude { patterns: Vec<StringMatcher> },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StatsDialect {
+    Statsd,
+    DogStatsd,
+    GraphiteStatsd,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum StatsDestination {
+    Datagrams { address: Address, max_bytes: usize },
+    Stream { cluster: String },
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatsSink {
+    pub dialect: StatsDialect,
+    pub destination: StatsDestination,
+    pub prefix: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
@@ -63,7 +110,12 @@ pub struct Bootstrap {
     pub file_flush_interval_ms: u64,
     pub file_flush_min_size_bytes: usize,
     pub stats: StatsConfig,
+    pub stats_sinks: Vec<StatsSink>,
     pub stats_flush_interval_ms: u64,
+    pub stats_flush_on_admin: bool,
+    pub stats_server_version: Option<u64>,
+    pub starts_draining: bool,
+    pub worker_cpu_affinity: bool,
     pub header_prefix: String,
     pub layered_runtime: Vec<RuntimeLayer>,
 }

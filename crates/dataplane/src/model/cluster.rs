@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::address::{Address, TcpKeepalive};
+use super::bootstrap::StatsMatcher;
 use super::http_connection_manager::HeaderKeyFormat;
 use super::metadata::Metadata;
 use super::runtime::RuntimeDouble;
@@ -88,5 +89,5 @@ pub struct Cluster {
     pub tcp_keepalive: Option<TcpKeepalive>,
     pub upstream_bind: Option<UpstreamBind>,
     pub proxy_protocol: Option<UpstreamProxyProtocol>,
-    pub stat_tags: Vec<(String, String)>,
+    pub stats_matcher: Option<StatsMatcher>,
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::access_log::{AccessLog, AccessLogEvents};
 use super::address::{Address, CidrRange, SocketOption, TcpKeepalive};
+use super::bootstrap::StatsMatcher;
 use super::http_connection_manager::HttpConnectionManager;
 use super::listener_filter::ListenerFilter;
 use super::metadata::Metadata;
@@ -130,5 +131,5 @@ pub struct Listener {
     pub traffic_direction: TrafficDirection,
     pub ignore_global_conn_limit: bool,
     pub max_connections_to_accept_per_socket_event: Option<u32>,
-    pub stat_tags: Vec<(String, String)>,
+    pub stats_matcher: Option<StatsMatcher>,
 }

@@ -438,7 +438,7 @@ fn requests_are_counted_in_virtual_clusters_and_routes() {
     let table =
         RouteTable::compile(&config(vec![counted, host("*", vec![to_c("c", prefix("/"))])]), &|_| None);
     let table = table.unwrap();
-    let stats = StatsConfig { tags: Vec::new(), use_all_default_tags: true, histogram_buckets: Vec::new() };
+    let stats = StatsConfig::default();
     let registry = Registry::new(&stats, 1);
     let scopes = table.open_stats(&registry);
     let worker = WorkerRouteStats::new(&scopes, 0);

@@ -202,8 +202,7 @@ mod tests {
     use crate::model::runtime::RuntimeEntry;
 
     fn runtime(layers: &[RuntimeLayer]) -> Runtime {
-        let config =
-            StatsConfig { tags: Vec::new(), use_all_default_tags: true, histogram_buckets: Vec::new() };
+        let config = StatsConfig::default();
         Runtime::new(layers, &Registry::new(&config, 1)).unwrap()
     }
 

@@ -69,12 +69,11 @@ mod tests {
     fn the_first_matcher_that_takes_the_name_counts() {
         let setting = |matching, buckets: &[f64]| HistogramBuckets { matching, buckets: buckets.to_vec() };
         let config = StatsConfig {
-            tags: Vec::new(),
-            use_all_default_tags: true,
             histogram_buckets: vec![
                 setting(StringMatcher::Regex { regex: "http.*time".to_owned() }, &[2.0, 1.0]),
                 setting(StringMatcher::Prefix { value: "HTTP.".to_owned(), ignore_case: true }, &[3.0]),
             ],
+            ..StatsConfig::default()
         };
         let buckets = Buckets::new(&config);
         let of =

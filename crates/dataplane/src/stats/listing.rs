@@ -149,7 +149,10 @@ fn write_numbers(
             return Ok(());
         };
         let parts = [source.prefix(), source.name.as_slice()];
-        if query.wants_kind(row.kind()) && query.wants_name(&parts, &mut scratch) {
+        if query.wants_kind(row.kind())
+            && source.scope.accepts(&parts)
+            && query.wants_name(&parts, &mut scratch)
+        {
             render.number(&parts, reading.value, &mut chunks.buffer);
             chunks.cut()?;
         }
@@ -180,7 +183,10 @@ fn write_histograms(
         };
         let merged = source.scope.read_histogram(source.at);
         let parts = [source.prefix(), name.as_bytes()];
-        if (query.used_only && merged.cumulative.is_empty()) || !query.wants_name(&parts, &mut scratch) {
+        if (query.used_only && merged.cumulative.is_empty())
+            || !source.scope.accepts(&parts)
+            || !query.wants_name(&parts, &mut scratch)
+        {
             return Ok(());
         }
         let bounds = buckets.of(&source.scope.prefix, name);

@@ -82,6 +82,12 @@ impl Listed {
 impl ProcessStats {
     /// Lists them all.
     pub fn new(registry: &Arc<Registry>) -> Self {
+        Self::of_version(registry, None)
+    }
+
+    /// The same, with a version in place of that of the program.
+    pub fn of_version(registry: &Arc<Registry>, version: Option<u64>) -> Self {
+        let version = version.unwrap_or_else(self::version);
         let workers = (0..registry.workers()).map(|worker| format!("worker_{worker}"));
         let threads: Vec<String> = std::iter::once("main_thread".to_owned()).chain(workers).collect();
         let server = registry.server();
@@ -91,7 +97,7 @@ impl ProcessStats {
             (ServerStat::DaysUntilFirstCertExpiring, NEVER_EXPIRES),
             (ServerStat::DynamicUnknownFields, 0),
             (ServerStat::StaticUnknownFields, 0),
-            (ServerStat::Version, version()),
+            (ServerStat::Version, version),
             (ServerStat::WipProtos, 0),
         ] {
             server.set(stat, value);
@@ -155,6 +161,9 @@ impl ProcessStats {
     pub fn listeners_added(&self, count: u32) {
         let workers = i64::try_from(self.registry.workers()).unwrap_or(i64::MAX);
         let manager = &self.listener_manager;
+        if count == 0 {
+            return;
+        }
         manager.add(ListenerManagerStat::ListenerAdded, i64::from(count));
         manager.add(ListenerManagerStat::ListenerCreateSuccess, i64::from(count).saturating_mul(workers));
         manager.add(ListenerManagerStat::TotalListenersActive, i64::from(count));
@@ -179,8 +188,7 @@ mod tests {
     use crate::model::bootstrap::StatsConfig;
 
     fn registry(workers: usize) -> Arc<Registry> {
-        let config =
-            StatsConfig { tags: Vec::new(), use_all_default_tags: true, histogram_buckets: Vec::new() };
+        let config = StatsConfig::default();
         Registry::new(&config, workers)
     }
 

@@ -169,6 +169,7 @@ impl Writer<'_, '_> {
 
     fn wants(&mut self, line: &Line<'_>, used: bool) -> bool {
         (used || !self.query.used_only)
+            && line.scope.accepts(&[line.scope.prefix.as_bytes(), line.name])
             && self.query.wants_name(&[line.scope.prefix.as_bytes(), line.name], &mut self.scratch)
     }
 

@@ -4,7 +4,7 @@
 //! goes away when nobody has it any more. Used when configuration changes and by the pages, never on traffic.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::buckets::Buckets;
 use super::chunks::{Chunks, Stopped};
@@ -21,13 +21,15 @@ use super::listing::{self, Render};
 use super::matcher::IpMatcherStats;
 use super::prometheus;
 use super::query::{Format, StatsQuery};
+use super::samples::{SampleQueue, Samples};
 use super::scope::{Scope, ScopeData};
 use super::server::{
     FilesystemStats, OverloadActionStats, OverloadStats, RuntimeStats, ServerStats, WatchdogStats,
 };
+use super::stats_matcher::StatsMatcher;
 use super::tags::Tags;
 use super::text::Text;
-use crate::model::bootstrap::StatsConfig;
+use crate::model::bootstrap::{self as model, StatsConfig};
 
 type Scopes = BTreeMap<(Arc<str>, &'static str), Arc<ScopeData>>;
 
@@ -38,7 +40,24 @@ pub struct Registry {
     buckets: Buckets,
     workers: usize,
     local_zone: String,
+    deferred_creation: bool,
+    samples: OnceLock<Arc<SampleQueue>>,
     scopes: Mutex<Scopes>,
+    /// What new scopes have: that of the process, or of the listener or cluster that is being compiled.
+    matcher: Mutex<Option<Arc<StatsMatcher>>>,
+}
+
+/// As long as it is there, new scopes have another matcher than that of the process.
+#[derive(Debug)]
+pub struct Matching<'a> {
+    registry: &'a Registry,
+    former: Option<Arc<StatsMatcher>>,
+}
+
+impl Drop for Matching<'_> {
+    fn drop(&mut self) {
+        *self.registry.lock_matcher() = self.former.take();
+    }
 }
 
 /// Envoy's form of a name within a statistic: no colon.
@@ -65,8 +84,23 @@ impl Registry {
             tags: Tags::new(config),
             buckets: Buckets::new(config),
             workers,
+            deferred_creation: config.deferred_creation,
+            samples: OnceLock::new(),
             scopes: Mutex::default(),
+            matcher: Mutex::new(config.matcher.as_ref().map(StatsMatcher::compile)),
         })
+    }
+
+    /// The single values of all histograms of scopes that are made from now on. To be called once, first of all.
+    pub fn sample(&self) -> Samples {
+        let (queue, samples) = SampleQueue::new();
+        // A second caller gets values that nobody queues.
+        drop(self.samples.set(queue));
+        samples
+    }
+
+    pub(super) fn tags(&self) -> &Tags {
+        &self.tags
     }
 
     /// How many workers there are, which is also the control thread's index for `Scope::local`.
@@ -85,6 +119,18 @@ impl Registry {
         self.scope(prefix)
     }
 
+    fn lock_matcher(&self) -> MutexGuard<'_, Option<Arc<StatsMatcher>>> {
+        self.matcher.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// New scopes have this matcher in place of the process's, if there is one, until the answer is dropped. For one
+    /// thread at a time.
+    pub fn matching(&self, matcher: Option<&model::StatsMatcher>) -> Option<Matching<'_>> {
+        let matcher = StatsMatcher::compile(matcher?);
+        let former = self.lock_matcher().replace(matcher);
+        Some(Matching { registry: self, former })
+    }
+
     fn scope<G: Group>(&self, prefix: &str) -> Scope<G> {
         let mut scopes = self.scopes.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (Arc::from(prefix), G::TABLE.group);
@@ -92,7 +138,13 @@ impl Registry {
         if let Some(data) = kept {
             return Scope::new(Arc::clone(data));
         }
-        let data = Arc::new(ScopeData::new(G::TABLE, Arc::clone(&key.0), self.workers + 1));
+        let data = ScopeData::new(G::TABLE, Arc::clone(&key.0), self.workers + 1);
+        let deferred = self.deferred_creation && G::TABLE.group == ClusterStats::TABLE.group;
+        let data = Arc::new(
+            data.matching(self.lock_matcher().clone())
+                .deferred(deferred)
+                .sampled(self.samples.get().cloned()),
+        );
         scopes.insert(key, Arc::clone(&data));
         Scope::new(data)
     }
@@ -316,8 +368,7 @@ mod tests {
     use super::*;
 
     fn registry() -> Arc<Registry> {
-        let config =
-            StatsConfig { tags: Vec::new(), use_all_default_tags: true, histogram_buckets: Vec::new() };
+        let config = StatsConfig::default();
         Registry::new(&config, 2)
     }
 

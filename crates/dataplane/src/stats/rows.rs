@@ -172,11 +172,7 @@ mod tests {
 
     #[test]
     fn code_rows_stand_among_the_numbers() {
-        let config = crate::model::bootstrap::StatsConfig {
-            tags: Vec::new(),
-            use_all_default_tags: true,
-            histogram_buckets: Vec::new(),
-        };
+        let config = crate::model::bootstrap::StatsConfig::default();
         let cluster = Registry::new(&config, 1).cluster("web");
         let local = cluster.local(0);
         local.response_code(ResponseClass::All, 404);

@@ -18,6 +18,8 @@ use super::declare::{Group, Kind, Stat, Table};
 use super::distribution::{Bins, Merged};
 use super::histogram::LocalHistogram;
 use super::response_codes::{CLASSES, LocalCodes, ResponseClass};
+use super::samples::SampleQueue;
+use super::stats_matcher::StatsMatcher;
 
 /// What one worker writes for one scope.
 #[derive(Debug)]
@@ -52,6 +54,12 @@ pub struct ScopeData {
     /// What precedes each name, with the dot at the end; already in Envoy's form (`:` is `_`).
     pub prefix: Arc<str>,
     workers: usize,
+    /// Which of its statistics there are; none: all.
+    matcher: Option<Arc<StatsMatcher>>,
+    /// Whether what counts traffic is listed only once there was some.
+    deferred: bool,
+    /// Where single values of histograms go, if anybody wants them.
+    samples: Option<Arc<SampleQueue>>,
     blocks: OnceLock<Box<[OnceLock<Block>]>>,
     sparse: Mutex<Sparse>,
 }
@@ -69,7 +77,40 @@ const USED: u64 = 1;
 
 impl ScopeData {
     pub(super) fn new(table: &'static Table, prefix: Arc<str>, workers: usize) -> Self {
-        Self { table, prefix, workers, blocks: OnceLock::new(), sparse: Mutex::default() }
+        Self {
+            table,
+            prefix,
+            workers,
+            matcher: None,
+            deferred: false,
+            samples: None,
+            blocks: OnceLock::new(),
+            sparse: Mutex::default(),
+        }
+    }
+
+    /// Has only those statistics that the matcher accepts.
+    pub(super) fn matching(self, matcher: Option<Arc<StatsMatcher>>) -> Self {
+        Self { matcher, ..self }
+    }
+
+    /// Queues the single values of histograms.
+    pub(super) fn sampled(self, samples: Option<Arc<SampleQueue>>) -> Self {
+        Self { samples, ..self }
+    }
+
+    /// Lists what counts traffic only once there was some.
+    pub(super) fn deferred(self, deferred: bool) -> Self {
+        Self { deferred, ..self }
+    }
+
+    /// Whether there is a statistic of this name, which begins with the scope's prefix; given in parts.
+    pub fn accepts(&self, name: &[&[u8]]) -> bool {
+        let is_untouched = self.deferred && self.written().next().is_none();
+        if is_untouched && name.get(1).is_some_and(|name| is_of_traffic(name)) {
+            return false;
+        }
+        self.matcher.as_ref().is_none_or(|matcher| matcher.accepts(name))
     }
 
     fn sparse(&self) -> MutexGuard<'_, Sparse> {
@@ -215,6 +256,12 @@ impl ScopeData {
     }
 }
 
+/// Whether Envoy makes a cluster's statistic of this name with its first traffic, when it is told to make some later.
+fn is_of_traffic(name: &[u8]) -> bool {
+    let others: [&[u8]; 3] = [b"bind_errors", b"original_dst_host_invalid", b"retry_or_shadow_abandoned"];
+    name.starts_with(b"upstream_") || others.contains(&name)
+}
+
 fn to_value(sum: u64) -> u64 {
     u64::try_from(i64::from_ne_bytes(sum.to_ne_bytes()) >> 1).unwrap_or(0)
 }
@@ -351,6 +398,9 @@ impl<G: Group> LocalScope<G> {
         }
         if let Some(slot) = self.histograms.get().and_then(|slots| slots.get(histogram.index())) {
             slot.get_or_init(Box::default).record(value);
+        }
+        if let Some(samples) = &self.data.samples {
+            samples.push(&self.data, histogram.index(), value);
         }
     }
 

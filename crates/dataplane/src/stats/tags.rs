@@ -100,6 +100,8 @@ pub struct Tags {
     chosen_defaults: Vec<String>,
     custom: Vec<Custom>,
     has_regex: bool,
+    /// Whether a configured tag takes the place of the default one of its name.
+    overrides: bool,
 }
 
 /// The word that a regular expression demands at the start: `^cluster\.…` can only match names that begin with it.
@@ -143,6 +145,7 @@ impl Tags {
             chosen_defaults: Vec::new(),
             custom: Vec::new(),
             has_regex: false,
+            overrides: config.allow_default_tag_overrides,
         };
         for specifier in &config.tags {
             let tag = specifier.tag_name.clone();
@@ -167,33 +170,63 @@ impl Tags {
     }
 
     fn is_on(&self, tag: &str) -> bool {
+        if self.overrides && self.custom.iter().any(|custom| custom.tag == tag) {
+            return false;
+        }
         self.all_defaults || self.chosen_defaults.iter().any(|chosen| chosen == tag)
     }
 
     /// The tags of a whole name, the first `prefix_length` bytes of which are the prefix of its scope.
     pub fn extract(&self, name: &str, prefix_length: usize, shape: Shape) -> Extracted {
-        let mut found: Vec<Found<'_>> = Vec::new();
-        found.extend(response_code(name));
-        found.extend(self.matches(name, false));
-        let prefix = name.get(..prefix_length).unwrap_or(name);
-        defaults(prefix, shape, &mut found);
-        found.retain(|entry| !entry.default || self.is_on(entry.tag));
-        found.extend(self.matches(name, true));
-
         let mut extracted = Extracted::default();
-        for (at, entry) in found.iter().enumerate() {
-            if found.iter().take(at).any(|earlier| earlier.tag == entry.tag) {
-                continue;
-            }
+        for entry in self.find(name, prefix_length, shape) {
             if !extracted.labels.is_empty() {
                 extracted.labels.push(',');
             }
             write_label(entry.tag, entry.value, &mut extracted.labels);
             if !entry.removed.is_empty() {
-                extracted.removed.push(entry.removed.clone());
+                extracted.removed.push(entry.removed);
             }
         }
         extracted
+    }
+
+    /// What the tags of a whole name leave of it, and the tags.
+    pub fn take_out(
+        &self,
+        name: &str,
+        prefix_length: usize,
+        shape: Shape,
+    ) -> (String, Vec<(String, String)>) {
+        let found = self.find(name, prefix_length, shape);
+        let kept =
+            name.char_indices().filter(|(at, _)| !found.iter().any(|entry| entry.removed.contains(at)));
+        let tags = found.iter().map(|entry| (entry.tag.to_owned(), entry.value.to_owned())).collect();
+        (kept.map(|(_, c)| c).collect(), tags)
+    }
+
+    /// Each tag once: of two with one name the first counts.
+    fn find<'a>(&'a self, name: &'a str, prefix_length: usize, shape: Shape) -> Vec<Found<'a>> {
+        let mut found: Vec<Found<'_>> = Vec::new();
+        found.extend(response_code(name));
+        let prefix = name.get(..prefix_length).unwrap_or(name);
+        let mut of_prefix = Vec::new();
+        defaults(prefix, shape, &mut of_prefix);
+        // Of Envoy's own tags these are not bound to a first word of the name.
+        let (unbound, bound): (Vec<_>, Vec<_>) =
+            of_prefix.into_iter().partition(|entry| entry.tag == "envoy.worker_id");
+        found.extend(unbound);
+        found.extend(self.matches(name, false));
+        found.extend(bound);
+        found.retain(|entry| !entry.default || self.is_on(entry.tag));
+        found.extend(self.matches(name, true));
+        let mut taken: Vec<&str> = Vec::new();
+        found.retain(|entry| {
+            let is_first = !taken.contains(&entry.tag);
+            taken.push(entry.tag);
+            is_first
+        });
+        found
     }
 
     /// Configured tags: those bound to the first word of the name, or the others.
@@ -259,7 +292,7 @@ fn worker(prefix: &str, start: usize) -> Option<Found<'_>> {
     let start = start + "worker_".len();
     let value = start..start + number.len();
     (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
-        .then(|| Found::default_tag("envoy.worker_id", prefix, value.clone(), value.start - 1..value.end))
+        .then(|| Found::default_tag("envoy.worker_id", prefix, value.clone(), value.start..value.end + 1))
 }
 
 fn listener<'a>(prefix: &'a str, found: &mut Vec<Found<'a>>) {
@@ -324,7 +357,7 @@ mod tests {
         Tags::new(&StatsConfig {
             tags: custom.iter().map(tag).collect(),
             use_all_default_tags,
-            histogram_buckets: Vec::new(),
+            ..StatsConfig::default()
         })
     }
 

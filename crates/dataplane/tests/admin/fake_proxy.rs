@@ -136,8 +136,7 @@ fn python_pages(answer: impl Fn(PythonRequest) + Send + Sync + 'static) -> Pytho
 
 impl FakeProxy {
     pub fn new() -> Arc<Self> {
-        let config =
-            StatsConfig { tags: Vec::new(), use_all_default_tags: true, histogram_buckets: Vec::new() };
+        let config = StatsConfig::default();
         let registry = Registry::new(&config, 2);
         let stuck = Mutex::new(Vec::new());
         let process = ProcessStats::new(&registry);

@@ -33,8 +33,7 @@ impl LogFolder {
         let folder =
             std::env::temp_dir().join(format!("ferryman-access-log-{}-{number}", std::process::id()));
         fs::create_dir(&folder).expect("folder");
-        let config =
-            StatsConfig { tags: Vec::new(), use_all_default_tags: true, histogram_buckets: Vec::new() };
+        let config = StatsConfig::default();
         let registry: Arc<Registry> = Registry::new(&config, 2);
         let writer = LogWriter::start(flush_interval, flush_min_size, &registry).expect("writer");
         let (handle, stats) = (writer.handle(), registry.filesystem());

@@ -114,8 +114,7 @@ pub struct Rig {
 impl Rig {
     /// A proxy to the first of the clusters unless `configure` says otherwise.
     pub fn new(clusters: &[Hosts<'_>], configure: impl FnOnce(&mut TcpProxyModel)) -> Rig {
-        let config =
-            StatsConfig { tags: Vec::new(), use_all_default_tags: true, histogram_buckets: Vec::new() };
+        let config = StatsConfig::default();
         let registry = Registry::new(&config, 1);
         let compile = |hosts: &Hosts<'_>| {
             Arc::new(Cluster::compile(&cluster_model(hosts), &registry, 1).expect("a cluster"))

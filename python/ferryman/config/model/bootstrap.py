@@ -6,6 +6,8 @@ from ferryman.config.model.access_log import AccessLog
 from ferryman.config.model.address import Address, SocketOption
 from ferryman.config.model.matcher import StringMatcher
 from ferryman.config.model.runtime import RuntimeLayer
+from ferryman.config.model.stats_matcher import StatsMatcher
+from ferryman.config.model.stats_sink import StatsSink
 from ferryman.config.model.struct import Model
 
 
@@ -38,7 +40,10 @@ class StatsConfig(Model, frozen=True):
 
     tags: list[TagSpecifier]
     use_all_default_tags: bool
+    allow_default_tag_overrides: bool
     histogram_buckets: list[HistogramBuckets]
+    matcher: StatsMatcher | None
+    deferred_creation: bool  # what counts a cluster's traffic is listed from its first request on
 
 
 class Bootstrap(Model, frozen=True):
@@ -56,6 +61,11 @@ class Bootstrap(Model, frozen=True):
     file_flush_interval_ms: int
     file_flush_min_size_bytes: int
     stats: StatsConfig
+    stats_sinks: list[StatsSink]
     stats_flush_interval_ms: int
+    stats_flush_on_admin: bool  # and not at an interval
+    stats_server_version: int | None
+    starts_draining: bool  # health checks fail from the start
+    worker_cpu_affinity: bool  # each worker stays on a CPU of its own
     header_prefix: str  # x-envoy
     layered_runtime: list[RuntimeLayer]  # the last one that has a key counts

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ferryman.config.model.address import Address, TcpKeepalive
 from ferryman.config.model.metadata import Metadata
 from ferryman.config.model.runtime import RuntimeDouble
+from ferryman.config.model.stats_matcher import StatsMatcher
 from ferryman.config.model.struct import Model, Tagged
 from ferryman.config.model.upstream_connection import UpstreamBind, UpstreamProxyProtocol
 
@@ -87,4 +88,4 @@ class Cluster(Model, frozen=True):
     tcp_keepalive: TcpKeepalive | None
     upstream_bind: UpstreamBind | None
     proxy_protocol: UpstreamProxyProtocol | None
-    stat_tags: list[tuple[str, str]]
+    stats_matcher: StatsMatcher | None

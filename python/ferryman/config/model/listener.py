@@ -14,6 +14,7 @@ from ferryman.config.model.network_filter import (
     NetworkLocalRateLimit,
     NetworkRbac,
 )
+from ferryman.config.model.stats_matcher import StatsMatcher
 from ferryman.config.model.struct import Model, Tagged
 from ferryman.config.model.upstream_connection import Tlv
 
@@ -117,4 +118,4 @@ class Listener(Model, frozen=True):
     traffic_direction: str  # unspecified | inbound | outbound
     ignore_global_conn_limit: bool
     max_connections_to_accept_per_socket_event: int | None
-    stat_tags: list[tuple[str, str]]
+    stats_matcher: StatsMatcher | None
