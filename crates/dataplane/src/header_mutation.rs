@@ -15,6 +15,8 @@ use crate::model;
 use crate::model::route::AppendAction;
 use crate::repeated_headers::Side;
 
+pub mod sequence;
+
 /// Room to work in, kept from request to request so that edits allocate nothing.
 #[derive(Debug, Default)]
 pub struct MutationScratch {

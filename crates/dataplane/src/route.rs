@@ -42,6 +42,7 @@ pub use cluster_choice::{ClusterChoice, ClusterName, WeightedCluster};
 pub use counted_in::{CountedIn, WorkerRouteStats};
 pub use redirect::Redirect;
 pub(crate) use redirect::own_url;
+pub use regex_rewrite::RegexRewrite;
 pub use rewrite::set_authority;
 pub use timeout::Timeouts;
 pub use upgrade::{ConnectConfig, RouteUpgrade};

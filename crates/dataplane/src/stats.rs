@@ -20,7 +20,7 @@
 mod buckets;
 mod chunks;
 mod cluster;
-mod declare;
+pub(crate) mod declare;
 mod distribution;
 mod histogram;
 mod http;
@@ -42,12 +42,13 @@ mod samples;
 mod scope;
 mod server;
 mod stats_matcher;
-mod tags;
+pub(crate) mod tags;
 mod text;
 mod used;
 
 pub use chunks::{Chunks, Stopped};
 pub use cluster::*;
+pub(crate) use declare::stats_group;
 pub use declare::{Group, Kind, NoHistogram, Presence, Stat, Table};
 pub use http::*;
 pub use http_filters::*;

@@ -29,7 +29,7 @@ _HEADER_VALUE = Fields(
     "envoy.config.core.v3.HeaderValue", "key value raw_value", partly={"raw_value": "only UTF-8 text"}
 )
 
-_APPEND_ACTIONS: Final = (
+APPEND_ACTIONS: Final = (
     "append_if_exists_or_add",
     "add_if_absent",
     "overwrite_if_exists_or_add",
@@ -57,30 +57,32 @@ def lower_header_mutations(cursor: Cursor, fields: dict[str, Any]) -> model.Head
 
 def lower_header_options(cursor: Cursor, field: str) -> list[model.HeaderValueOption]:
     """The headers to add in a repeated field."""
-    lowered = [_lower_option(item) for item in cursor.items(field)]
+    lowered = [lower_header_value_option(item) for item in cursor.items(field)]
     return [option for option in lowered if option is not None]
 
 
 def _to_remove(cursor: Cursor, field: str) -> list[str]:
     names = [name.lower() for name in cursor.get(field)]
     for name in names:
-        if _is_protected(name):
+        if is_protected(name):
             cursor.problem(f"`{name}` cannot be removed", "it is part of every message", field)
     return names
 
 
-def _is_protected(name: str) -> bool:
+def is_protected(name: str) -> bool:
+    """Whether a header is part of every message, so that it is neither changed nor removed."""
     return name.startswith(":") or name == "host"
 
 
-def _lower_option(cursor: Cursor) -> model.HeaderValueOption | None:
+def lower_header_value_option(cursor: Cursor) -> model.HeaderValueOption | None:
+    """A HeaderValueOption; None with a problem."""
     fields = _HEADER_VALUE_OPTION.read(cursor)
     if "header" not in fields:
         return None
     header = cursor.child("header")
     parts = _HEADER_VALUE.read(header)
     name = parts.get("key", "").lower()
-    if _is_protected(name):
+    if is_protected(name):
         is_host = name in ("host", ":authority")
         hint = "host_rewrite_literal of the route changes the host" if is_host else None
         header.problem(f"`{name}` cannot be modified", hint, "key")
@@ -103,9 +105,9 @@ def _value(header: Cursor, parts: dict[str, Any]) -> model.Format:
 
 
 def _append_action(cursor: Cursor, fields: dict[str, Any]) -> str:
-    action = word(cursor, "append_action", _APPEND_ACTIONS)
+    action = word(cursor, "append_action", APPEND_ACTIONS)
     if "append" not in fields:
         return action
     if "append_action" in fields:
         cursor.problem("append and append_action cannot both be set", "remove append", "append")
-    return _APPEND_ACTIONS[0] if fields["append"].value else _APPEND_ACTIONS[2]
+    return APPEND_ACTIONS[0] if fields["append"].value else APPEND_ACTIONS[2]

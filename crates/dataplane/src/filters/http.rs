@@ -13,6 +13,7 @@
 use std::fmt::Debug;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::time::Instant;
 
 use ferryman_codec::HeaderBlock;
 
@@ -30,8 +31,11 @@ pub mod cors;
 pub mod csrf;
 pub mod fault;
 pub mod health_check;
+pub mod header_mutation;
+pub mod header_to_metadata;
 pub mod route_config;
 pub mod router;
+pub mod set_metadata;
 
 pub use built_in::BuiltInFilter;
 pub use chain::{ActiveFilter, ActiveFilters, HttpFilters, NamedFilter};
@@ -46,6 +50,10 @@ pub enum Phase {
     RequestData,
     /// The response's head is there, from the upstream or a local reply; the last filter comes first.
     ResponseHeaders,
+    /// The request's trailers are there; only if there are any.
+    RequestTrailers,
+    /// The response's trailers are there; only if there are any.
+    ResponseTrailers,
 }
 
 /// A filter's answer.
@@ -89,6 +97,8 @@ pub struct FilterContext<'a> {
     pub info: &'a mut StreamInfo,
     /// What is known of the connection.
     pub connection: &'a ConnectionInfo,
+    /// The last time that was asked for.
+    pub now: Instant,
     /// The worker: its number for statistics, its clock, its random numbers, its clusters.
     pub worker: &'a Rc<Worker>,
     /// The route, if one takes the request.

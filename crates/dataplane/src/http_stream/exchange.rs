@@ -17,6 +17,7 @@ use ferryman_codec::{
 
 use crate::connection_pool::UpstreamConnection;
 use crate::error::{Error, ErrorKind};
+use crate::filters::http::Phase;
 use crate::http_codec::{Http1Reader, ReadError};
 use crate::stream_info::TimePoint;
 use crate::transport_sockets::TransportSocket;
@@ -276,8 +277,7 @@ impl<'c> Exchange<'c> {
                     }
                     return Err(ErrorKind::DownstreamDisconnect.into());
                 }
-                let trailers = self.settings.enable_trailers.then(|| downstream.reader.trailers());
-                state.upstream.finish(trailers);
+                end_request(stream, self.settings.enable_trailers);
                 stream.complete_request();
                 stream.begin_try();
                 self.request = Request::Flushing;
@@ -349,16 +349,10 @@ impl<'c> Exchange<'c> {
                     // As in Envoy, a tunnel that ends here is ended by us.
                     self.closed_by_host |= self.request == Request::Done && self.content == Content::Payload;
                     if !state.downstream.is_finished() {
-                        let with_trailers = stream.manager.settings.http1_settings.enable_trailers;
-                        state.downstream.finish(with_trailers.then(|| reader.trailers()));
-                        if !reader.trailers().is_empty() {
-                            state.response_trailers.clone_from(reader.trailers());
-                            let fields = received_bytes(reader.trailers());
-                            state.info.upstream.bytes.header_bytes_received += fields;
-                        }
-                        state.info.mark(TimePoint::LastUpstreamRxByte, stream.now);
+                        end_response(stream, reader);
                     }
-                    if state.downstream.poll_flush(downstream.socket, cx).map_err(gone)?.is_ready() {
+                    let writer = &mut stream.state.downstream;
+                    if writer.poll_flush(stream.connection.socket, cx).map_err(gone)?.is_ready() {
                         return Poll::Ready(Ok(()));
                     }
                     self.watch(stream, cx)?;
@@ -430,6 +424,33 @@ pub(super) fn received_bytes(trailers: &HeaderBlock) -> u64 {
 
 fn to_u64(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+/// All of the request has come: its trailers go on, as the filters leave them.
+fn end_request(stream: &mut HttpStream<'_>, with_trailers: bool) {
+    if !stream.state.filters.is_empty() && !stream.connection.reader.trailers().is_empty() {
+        let mut trailers = std::mem::take(stream.connection.reader.trailers_mut());
+        stream.walk_trailers(Phase::RequestTrailers, &mut trailers);
+        *stream.connection.reader.trailers_mut() = trailers;
+    }
+    let trailers = with_trailers.then(|| stream.connection.reader.trailers());
+    stream.state.upstream.finish(trailers);
+}
+
+/// All of the response has come: its trailers go on, as the filters leave them.
+fn end_response(stream: &mut HttpStream<'_>, reader: &mut Http1Reader) {
+    if !stream.state.filters.is_empty() && !reader.trailers().is_empty() {
+        stream.walk_trailers(Phase::ResponseTrailers, reader.trailers_mut());
+    }
+    let state = &mut *stream.state;
+    let with_trailers = stream.manager.settings.http1_settings.enable_trailers;
+    state.downstream.finish(with_trailers.then(|| reader.trailers()));
+    if !reader.trailers().is_empty() {
+        state.response_trailers.clone_from(reader.trailers());
+        let fields = received_bytes(reader.trailers());
+        state.info.upstream.bytes.header_bytes_received += fields;
+    }
+    state.info.mark(TimePoint::LastUpstreamRxByte, stream.now);
 }
 
 /// How the request is framed upstream. A body that filters hold whole may have another length than it came with; one that

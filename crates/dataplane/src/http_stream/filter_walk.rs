@@ -7,6 +7,8 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Instant;
 
+use ferryman_codec::HeaderBlock;
+
 use crate::error::{Error, ErrorKind};
 use crate::filters::http::{Answer, FilterContext, Phase, Wishes};
 use crate::local_reply::LocalReply;
@@ -91,6 +93,7 @@ impl HttpStream<'_> {
                 response_end_stream,
                 info: &mut state.info,
                 connection: self.connection.info,
+                now: self.now,
                 worker: self.worker,
                 route: self.matched,
                 cluster: self.choice.as_ref(),
@@ -118,6 +121,36 @@ impl HttpStream<'_> {
                 Answer::Wait(done) => self.watching(done).await?,
             }
             resumed = true;
+        }
+    }
+
+    /// Shows trailers to the filters that take part: the request's in the order of the list, the response's in the other.
+    pub(super) fn walk_trailers(&mut self, phase: Phase, trailers: &mut HeaderBlock) {
+        let count = self.state.filters.len();
+        for step in 0..count {
+            let index = if phase == Phase::RequestTrailers { step } else { count - 1 - step };
+            let filters = self.filters;
+            let state = &mut *self.state;
+            let Some(filter) = state.filters.get_mut(index) else { return };
+            if !filter.takes_part_in(phase, filters) {
+                continue;
+            }
+            let mut context = FilterContext {
+                request: &mut state.request,
+                body: &mut state.held_body,
+                end_stream: true,
+                response: &mut state.response,
+                response_end_stream: true,
+                info: &mut state.info,
+                connection: self.connection.info,
+                now: self.now,
+                worker: self.worker,
+                route: self.matched,
+                cluster: self.choice.as_ref(),
+                route_configs: self.route_filters.of(filter.index()),
+                wishes: &mut Wishes::default(),
+            };
+            filter.on_trailers(filters, phase, trailers, &mut context);
         }
     }
 

@@ -9,13 +9,19 @@ pub mod cors;
 pub mod csrf;
 pub mod fault;
 pub mod health_check;
+pub mod header_mutation;
+pub mod header_to_metadata;
+pub mod set_metadata;
 
 use basic_auth::{BasicAuth, BasicAuthPerRoute};
 use buffer::{Buffer, BufferPerRoute};
 use cors::{Cors, CorsPolicy};
 use csrf::CsrfPolicy;
 use fault::Fault;
+use header_mutation::{HeaderMutation, HeaderMutationPerRoute};
+use header_to_metadata::HeaderToMetadata;
 use health_check::HealthCheck;
+use set_metadata::SetMetadata;
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -35,6 +41,9 @@ pub enum HttpFilterConfig {
     Csrf(CsrfPolicy),
     Fault(Fault),
     HealthCheck(HealthCheck),
+    HeaderMutation(HeaderMutation),
+    HeaderToMetadata(HeaderToMetadata),
+    SetMetadata(SetMetadata),
 }
 
 /// What a route, or a level above or below it, says to one filter.
@@ -46,6 +55,8 @@ pub enum PerRouteConfig {
     Cors(CorsPolicy),
     Csrf(CsrfPolicy),
     Fault(Fault),
+    HeaderMutation(HeaderMutationPerRoute),
+    HeaderToMetadata(HeaderToMetadata),
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]

@@ -17,7 +17,7 @@ enum Part {
 
 /// A compiled expression and substitution.
 #[derive(Debug, Clone)]
-pub(super) struct RegexRewrite {
+pub struct RegexRewrite {
     regex: Regex,
     parts: Vec<Part>,
     /// Whether the substitution names a group that there is not.
@@ -25,7 +25,11 @@ pub(super) struct RegexRewrite {
 }
 
 impl RegexRewrite {
-    pub(super) fn compile(model: &model::route::RegexRewrite) -> Result<Self, String> {
+    /// Compiles both.
+    ///
+    /// # Errors
+    /// What is wrong with the expression or the substitution.
+    pub fn compile(model: &model::route::RegexRewrite) -> Result<Self, String> {
         let regex = matcher::compile_search_regex(&model.regex)?;
         let parts = parse_substitution(&model.substitution)?;
         let groups = regex.captures_len();
@@ -34,7 +38,8 @@ impl RegexRewrite {
     }
 
     /// The text with every match replaced.
-    pub(super) fn replace_all(&self, text: &[u8]) -> Vec<u8> {
+    #[must_use]
+    pub fn replace_all(&self, text: &[u8]) -> Vec<u8> {
         if self.is_void {
             return text.to_vec();
         }

@@ -299,6 +299,20 @@ impl<G: Group> Scope<G> {
         }
     }
 
+    /// Counts under a worker's number, for whoever is shared by all workers; the calling thread must be that worker.
+    pub fn inc_on(&self, worker: usize, stat: G::Stat) {
+        self.add_on(worker, stat, 1);
+    }
+
+    /// Counts `amount` under a worker's number.
+    pub fn add_on(&self, worker: usize, stat: G::Stat, amount: u64) {
+        let worker = worker.min(self.data.workers.saturating_sub(1));
+        if let Some(cell) = self.data.block(worker).and_then(|block| block.numbers.get(stat.index())) {
+            let value = cell.load(Ordering::Relaxed).wrapping_add(amount << 1);
+            cell.store(value | USED, Ordering::Relaxed);
+        }
+    }
+
     /// Sets the control side's share, from any thread and slowly (a lock): for what changes with configuration.
     pub fn set(&self, stat: G::Stat, value: u64) {
         self.data.sparse().update(stat.index(), |_| (value << 1) | USED);

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ferryman.config.model.access_log import AccessLogFilter, JsonLog, TextLog
-from ferryman.config.model.route import HeaderValueOption
+from ferryman.config.model.header import HeaderValueOption
 from ferryman.config.model.struct import Model
 
 

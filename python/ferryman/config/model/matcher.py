@@ -145,3 +145,10 @@ class MetadataMatcher(Model, frozen=True):
     path: list[str]
     value: ValueMatcher
     invert: bool
+
+
+class RegexRewrite(Model, frozen=True):
+    r"""`\N` in `substitution` is the Nth group."""
+
+    regex: str
+    substitution: str

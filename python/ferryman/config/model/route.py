@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 from ferryman.config.model.format import Format
+from ferryman.config.model.header import HeaderMutations
 from ferryman.config.model.http_filters import RouteFilterConfig
 from ferryman.config.model.match_tree import MatchTree
-from ferryman.config.model.matcher import CookieMatcher, HeaderMatcher, QueryParameterMatcher
+from ferryman.config.model.matcher import (
+    CookieMatcher,
+    HeaderMatcher,
+    QueryParameterMatcher,
+    RegexRewrite,
+)
 from ferryman.config.model.metadata import Metadata
 from ferryman.config.model.runtime import RuntimeFractionalPercent
 from ferryman.config.model.struct import Model, Tagged
-
-
-class HeaderValueOption(Model, frozen=True):
-    """One header to add; `name` is lower case. `append_action` is Envoy's word in lower case."""
-
-    name: str
-    value: Format
-    append_action: str  # append_if_exists_or_add | add_if_absent | overwrite_if_exists[_or_add]
-    keep_empty_value: bool
-
-
-class HeaderMutations(Model, frozen=True):
-    """What one level (route table, virtual host, route, weighted cluster) does to the headers."""
-
-    request_headers_to_add: list[HeaderValueOption]
-    request_headers_to_remove: list[str]
-    response_headers_to_add: list[HeaderValueOption]
-    response_headers_to_remove: list[str]
 
 
 class PathPrefix(Tagged, tag="prefix", frozen=True):
@@ -74,13 +62,6 @@ class RouteMatch(Model, frozen=True):
     grpc: bool  # `content-type` says gRPC
     tls_presented: bool | None  # whether the client showed a certificate; None: it does not matter
     tls_validated: bool | None  # whether that was validated
-
-
-class RegexRewrite(Model, frozen=True):
-    r"""`\N` in `substitution` is the Nth group."""
-
-    regex: str
-    substitution: str
 
 
 class ClusterName(Tagged, tag="cluster", frozen=True):

@@ -40,7 +40,7 @@ impl BuiltInFilter for Buffer {
     }
 
     fn takes_part_in(&self, phase: Phase) -> bool {
-        phase != Phase::ResponseHeaders
+        matches!(phase, Phase::RequestHeaders | Phase::RequestData)
     }
 
     fn on_request_headers(&self, _state: &mut (), context: &mut FilterContext<'_>) -> Answer {

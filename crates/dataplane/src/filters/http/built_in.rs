@@ -5,6 +5,8 @@
 
 use std::fmt::Debug;
 
+use ferryman_codec::HeaderBlock;
+
 use crate::model::http_filters::HttpFilterConfig;
 use crate::model::http_filters::PerRouteConfig as Model;
 use crate::stream_info::StreamInfo;
@@ -42,6 +44,24 @@ pub trait BuiltInFilter: Debug + Send + Sync + Sized {
     /// Called once the response's head is there. An answer `Respond` takes the response's place.
     fn on_response_headers(&self, _state: &mut Self::State, _context: &mut FilterContext<'_>) -> Answer {
         Answer::Continue
+    }
+
+    /// Called with the request's trailers, if there are any.
+    fn on_request_trailers(
+        &self,
+        _state: &mut Self::State,
+        _trailers: &mut HeaderBlock,
+        _context: &mut FilterContext<'_>,
+    ) {
+    }
+
+    /// Called with the response's trailers, if there are any.
+    fn on_response_trailers(
+        &self,
+        _state: &mut Self::State,
+        _trailers: &mut HeaderBlock,
+        _context: &mut FilterContext<'_>,
+    ) {
     }
 
     /// Called when what it waited for is done.
@@ -112,15 +132,37 @@ macro_rules! built_in_filters {
                         Phase::RequestHeaders => filter.on_request_headers(state, context),
                         Phase::RequestData => filter.on_request_data(state, context),
                         Phase::ResponseHeaders => filter.on_response_headers(state, context),
+                        // They have a call of their own.
+                        Phase::RequestTrailers | Phase::ResponseTrailers => Answer::Continue,
                     },)*
                     (Compiled::Custom(_), State::Custom(filter)) => match phase {
                         _ if resumed => filter.resume(phase, context),
                         Phase::RequestHeaders => filter.on_request_headers(context),
                         Phase::RequestData => filter.on_request_data(context),
                         Phase::ResponseHeaders => filter.on_response_headers(context),
+                        Phase::RequestTrailers | Phase::ResponseTrailers => Answer::Continue,
                     },
                     // Not reached: a state is used with the filter that made it.
                     _ => Answer::Continue,
+                }
+            }
+
+            /// Shows it trailers.
+            pub(super) fn on_trailers(
+                &self,
+                state: &mut State,
+                phase: Phase,
+                trailers: &mut HeaderBlock,
+                context: &mut FilterContext<'_>,
+            ) {
+                match (self, state, phase) {
+                    $((Compiled::$name(filter), State::$name(state), Phase::RequestTrailers) => {
+                        filter.on_request_trailers(state, trailers, context);
+                    }
+                    (Compiled::$name(filter), State::$name(state), Phase::ResponseTrailers) => {
+                        filter.on_response_trailers(state, trailers, context);
+                    })*
+                    _ => {}
                 }
             }
 
@@ -145,6 +187,9 @@ built_in_filters! {
     Csrf in csrf,
     Fault in fault,
     HealthCheck in health_check,
+    HeaderMutation in header_mutation,
+    HeaderToMetadata in header_to_metadata,
+    SetMetadata in set_metadata,
 }
 
 /// The one list of what routes say to filters.
@@ -160,5 +205,11 @@ pub(super) fn compile_per_route(
         Model::Cors(model) => RouteConfig::new(super::cors::CorsPolicy::compile(model)?),
         Model::Csrf(model) => RouteConfig::new(super::csrf::CsrfPolicy::compile(model)?),
         Model::Fault(model) => RouteConfig::new(super::fault::FaultSettings::compile(model)?),
+        Model::HeaderMutation(model) => {
+            RouteConfig::new(super::header_mutation::Mutations::compile(&model.mutations)?)
+        }
+        Model::HeaderToMetadata(model) => {
+            RouteConfig::new(super::header_to_metadata::HeaderToMetadata::new(model)?)
+        }
     })
 }

@@ -4,6 +4,8 @@
 //! filter does, nor who waits for it (`http_stream`).
 //! Follows Envoy's page "HTTP filters", section "Filter ordering".
 
+use ferryman_codec::HeaderBlock;
+
 use crate::model::http_filters::{HttpFilter as HttpFilterModel, HttpFilterConfig, Router};
 use crate::stream_info::StreamInfo;
 
@@ -13,6 +15,7 @@ use super::{Answer, FilterCompileContext, FilterContext, HttpFilter, Phase};
 
 /// One filter of the list.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "one a phase")]
 pub struct NamedFilter {
     name: Box<str>,
     /// Whether it is off but on routes that turn it on.
@@ -20,6 +23,8 @@ pub struct NamedFilter {
     compiled: Compiled,
     request_headers: bool,
     response_headers: bool,
+    request_trailers: bool,
+    response_trailers: bool,
 }
 
 impl NamedFilter {
@@ -29,6 +34,8 @@ impl NamedFilter {
             disabled,
             request_headers: compiled.takes_part_in(Phase::RequestHeaders),
             response_headers: compiled.takes_part_in(Phase::ResponseHeaders),
+            request_trailers: compiled.takes_part_in(Phase::RequestTrailers),
+            response_trailers: compiled.takes_part_in(Phase::ResponseTrailers),
             compiled,
         }
     }
@@ -159,6 +166,8 @@ impl ActiveFilter {
             Phase::RequestHeaders => named.request_headers,
             Phase::RequestData => true,
             Phase::ResponseHeaders => named.response_headers,
+            Phase::RequestTrailers => named.request_trailers,
+            Phase::ResponseTrailers => named.response_trailers,
         })
     }
 
@@ -173,6 +182,19 @@ impl ActiveFilter {
         match filters.filters.get(self.index) {
             Some(named) => named.compiled.call(&mut self.state, phase, resumed, context),
             None => Answer::Continue,
+        }
+    }
+
+    /// Shows it trailers.
+    pub fn on_trailers(
+        &mut self,
+        filters: &HttpFilters,
+        phase: Phase,
+        trailers: &mut HeaderBlock,
+        context: &mut FilterContext<'_>,
+    ) {
+        if let Some(named) = filters.filters.get(self.index) {
+            named.compiled.on_trailers(&mut self.state, phase, trailers, context);
         }
     }
 

@@ -16,7 +16,18 @@ from ferryman.config import model
 from ferryman.config.cursor import Cursor
 from ferryman.config.extensions import open_extension
 from ferryman.config.fields import Fields
-from ferryman.config.filters.http import basic_auth, buffer, cors, csrf, fault, health_check, router
+from ferryman.config.filters.http import (
+    basic_auth,
+    buffer,
+    cors,
+    csrf,
+    fault,
+    header_mutation,
+    header_to_metadata,
+    health_check,
+    router,
+    set_metadata,
+)
 
 _FILTER = Fields(
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter",
@@ -33,7 +44,10 @@ BUILT: Final[Mapping[str, Callable[[Cursor], model.HttpFilterConfig]]] = {
     csrf.TYPE: csrf.lower,
     fault.TYPE: fault.lower,
     health_check.TYPE: health_check.lower,
+    header_mutation.TYPE: header_mutation.lower,
+    header_to_metadata.TYPE: header_to_metadata.lower,
     router.TYPE: router.lower,
+    set_metadata.TYPE: set_metadata.lower,
 }
 """The HTTP filters that are built, by the type of their configuration."""
 
@@ -43,6 +57,8 @@ BUILT_PER_ROUTE: Final[Mapping[str, Callable[[Cursor], model.PerRouteConfig]]] =
     cors.PER_ROUTE_TYPE: cors.lower_per_route,
     csrf.TYPE: csrf.lower,
     fault.TYPE: fault.lower,
+    header_mutation.PER_ROUTE_TYPE: header_mutation.lower_per_route,
+    header_to_metadata.TYPE: header_to_metadata.lower_per_route,
 }
 """What routes may say to HTTP filters, by the type of the message."""
 

@@ -7,7 +7,26 @@ from ferryman.config.model.http_filters.buffer import Buffer, BufferPerRoute
 from ferryman.config.model.http_filters.cors import Cors, CorsPolicy
 from ferryman.config.model.http_filters.csrf import CsrfPolicy
 from ferryman.config.model.http_filters.fault import Fault, FaultAbort, FaultDelay, FaultPercentage
+from ferryman.config.model.http_filters.header_mutation import (
+    AppendHeader,
+    AppendQueryParameter,
+    HeaderEdit,
+    HeaderMutation,
+    HeaderMutationPerRoute,
+    Mutations,
+    RemoveHeader,
+    RemoveHeadersOnMatch,
+    RemoveQueryParameter,
+)
+from ferryman.config.model.http_filters.header_to_metadata import (
+    CookieSelector,
+    HeaderSelector,
+    HeaderToMetadata,
+    HeaderToMetadataRule,
+    MetadataKeyValue,
+)
 from ferryman.config.model.http_filters.health_check import HealthCheck
+from ferryman.config.model.http_filters.set_metadata import MetadataEntry, SetMetadata
 from ferryman.config.model.struct import Model, Tagged
 
 
@@ -19,10 +38,29 @@ class Router(Tagged, tag="router", frozen=True):
     start_child_span: bool
 
 
-HttpFilterConfig = Router | Buffer | BasicAuth | Cors | CsrfPolicy | Fault | HealthCheck
+HttpFilterConfig = (
+    Router
+    | Buffer
+    | BasicAuth
+    | Cors
+    | CsrfPolicy
+    | Fault
+    | HeaderMutation
+    | HeaderToMetadata
+    | HealthCheck
+    | SetMetadata
+)
 """What a filter of the chain is configured with."""
 
-PerRouteConfig = BufferPerRoute | BasicAuthPerRoute | CorsPolicy | CsrfPolicy | Fault
+PerRouteConfig = (
+    BufferPerRoute
+    | BasicAuthPerRoute
+    | CorsPolicy
+    | CsrfPolicy
+    | Fault
+    | HeaderMutationPerRoute
+    | HeaderToMetadata
+)
 """What a route, or a level above or below it, says to one filter."""
 
 
@@ -63,4 +101,20 @@ __all__ = [
     "PerRouteConfig",
     "RouteFilterConfig",
     "Router",
+    "AppendHeader",
+    "AppendQueryParameter",
+    "HeaderEdit",
+    "HeaderMutation",
+    "HeaderMutationPerRoute",
+    "Mutations",
+    "RemoveHeader",
+    "RemoveHeadersOnMatch",
+    "RemoveQueryParameter",
+    "CookieSelector",
+    "HeaderSelector",
+    "HeaderToMetadata",
+    "HeaderToMetadataRule",
+    "MetadataKeyValue",
+    "MetadataEntry",
+    "SetMetadata",
 ]
