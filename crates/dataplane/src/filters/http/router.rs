@@ -316,6 +316,22 @@ fn charge(
     status: u16,
     is_canary: bool,
 ) {
+    // Health checks that pass through say nothing of the traffic.
+    if !stream.state.info.health_check {
+        count_status(stream, cluster, host, status, is_canary);
+    }
+    if let Some(host) = host {
+        host.stats.inc(if status < 500 { EndpointStat::RqSuccess } else { EndpointStat::RqError });
+    }
+}
+
+fn count_status(
+    stream: &HttpStream<'_>,
+    cluster: &WorkerCluster,
+    host: Option<&WorkerHost>,
+    status: u16,
+    is_canary: bool,
+) {
     let stats = &cluster.stats;
     stats.response_code(ResponseClass::All, status);
     if is_canary {
@@ -324,11 +340,8 @@ fn charge(
     let origin = if stream.is_internal { ResponseClass::Internal } else { ResponseClass::External };
     stats.response_code(origin, status);
     of_route(stream).for_each(|stats| stats.response_code(ResponseClass::All, status));
-    if let Some(host) = host {
-        if let Some(zone) = &host.zone_stats {
-            zone.response_code(ResponseClass::All, status);
-        }
-        host.stats.inc(if status < 500 { EndpointStat::RqSuccess } else { EndpointStat::RqError });
+    if let Some(zone) = host.and_then(|host| host.zone_stats.as_ref()) {
+        zone.response_code(ResponseClass::All, status);
     }
 }
 
