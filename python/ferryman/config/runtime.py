@@ -33,7 +33,13 @@ _DENOMINATORS: Final = (100, 10_000, 1_000_000)
 _DENOMINATOR_NAMES: Final = {"HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": 1_000_000}
 _DECIMAL: Final = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
 _HEXADECIMAL: Final = re.compile(r"\s*[+-]?0[xX][0-9a-fA-F]+\s*")
-_LIMITS_OF_REGEXES: Final = ("re2.max_program_size.error_level", "re2.max_program_size.warn_level")
+_NOT_BUILT: Final = (
+    "circuit_breakers.",
+    "http_connection_manager.",
+    "re2.max_program_size.",
+    "upstream.weight_enabled",
+)
+"""How the keys begin that change what is built here in Envoy, and are not read here."""
 _SWITCHES: Final = ("envoy.reloadable_features.", "envoy.restart_features.")
 _MAX_U32: Final = 2**32 - 1
 
@@ -94,7 +100,7 @@ def _add_entries(
     if kind in (None, "null_value", "list_value"):
         cursor.problem(f"runtime key {key} has no value", "it must be a number, a string or a boolean", field)
         return
-    if key in _LIMITS_OF_REGEXES:
+    if key.startswith(_NOT_BUILT):
         refuse(cursor, f"runtime key {key} is not supported yet", field=field)
     if key.startswith(_SWITCHES):
         cursor.warn(f"runtime key {key} has no effect", "Ferryman has no such switch", field)
