@@ -15,7 +15,7 @@ from ferryman.config import model
 from ferryman.config.cursor import Cursor
 from ferryman.config.extensions import refuse_type
 from ferryman.config.fields import Fields
-from ferryman.config.filters.http import BUILT, BUILT_PER_ROUTE, is_no_http_filter
+from ferryman.config.filters.http import BUILT, BUILT_PER_ROUTE, is_no_http_filter, set_metadata
 
 _FILTER_CONFIG = Fields(
     "envoy.config.route.v3.FilterConfig",
@@ -25,6 +25,8 @@ _FILTER_CONFIG = Fields(
     },
 )
 _CATEGORY: Final = "envoy.filters.http"
+_UNREAD: Final = (set_metadata.TYPE,)
+"""The filters that read nothing of what routes say to them, though it may be said."""
 
 
 def lower_filter_configs(cursor: Cursor, fields: dict[str, Any]) -> list[model.RouteFilterConfig]:
@@ -66,6 +68,10 @@ def _with_config(name: str, holder: Cursor, config: Cursor) -> model.RouteFilter
     lower = BUILT_PER_ROUTE.get(config.type_name)
     if lower is not None:
         return model.RouteFilterConfig(filter_name=name, disabled=False, config=lower(config))
+    if config.type_name in _UNREAD:
+        hint = "Envoy 1.40 takes it here and goes by the filter's own all the same"
+        holder.warn("has no effect", hint, field, "no-effect")
+        return None
     if config.type_name in BUILT:
         owner = next(owner for owner in known.by_type()[config.type_name] if owner.category == _CATEGORY)
         holder.problem(
