@@ -163,18 +163,17 @@ impl BuiltInFilter for BasicAuth {
 
     fn on_request_headers(&self, _state: &mut (), context: &mut FilterContext<'_>) -> Answer {
         let users = context.route_config().unwrap_or(&self.users);
-        let stats = self.stats.local(context.worker.index);
         match self.judge(users, context.request) {
             Err(NO_CREDENTIAL) if self.allow_missing => Answer::Continue,
             Ok(name) => {
-                stats.inc(BasicAuthStat::Allowed);
+                self.stats.inc_on(context.worker.index, BasicAuthStat::Allowed);
                 if let Some(header) = &self.forward_username {
                     context.request.set_name(header, &name);
                 }
                 Answer::Continue
             }
             Err(denial) => {
-                stats.inc(BasicAuthStat::Denied);
+                self.stats.inc_on(context.worker.index, BasicAuthStat::Denied);
                 self.deny(users, context.request, denial)
             }
         }

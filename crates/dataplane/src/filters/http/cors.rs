@@ -169,7 +169,6 @@ impl BuiltInFilter for Cors {
         if !enabled && !policy.shadow_enabled.is_some_and(|shadow| shadow.holds(random())) {
             return Answer::Continue;
         }
-        let stats = self.stats.local(context.worker.index);
         let is_preflight = context.request.get(KnownName::Method) == Some(b"OPTIONS")
             && context
                 .request
@@ -179,14 +178,14 @@ impl BuiltInFilter for Cors {
         if !allowed
             .is_some_and(|origins| origins.iter().any(|known| known.matches(b"*") || known.matches(origin)))
         {
-            stats.inc(CorsStat::OriginInvalid);
+            self.stats.inc_on(context.worker.index, CorsStat::OriginInvalid);
             let forwards = setting(&policies, true, |policy| policy.forward_not_matching_preflights);
             if !is_preflight || forwards || !enabled {
                 return Answer::Continue;
             }
             return Answer::Respond(self.preflight(&policies, None, context.request));
         }
-        stats.inc(CorsStat::OriginValid);
+        self.stats.inc_on(context.worker.index, CorsStat::OriginValid);
         if !enabled {
             return Answer::Continue;
         }

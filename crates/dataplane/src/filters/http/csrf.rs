@@ -76,7 +76,6 @@ impl BuiltInFilter for Csrf {
         if (!enabled && !shadow) || !matches!(method, b"POST" | b"PUT" | b"DELETE" | b"PATCH") {
             return Answer::Continue;
         }
-        let stats = self.stats.local(context.worker.index);
         let source = [KnownName::Origin, KnownName::Referer]
             .into_iter()
             .filter_map(|name| context.request.get(name))
@@ -87,12 +86,12 @@ impl BuiltInFilter for Csrf {
         let target = context.request.get(KnownName::Authority).map(host_of).unwrap_or_default();
         let known = || policy.additional_origins.iter().any(|origin| origin.matches(source));
         if source.is_empty() {
-            stats.inc(CsrfStat::MissingSourceOrigin);
+            self.stats.inc_on(context.worker.index, CsrfStat::MissingSourceOrigin);
         } else if source == target || known() {
-            stats.inc(CsrfStat::RequestValid);
+            self.stats.inc_on(context.worker.index, CsrfStat::RequestValid);
             return Answer::Continue;
         } else {
-            stats.inc(CsrfStat::RequestInvalid);
+            self.stats.inc_on(context.worker.index, CsrfStat::RequestInvalid);
         }
         if !enabled {
             return Answer::Continue;

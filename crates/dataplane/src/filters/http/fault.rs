@@ -140,13 +140,12 @@ impl Fault {
             return true;
         }
         let most = settings.max_active_faults_key.integer(settings.max_active_faults);
-        let stats = self.stats.local(context.worker.index);
         if self.active.load(Ordering::Relaxed) >= most {
-            stats.inc(FaultStat::FaultsOverflow);
+            self.stats.inc_on(context.worker.index, FaultStat::FaultsOverflow);
             return false;
         }
         self.active.fetch_add(1, Ordering::Relaxed);
-        stats.add(FaultStat::ActiveFaults, 1);
+        self.stats.add_on(context.worker.index, FaultStat::ActiveFaults, 1);
         state.is_active = true;
         true
     }
@@ -166,7 +165,7 @@ impl Fault {
         if milliseconds == 0 || !self.begin(settings, state, context) {
             return None;
         }
-        self.stats.local(context.worker.index).inc(FaultStat::DelaysInjected);
+        self.stats.inc_on(context.worker.index, FaultStat::DelaysInjected);
         context.info.response_flags.insert(ResponseFlag::DelayInjected);
         Some(Answer::Wait(Box::pin(tokio::time::sleep(Duration::from_millis(milliseconds)))))
     }
@@ -184,7 +183,7 @@ impl Fault {
         if !self.begin(settings, state, context) {
             return Answer::Continue;
         }
-        self.stats.local(context.worker.index).inc(FaultStat::AbortsInjected);
+        self.stats.inc_on(context.worker.index, FaultStat::AbortsInjected);
         context.info.response_flags.insert(ResponseFlag::FaultInjected);
         Answer::Respond(LocalReply {
             status,

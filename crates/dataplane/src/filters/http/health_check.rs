@@ -67,17 +67,16 @@ impl HealthCheck {
     }
 
     fn answer(&self, context: &mut FilterContext<'_>) -> Answer {
-        let stats = self.stats.local(context.worker.index);
-        stats.inc(HealthCheckStat::RequestTotal);
+        self.stats.inc_on(context.worker.index, HealthCheckStat::RequestTotal);
         let (status, details) = match self.judge(context) {
             Ok(details) => {
-                stats.inc(HealthCheckStat::Ok);
+                self.stats.inc_on(context.worker.index, HealthCheckStat::Ok);
                 (200, details)
             }
             Err((details, stat)) => {
                 context.info.response_flags.insert(ResponseFlag::FailedLocalHealthCheck);
-                stats.inc(HealthCheckStat::Failed);
-                stat.into_iter().for_each(|stat| stats.inc(stat));
+                self.stats.inc_on(context.worker.index, HealthCheckStat::Failed);
+                stat.into_iter().for_each(|stat| self.stats.inc_on(context.worker.index, stat));
                 (503, details)
             }
         };
@@ -110,7 +109,7 @@ impl BuiltInFilter for HealthCheck {
             return Answer::Continue;
         }
         context.info.health_check = true;
-        self.tracing.local(context.worker.index).inc(TracingStat::TracingHealthCheck);
+        self.tracing.inc_on(context.worker.index, TracingStat::TracingHealthCheck);
         if self.pass_through && !context.worker.process.drain.health_check_failed() {
             return Answer::Continue;
         }
