@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import msgspec
 import pytest
 from ferryman.config import model
 
 from tests.model import golden
+
+
+def types_of_the_model() -> list[type[msgspec.Struct]]:
+    found: list[type[msgspec.Struct]] = []
+    unread = [msgspec.Struct]
+    while unread:
+        kinds = unread.pop().__subclasses__()
+        unread += kinds
+        found += [kind for kind in kinds if kind.__module__.startswith("ferryman.config.model.")]
+    return found
 
 
 class Golden(msgspec.Struct, forbid_unknown_fields=True):
@@ -40,3 +52,17 @@ def test_no_golden_file_is_left_without_its_configuration() -> None:
     made = {path.stem for path in golden.FOLDER.glob("*.msgpack")}
     assert made == set(golden.NAMES)
     assert len(golden.NAMES) >= 10
+
+
+def test_no_two_types_of_the_model_have_one_name() -> None:
+    twice = [
+        name for name, times in Counter(kind.__name__ for kind in types_of_the_model()).items() if times > 1
+    ]
+    assert not twice and len(types_of_the_model()) > 150
+
+
+def test_every_type_that_crosses_is_found_by_its_name() -> None:
+    hidden = [
+        kind.__name__ for kind in types_of_the_model() if getattr(model, kind.__name__, kind) is not kind
+    ]
+    assert not hidden, f"these names stand for something else: {hidden}"
