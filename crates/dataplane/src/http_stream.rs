@@ -412,11 +412,13 @@ impl<'a> HttpStream<'a> {
 
     async fn respond_directly(&mut self, response: &'a DirectResponse) -> Result<(), Error> {
         self.manager.router.inc(RouterStat::RqDirectResponse);
+        let (body, headers) = self.direct_body(response);
         self.reply(LocalReply {
             status: response.status,
-            body: Cow::Borrowed(&response.body),
+            body,
             details: Cow::Borrowed("direct_response"),
             location: response.location(&self.state.request),
+            headers,
             ..LocalReply::default()
         })
         .await

@@ -12,9 +12,11 @@ use ferryman_codec::{HeaderBlock, HeaderName, KnownName};
 use crate::decimal::Decimal;
 use crate::error::{Error, ErrorKind};
 
+mod body_format;
 mod grpc;
 mod mapper;
 
+pub use body_format::BodyFormat;
 pub use mapper::{Answered, LocalReplyPolicy};
 
 /// An answer of the proxy's own.

@@ -14,6 +14,7 @@ use regex::bytes::RegexBuilder;
 
 use crate::model::matcher as model;
 
+mod filter_state;
 pub mod input;
 mod metadata;
 mod predicate;
@@ -24,6 +25,7 @@ mod re2_syntax;
 pub mod tree;
 mod xx_hash;
 
+pub use filter_state::{FilterStateMatcher, VisibleState};
 pub use metadata::{MetadataMatcher, ValueMatcher};
 
 /// Memory that one compiled expression may take; RE2's own limit is of this order.

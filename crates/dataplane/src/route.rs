@@ -39,6 +39,7 @@ mod upgrade;
 
 pub use action::{Action, DirectResponse, ForwardAction, RouteLimit};
 pub use cluster_choice::{ClusterChoice, ClusterName, WeightedCluster};
+pub use condition::Circumstances;
 pub use counted_in::{CountedIn, WorkerRouteStats};
 pub use redirect::Redirect;
 pub(crate) use redirect::own_url;
@@ -234,7 +235,7 @@ impl RouteTable {
         &'a self,
         virtual_host: &'a VirtualHost,
         request: &HeaderBlock,
-        random: u64,
+        known: Circumstances<'_>,
     ) -> Option<&'a Route> {
         let proto = request.get(KnownName::XForwardedProto).filter(|proto| !proto.is_empty())?;
         let wants_tls = match virtual_host.require_tls {
@@ -245,7 +246,7 @@ impl RouteTable {
         if wants_tls && proto != b"https" {
             return Some(&self.to_tls);
         }
-        virtual_host.routes.find(request, random, self.ignore_path_parameters)
+        virtual_host.routes.find(request, known, self.ignore_path_parameters)
     }
 
     /// The virtual host and the route of a request. `random` is the stream's own number: with the same, a request takes the
@@ -253,8 +254,15 @@ impl RouteTable {
     #[inline]
     #[must_use]
     pub fn find(&self, request: &HeaderBlock, random: u64) -> Option<Matched<'_>> {
+        self.find_in(request, Circumstances { random, ..Circumstances::default() })
+    }
+
+    /// The same, where more is known than the head.
+    #[inline]
+    #[must_use]
+    pub fn find_in(&self, request: &HeaderBlock, known: Circumstances<'_>) -> Option<Matched<'_>> {
         let virtual_host = self.find_virtual_host(request)?;
-        let route = self.find_route(virtual_host, request, random)?;
+        let route = self.find_route(virtual_host, request, known)?;
         Some(Matched { table: self, virtual_host, route })
     }
 }

@@ -57,9 +57,9 @@ def _lower_mapper(cursor: Cursor) -> model.LocalReplyMapper | None:
     )
 
 
-def lower_body_format(cursor: Cursor, field: str) -> model.BodyFormat:
+def lower_body_format(cursor: Cursor, field: str, type_of_text: str = "text/plain") -> model.BodyFormat:
     """The SubstitutionFormatString of a body, with the content type that it has unless it says another."""
     at = cursor.child(field)
     lowered = lower_substitution_format(at, _BODY_FORMAT)
-    default = "application/json" if isinstance(lowered, model.JsonLog) else "text/plain"
+    default = "application/json" if isinstance(lowered, model.JsonLog) else type_of_text
     return model.BodyFormat(format=lowered, content_type=at.get("content_type") or default)

@@ -16,8 +16,9 @@ from ferryman.config.cursor import Cursor
 from ferryman.config.data_source import read_data_source
 from ferryman.config.duration import milliseconds, off_if_zero
 from ferryman.config.extensions import open_extension
-from ferryman.config.fields import EMPTY, Fields, word
+from ferryman.config.fields import Fields, word
 from ferryman.config.format import lower_format
+from ferryman.config.local_reply import lower_body_format
 from ferryman.config.matcher import lower_regex_rewrite
 from ferryman.config.problems import Problems
 from ferryman.config.references import References
@@ -32,7 +33,11 @@ _ROUTE = Fields(
     " host_rewrite_path_regex host_rewrite append_x_forwarded_host timeout idle_timeout max_stream_duration"
     " priority upgrade_configs max_grpc_timeout grpc_timeout_offset",
     same={"include_vh_rate_limits": False, "max_internal_redirects": 0},
-    no_effect={"metadata_match": _NO_SUBSETS, "early_data_policy": "without TLS there is no early data"},
+    no_effect={
+        "metadata_match": _NO_SUBSETS,
+        "early_data_policy": "without TLS there is no early data",
+        "flush_timeout": "it is about streams of HTTP/2 and HTTP/3",
+    },
 )
 _MAX_STREAM_DURATION = Fields(
     "envoy.config.route.v3.RouteAction.MaxStreamDuration",
@@ -43,9 +48,9 @@ _CONNECT = Fields("envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig
 _WEIGHTED = Fields(
     "envoy.config.route.v3.WeightedCluster",
     "clusters header_name runtime_key_prefix",
-    same={"use_hash_policy": False},
     no_effect={
         "total_weight": "Envoy 1.40 takes the sum of the weights",
+        "use_hash_policy": "hash_policy, which it reads, is refused; without one, chance decides",
     },
 )
 _CLUSTER_WEIGHT = Fields(
@@ -58,9 +63,7 @@ _REDIRECT = Fields(
     "https_redirect scheme_redirect host_redirect port_redirect path_redirect prefix_rewrite regex_rewrite"
     " path_rewrite response_code strip_query",
 )
-_DIRECT_RESPONSE = Fields(
-    "envoy.config.route.v3.DirectResponseAction", "status body", same={"body_format": EMPTY}
-)
+_DIRECT_RESPONSE = Fields("envoy.config.route.v3.DirectResponseAction", "status body body_format")
 
 _POLICY = Fields(
     "envoy.config.core.v3.TypedExtensionConfig",
@@ -276,4 +279,8 @@ def lower_direct_response(cursor: Cursor, max_body_bytes: int) -> model.DirectRe
     """A DirectResponseAction; its body is read now."""
     fields = _DIRECT_RESPONSE.read(cursor)
     body = read_data_source(cursor.child("body"), max_body_bytes) if "body" in fields else b""
-    return model.DirectResponseAction(status=fields.get("status", 200), body=body or b"")
+    return model.DirectResponseAction(
+        status=fields.get("status", 200),
+        body=body or b"",
+        body_format=lower_body_format(cursor, "body_format", "") if "body_format" in fields else None,
+    )

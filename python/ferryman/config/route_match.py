@@ -14,18 +14,20 @@ from ferryman.config import model, uri_template
 from ferryman.config.cursor import Cursor
 from ferryman.config.extensions import open_extension
 from ferryman.config.fields import Fields
+from ferryman.config.filter_state_matcher import lower_filter_state_matcher
 from ferryman.config.matcher import (
     lower_cookie_matcher,
     lower_header_matcher,
     lower_query_parameter_matcher,
     lower_regex,
 )
+from ferryman.config.metadata_matcher import lower_metadata_matcher
 from ferryman.config.runtime import lower_runtime_fraction
 
 _MATCH = Fields(
     "envoy.config.route.v3.RouteMatch",
     "prefix path safe_regex path_separated_prefix connect_matcher path_match_policy case_sensitive headers"
-    " query_parameters cookies grpc tls_context runtime_fraction",
+    " query_parameters cookies grpc tls_context runtime_fraction dynamic_metadata filter_state",
 )
 _CONNECT = Fields("envoy.config.route.v3.RouteMatch.ConnectMatcher")
 _GRPC = Fields("envoy.config.route.v3.RouteMatch.GrpcRouteMatchOptions")
@@ -62,6 +64,8 @@ def lower_route_match(cursor: Cursor) -> model.RouteMatch:
         grpc="grpc" in fields,
         tls_presented=tls["presented"].value if "presented" in tls else None,
         tls_validated=tls["validated"].value if "validated" in tls else None,
+        dynamic_metadata=_lowered(cursor, fields, "dynamic_metadata", lower_metadata_matcher),
+        filter_state=_lowered(cursor, fields, "filter_state", lower_filter_state_matcher),
     )
 
 

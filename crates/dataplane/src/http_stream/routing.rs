@@ -3,12 +3,16 @@
 //! Owns: when the table is asked. Does not own: the table (`route`), nor what the route does (`http_stream`).
 //! Follows Envoy's page "HTTP routing".
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use ferryman_codec::{HeaderBlock, KnownName};
+
 use crate::format::{AccessLogType, FormatContext, asked_for};
+use crate::matcher::VisibleState;
 use crate::random::thread_random;
-use crate::route::{Action, Matched, Redirect, RouteLimit};
+use crate::route::{Action, Circumstances, DirectResponse, Matched, Redirect, RouteLimit};
 
 use super::HttpStream;
 
@@ -17,7 +21,15 @@ impl HttpStream<'_> {
     pub(super) fn find_route(&mut self) {
         let settings = self.settings();
         let asked_at = asked_for::ROUTE_RESOLUTION_TIME.is_asked_for().then(Instant::now);
-        self.matched = settings.routes.find(&self.state.request, self.random);
+        let known = Circumstances {
+            random: self.random,
+            metadata: self.state.info.dynamic_metadata.all(),
+            filter_state: VisibleState {
+                stream: Some(&self.state.info.filter_state),
+                connection: Some(&self.connection.info.filter_state),
+            },
+        };
+        self.matched = settings.routes.find_in(&self.state.request, known);
         if let Some(asked_at) = asked_at {
             *self.state.info.route_resolution_time.get_or_insert_default() += asked_at.elapsed();
         }
@@ -99,6 +111,25 @@ impl HttpStream<'_> {
         let context =
             FormatContext::new(&state.info, self.connection.info, occasion, self.now, thread_random);
         matched.redirect_location(redirect, &mut state.request, &context, keep_original)
+    }
+
+    /// The body of a direct response, and the fields that tell its type. As in Envoy, nothing is known of the response yet.
+    pub(super) fn direct_body<'r>(
+        &self,
+        response: &'r DirectResponse,
+    ) -> (Cow<'r, [u8]>, Option<Box<HeaderBlock>>) {
+        let Some(format) = &response.format else { return (Cow::Borrowed(&response.body), None) };
+        let occasion = AccessLogType::NotSet;
+        let mut context =
+            FormatContext::new(&self.state.info, self.connection.info, occasion, self.now, thread_random);
+        context.request_headers = Some(&self.state.request);
+        context.local_reply_body = &response.body;
+        let body = format.body(&context);
+        let mut headers = HeaderBlock::new();
+        if !format.content_type.is_empty() {
+            headers.append(KnownName::ContentType, &format.content_type);
+        }
+        (Cow::Owned(body), Some(Box::new(headers)))
     }
 
     /// Makes the route's edits of the request.

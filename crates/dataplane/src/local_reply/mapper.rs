@@ -10,14 +10,14 @@ use std::borrow::Cow;
 
 use ferryman_codec::HeaderBlock;
 
-use crate::access_loggers::{Line, LogFilter};
+use crate::access_loggers::LogFilter;
 use crate::format::{AccessLogType, FormatContext};
 use crate::header_mutation::{HeaderMutations, MutationScratch};
 use crate::model::local_reply as model;
 use crate::random::thread_random;
 use crate::stream_info::{ConnectionInfo, StreamInfo};
 
-use super::{LocalReply, set_status};
+use super::{BodyFormat, LocalReply, set_status};
 
 /// The configuration's word on local replies, compiled.
 #[derive(Debug)]
@@ -37,17 +37,6 @@ struct Mapper {
 impl std::fmt::Debug for Mapper {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Mapper").field("status", &self.status).finish_non_exhaustive()
-    }
-}
-
-struct BodyFormat {
-    line: Line,
-    content_type: Box<[u8]>,
-}
-
-impl std::fmt::Debug for BodyFormat {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BodyFormat").field("content_type", &self.content_type).finish_non_exhaustive()
     }
 }
 
@@ -125,22 +114,12 @@ impl LocalReplyPolicy {
             }
         }
         if let Some(format) = mapper.and_then(|mapper| mapper.format.as_ref()).or(self.format.as_ref()) {
-            let mut body = Vec::new();
             let mut context = stream.context(&reply.body);
             context.response_headers = Some(stream.response);
-            format.line.write(&context, &mut body);
+            let body = format.body(&context);
             reply.body = Cow::Owned(body);
             reply.content_type = Some(format.content_type.clone());
         }
-    }
-}
-
-impl BodyFormat {
-    fn compile(model: &model::BodyFormat) -> Result<Self, String> {
-        Ok(BodyFormat {
-            line: Line::compile(&model.format)?,
-            content_type: model.content_type.as_bytes().into(),
-        })
     }
 }
 

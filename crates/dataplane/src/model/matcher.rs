@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::address::CidrRange;
+
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum StringMatcher {
@@ -60,6 +62,21 @@ pub enum ValueMatcher {
     Present { present: bool },
     OneOf { matcher: Box<ValueMatcher> },
     Or { matchers: Vec<ValueMatcher> },
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum StateMatcher {
+    String { matcher: StringMatcher },
+    Address { ranges: Vec<CidrRange>, invert: bool },
+    Nothing {},
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct FilterStateMatcher {
+    pub key: String,
+    pub value: StateMatcher,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]

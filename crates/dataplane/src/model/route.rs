@@ -5,8 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::format::Format;
 use super::http_filters::RouteFilterConfig;
+use super::local_reply::BodyFormat;
 use super::match_tree::MatchTree;
-use super::matcher::{CookieMatcher, HeaderMatcher, QueryParameterMatcher};
+use super::matcher::{
+    CookieMatcher, FilterStateMatcher, HeaderMatcher, MetadataMatcher, QueryParameterMatcher,
+};
 use super::metadata::Metadata;
 use super::runtime::RuntimeFractionalPercent;
 
@@ -58,6 +61,8 @@ pub struct RouteMatch {
     pub grpc: bool,
     pub tls_presented: Option<bool>,
     pub tls_validated: Option<bool>,
+    pub dynamic_metadata: Vec<MetadataMatcher>,
+    pub filter_state: Vec<FilterStateMatcher>,
 }
 
 impl RouteMatch {
@@ -72,6 +77,8 @@ impl RouteMatch {
             grpc: false,
             tls_presented: None,
             tls_validated: None,
+            dynamic_metadata: Vec::new(),
+            filter_state: Vec::new(),
             runtime_fraction: None,
         }
     }
@@ -186,6 +193,7 @@ pub struct DirectResponseAction {
     pub status: u16,
     #[serde(with = "super::bytes")]
     pub body: Vec<u8>,
+    pub body_format: Option<BodyFormat>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use ferryman_codec::HeaderBlock;
 
 use crate::format::{Formatter, Unset};
+use crate::local_reply::BodyFormat;
 use crate::model;
 use crate::model::format::Format;
 use crate::model::route::RoutingPriority;
@@ -150,6 +151,8 @@ pub struct DirectResponse {
     pub status: u16,
     /// The body; it may be empty.
     pub body: Box<[u8]>,
+    /// What makes the body of that one.
+    pub format: Option<BodyFormat>,
 }
 
 impl DirectResponse {
@@ -169,6 +172,7 @@ impl Action {
             Model::DirectResponse(response) => Action::DirectResponse(DirectResponse {
                 status: response.status,
                 body: response.body.as_slice().into(),
+                format: response.body_format.as_ref().map(BodyFormat::compile).transpose()?,
             }),
         })
     }

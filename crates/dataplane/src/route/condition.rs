@@ -7,8 +7,9 @@
 use ferryman_codec::{HeaderBlock, KnownName};
 
 use super::cookie::Cookie;
-use crate::matcher::{HeaderMatcher, StringMatcher};
+use crate::matcher::{FilterStateMatcher, HeaderMatcher, MetadataMatcher, StringMatcher, VisibleState};
 use crate::model::matcher::QueryParameterMatcher;
+use crate::model::metadata::Metadata;
 use crate::model::route::RouteMatch;
 use crate::runtime::RuntimeFractionalPercent;
 
@@ -22,6 +23,19 @@ pub(super) struct Conditions {
     grpc: bool,
     /// Asks for a client certificate, and there is no TLS.
     needs_tls: bool,
+    dynamic_metadata: Vec<MetadataMatcher>,
+    filter_state: Vec<FilterStateMatcher>,
+}
+
+/// What is known beside the request's head when its route is looked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Circumstances<'a> {
+    /// The stream's own number: with the same, a request takes the same route again.
+    pub random: u64,
+    /// What filters found out about the request.
+    pub metadata: Option<&'a Metadata>,
+    /// What filters left for each other.
+    pub filter_state: VisibleState<'a>,
 }
 
 #[derive(Debug, Clone)]
@@ -71,18 +85,30 @@ impl Conditions {
             cookies: model.cookies.iter().map(Cookie::compile).collect::<Result<_, _>>()?,
             grpc: model.grpc,
             needs_tls: model.tls_presented == Some(true) || model.tls_validated == Some(true),
+            dynamic_metadata: model
+                .dynamic_metadata
+                .iter()
+                .map(MetadataMatcher::compile)
+                .collect::<Result<_, _>>()?,
+            filter_state: model
+                .filter_state
+                .iter()
+                .map(FilterStateMatcher::compile)
+                .collect::<Result<_, _>>()?,
         })
     }
 
-    /// Whether all of them hold. `target` is the path with its query, `random` the stream's own number.
+    /// Whether all of them hold. `target` is the path with its query.
     #[inline]
-    pub(super) fn hold(&self, request: &HeaderBlock, target: &[u8], random: u64) -> bool {
+    pub(super) fn hold(&self, request: &HeaderBlock, target: &[u8], known: Circumstances<'_>) -> bool {
         !self.needs_tls
-            && self.runtime_fraction.is_none_or(|fraction| fraction.holds(random))
+            && self.runtime_fraction.is_none_or(|fraction| fraction.holds(known.random))
             && self.headers.iter().all(|header| header.matches(request))
             && (self.query_parameters.is_empty() || self.query_holds(target))
             && self.cookies.iter().all(|cookie| cookie.matches(request))
             && (!self.grpc || is_grpc(request))
+            && self.dynamic_metadata.iter().all(|matcher| matcher.matches(known.metadata))
+            && self.filter_state.iter().all(|matcher| matcher.matches(known.filter_state))
     }
 
     fn query_holds(&self, target: &[u8]) -> bool {
@@ -99,8 +125,15 @@ pub(crate) fn is_grpc(request: &HeaderBlock) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
-    use crate::model::matcher::StringMatcher as Model;
+    use crate::model::matcher::{
+        MetadataMatcher as MetadataMatcherModel, StringMatcher as Model, ValueMatcher,
+    };
+    use crate::model::metadata::{Struct, Value};
+    use crate::model::route::PathMatch;
+    use crate::stream_info::DynamicMetadata;
 
     fn hold(name: &str, matching: Option<Model>, present: bool, target: &str) -> bool {
         let parameter = QueryParameterMatcher { name: name.to_owned(), matching, present };
@@ -112,8 +145,31 @@ mod tests {
             grpc: false,
             needs_tls: false,
             runtime_fraction: None,
+            dynamic_metadata: Vec::new(),
+            filter_state: Vec::new(),
         };
-        conditions.hold(&HeaderBlock::new(), target.as_bytes(), 0)
+        conditions.hold(&HeaderBlock::new(), target.as_bytes(), Circumstances::default())
+    }
+
+    #[test]
+    fn what_filters_found_out() {
+        let matcher = MetadataMatcherModel {
+            namespace: "n".to_owned(),
+            path: vec!["k".to_owned()],
+            value: ValueMatcher::Bool { value: true },
+            invert: false,
+        };
+        let path = PathMatch::Prefix { value: String::new(), case_sensitive: true };
+        let model = RouteMatch { dynamic_metadata: vec![matcher], ..RouteMatch::of_path(path) };
+        let conditions = Conditions::compile(&model).expect("conditions");
+        let request = HeaderBlock::new();
+        assert!(!conditions.hold(&request, b"/", Circumstances::default()), "nobody has said anything");
+        for value in [true, false] {
+            let mut found = DynamicMetadata::default();
+            found.set("n", Struct(BTreeMap::from([("k".to_owned(), Value::Bool(value))])));
+            let known = Circumstances { metadata: found.all(), ..Circumstances::default() };
+            assert_eq!(conditions.hold(&request, b"/", known), value);
+        }
     }
 
     fn exact(value: &str) -> Option<Model> {

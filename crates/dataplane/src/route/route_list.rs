@@ -12,6 +12,7 @@ use crate::matcher::tree::{MatchTree, Outcome};
 use crate::model::route as model;
 use crate::stats::Registry;
 
+use super::condition::Circumstances;
 use super::path_index::PathIndex;
 use super::path_match::{path_of, without_parameters};
 use super::{CompileError, Resolve, Route};
@@ -49,31 +50,42 @@ impl RouteList {
     }
 
     #[inline]
-    fn find(&self, request: &HeaderBlock, random: u64, ignore_parameters: bool) -> Option<&Route> {
-        let Some(target) = request.get(KnownName::Path) else { return self.find_connect(request, random) };
+    fn find(
+        &self,
+        request: &HeaderBlock,
+        known: Circumstances<'_>,
+        ignore_parameters: bool,
+    ) -> Option<&Route> {
+        let Some(target) = request.get(KnownName::Path) else { return self.find_connect(request, known) };
         let path = path_of(target);
         if ignore_parameters {
             if let Some(kept) = without_parameters(path) {
-                return self.find_by_path(request, target, &kept, random);
+                return self.find_by_path(request, target, &kept, known);
             }
         }
-        self.find_by_path(request, target, path, random)
+        self.find_by_path(request, target, path, known)
     }
 
     /// The route of a request without a path.
     #[cold]
-    fn find_connect(&self, request: &HeaderBlock, random: u64) -> Option<&Route> {
+    fn find_connect(&self, request: &HeaderBlock, known: Circumstances<'_>) -> Option<&Route> {
         let mut routes = self.connect.iter().filter_map(|&place| self.routes.get(place));
-        routes.find(|route| route.conditions.hold(request, b"", random))
+        routes.find(|route| route.conditions.hold(request, b"", known))
     }
 
     #[inline]
-    fn find_by_path(&self, request: &HeaderBlock, target: &[u8], path: &[u8], random: u64) -> Option<&Route> {
+    fn find_by_path(
+        &self,
+        request: &HeaderBlock,
+        target: &[u8],
+        path: &[u8],
+        known: Circumstances<'_>,
+    ) -> Option<&Route> {
         let candidates = self.index.candidates(path);
         let tested = candidates.are_tested();
         candidates.filter_map(|index| self.routes.get(usize::try_from(index).ok()?)).find(|route| {
             let path_matches = (tested && !route.path.is_regex()) || route.path.matches(path);
-            path_matches && route.conditions.hold(request, target, random)
+            path_matches && route.conditions.hold(request, target, known)
         })
     }
 }
@@ -114,13 +126,18 @@ impl Routes {
     }
 
     #[inline]
-    pub(super) fn find(&self, request: &HeaderBlock, random: u64, ignore_parameters: bool) -> Option<&Route> {
+    pub(super) fn find(
+        &self,
+        request: &HeaderBlock,
+        known: Circumstances<'_>,
+        ignore_parameters: bool,
+    ) -> Option<&Route> {
         match self {
-            Routes::List(list) => list.find(request, random, ignore_parameters),
+            Routes::List(list) => list.find(request, known, ignore_parameters),
             Routes::Tree(tree, lists) => {
                 let data = MatchingData { request_headers: Some(request), ..MatchingData::default() };
                 match tree.find(&data, &mut |_| ()) {
-                    Outcome::Action(index) => lists.get(index)?.find(request, random, ignore_parameters),
+                    Outcome::Action(index) => lists.get(index)?.find(request, known, ignore_parameters),
                     Outcome::NoMatch | Outcome::InsufficientData => None,
                 }
             }

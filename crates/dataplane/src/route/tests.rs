@@ -364,7 +364,9 @@ fn a_weighted_clusters_host_leaves_no_trace() {
 
 #[test]
 fn direct_responses_and_redirects() {
-    let direct = |status| ActionModel::DirectResponse(DirectResponseAction { status, body: b"hi".to_vec() });
+    let direct = |status| {
+        ActionModel::DirectResponse(DirectResponseAction { status, body: b"hi".to_vec(), body_format: None })
+    };
     let redirect = RedirectAction {
         https_redirect: false,
         scheme_redirect: None,

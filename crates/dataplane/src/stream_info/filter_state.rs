@@ -10,6 +10,7 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::fmt::Debug;
+use std::net::IpAddr;
 use std::rc::Rc;
 
 /// How many objects one stream or connection may have.
@@ -22,6 +23,11 @@ pub trait FilterStateObject: Debug {
 
     /// One of its fields as a text.
     fn field(&self, _name: &str) -> Option<Cow<'_, [u8]>> {
+        None
+    }
+
+    /// The IP address that it is; none: it is something else.
+    fn ip(&self) -> Option<IpAddr> {
         None
     }
 

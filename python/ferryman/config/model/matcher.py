@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ferryman.config.model.address import CidrRange
 from ferryman.config.model.struct import Model, Tagged
 
 
@@ -145,6 +146,30 @@ class MetadataMatcher(Model, frozen=True):
     path: list[str]
     value: ValueMatcher
     invert: bool
+
+
+class StateText(Tagged, tag="string", frozen=True):
+    """The object, as a text, matches."""
+
+    matcher: StringMatcher
+
+
+class StateAddress(Tagged, tag="address", frozen=True):
+    """The object is an IP address in one of the ranges, or under `invert` in none."""
+
+    ranges: list[CidrRange]
+    invert: bool
+
+
+class StateNothing(Tagged, tag="nothing", frozen=True):
+    """No object matches."""
+
+
+class FilterStateMatcher(Model, frozen=True):
+    """There is an object of this name in the filter state, and it matches."""
+
+    key: str
+    value: StateText | StateAddress | StateNothing
 
 
 class RegexRewrite(Model, frozen=True):

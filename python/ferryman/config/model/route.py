@@ -5,10 +5,13 @@ from __future__ import annotations
 from ferryman.config.model.format import Format
 from ferryman.config.model.header import HeaderMutations
 from ferryman.config.model.http_filters import RouteFilterConfig
+from ferryman.config.model.local_reply import BodyFormat
 from ferryman.config.model.match_tree import MatchTree
 from ferryman.config.model.matcher import (
     CookieMatcher,
+    FilterStateMatcher,
     HeaderMatcher,
+    MetadataMatcher,
     QueryParameterMatcher,
     RegexRewrite,
 )
@@ -62,6 +65,8 @@ class RouteMatch(Model, frozen=True):
     grpc: bool  # `content-type` says gRPC
     tls_presented: bool | None  # whether the client showed a certificate; None: it does not matter
     tls_validated: bool | None  # whether that was validated
+    dynamic_metadata: list[MetadataMatcher]
+    filter_state: list[FilterStateMatcher]
 
 
 class ClusterName(Tagged, tag="cluster", frozen=True):
@@ -190,10 +195,14 @@ class RedirectAction(Tagged, tag="redirect", frozen=True):
 
 
 class DirectResponseAction(Tagged, tag="direct_response", frozen=True):
-    """Answer from the configuration; the body is read at load."""
+    """Answer from the configuration; the body is read at load.
+
+    `body_format` makes the body of that one; its content type may be empty, and is plain text then.
+    """
 
     status: int
     body: bytes
+    body_format: BodyFormat | None
 
 
 class Route(Model, frozen=True):
