@@ -29,6 +29,7 @@ use crate::timer::LazyTimer;
 use crate::transport_sockets::TransportSocket;
 use crate::worker::Worker;
 
+mod body_pipeline;
 mod exchange;
 mod filter_walk;
 mod logging;
@@ -39,9 +40,11 @@ mod routing;
 mod summary;
 mod timers;
 mod told;
+mod transformed_body;
 mod upgrade;
 mod waiting;
 
+pub use body_pipeline::BodyPipeline;
 pub use exchange::Exchange;
 pub use timers::StreamTimers;
 
@@ -65,6 +68,10 @@ pub struct StreamState {
     pub upstream: Http1Writer,
     /// What filters hold of the request's body; it goes upstream before the rest.
     pub held_body: Vec<u8>,
+    /// The filters that the request's body goes through.
+    pub request_body: BodyPipeline,
+    /// The filters that the response's body goes through.
+    pub response_body: BodyPipeline,
     /// The HTTP filters of the stream.
     pub filters: Vec<ActiveFilter>,
     scratch: MutationScratch,
@@ -82,6 +89,8 @@ impl StreamState {
             downstream: Http1Writer::new(),
             upstream: Http1Writer::new(),
             held_body: Vec::new(),
+            request_body: BodyPipeline::default(),
+            response_body: BodyPipeline::default(),
             filters: Vec::new(),
             scratch: MutationScratch::default(),
         }
@@ -94,6 +103,8 @@ impl StreamState {
             head.shrink_to(KEPT_HEAD_BYTES);
         }
         self.filters.clear();
+        self.request_body.clear();
+        self.response_body.clear();
         // A held body may be as large as the limit; that is not kept for requests that need none.
         self.held_body = Vec::new();
         clear_writer(&mut self.downstream);

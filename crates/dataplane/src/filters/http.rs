@@ -23,7 +23,10 @@ use crate::route::{ClusterChoice, Matched};
 use crate::stream_info::{ConnectionInfo, StreamInfo};
 use crate::worker::Worker;
 
+use body::{BodyAnswer, BodyInput, BodyOutput, Direction, pass_on};
+
 pub mod basic_auth;
+pub mod body;
 pub mod buffer;
 pub mod built_in;
 pub mod chain;
@@ -78,6 +81,9 @@ pub struct Wishes {
     pub clear_route_cache: bool,
     /// How much of the request's body may be held, in the place of the route's limit or the listener's.
     pub request_body_limit: Option<usize>,
+    /// The body of the message whose head this is goes through the filter's `transform_body` (see `body`). Counts when the
+    /// filter lets the head go on; one that changes the body's length takes `content-length` out of it.
+    pub transform_body: bool,
 }
 
 /// What a filter sees of a stream. Whatever it changes goes on.
@@ -161,6 +167,17 @@ pub trait StreamFilter {
     /// Called once the response's head is there. An answer `Respond` takes the response's place.
     fn on_response_headers(&mut self, _context: &mut FilterContext<'_>) -> Answer {
         Answer::Continue
+    }
+
+    /// Called with the pieces of a body that it wished to transform; as it is here, the body stays the same.
+    fn transform_body(
+        &mut self,
+        _direction: Direction,
+        input: BodyInput<'_>,
+        output: &mut BodyOutput,
+        _context: &mut FilterContext<'_>,
+    ) -> BodyAnswer {
+        pass_on(input, output)
     }
 
     /// Called when what it waited for is done.

@@ -23,6 +23,7 @@ use crate::stream_info::TimePoint;
 use crate::transport_sockets::TransportSocket;
 
 use super::HttpStream;
+use super::transformed_body::transformed_framing;
 
 /// How far the request has got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +83,8 @@ impl<'c> Exchange<'c> {
         let (request, framing) = if stream.endless {
             (Request::Held, BodyFraming::None)
         } else {
-            let framing = request_framing(&state.request, stream.head.framing, held, is_whole);
+            let framing = transformed_framing(&state.request, &state.request_body)
+                .unwrap_or_else(|| request_framing(&state.request, stream.head.framing, held, is_whole));
             (Request::Copying, framing)
         };
         state.upstream.set_style(settings);
@@ -252,9 +254,7 @@ impl<'c> Exchange<'c> {
         cx: &mut Context<'_>,
     ) -> Result<Poll<()>, Error> {
         let socket = &mut *self.socket;
-        let downstream = &mut stream.connection;
         let state = &mut *stream.state;
-        let blocks = &stream.worker.blocks;
         if let Some(held @ [_, ..]) = state.held_body.get(self.held_sent..) {
             return match state.upstream.poll_write(socket, cx, held) {
                 Poll::Ready(Ok(taken)) => {
@@ -268,11 +268,11 @@ impl<'c> Exchange<'c> {
                 Poll::Pending => Ok(Poll::Pending),
             };
         }
-        if downstream.reader.data().is_empty() {
-            if downstream.reader.is_ended() {
+        if state.request_body.data(stream.connection.reader).is_empty() {
+            if stream.request_body_is_ended() {
                 if stream.endless {
                     // What it sent last still goes on.
-                    if state.upstream.poll_flush(socket, cx).is_pending() {
+                    if stream.state.upstream.poll_flush(socket, cx).is_pending() {
                         return Ok(Poll::Pending);
                     }
                     return Err(ErrorKind::DownstreamDisconnect.into());
@@ -283,24 +283,24 @@ impl<'c> Exchange<'c> {
                 self.request = Request::Flushing;
                 return Ok(Poll::Ready(()));
             }
-            return match downstream.reader.poll_data(downstream.socket, cx, blocks) {
+            return match stream.poll_request_data(cx) {
                 Poll::Ready(Ok(())) => {
                     stream.timers.active_at = Instant::now();
                     Ok(Poll::Ready(()))
                 }
                 Poll::Ready(Err(error)) => Err(downstream_error(error)),
                 Poll::Pending => {
-                    if let Poll::Ready(Err(_)) = state.upstream.poll_flush(socket, cx) {
+                    if let Poll::Ready(Err(_)) = stream.state.upstream.poll_flush(socket, cx) {
                         self.request = Request::Refused;
                     }
                     Ok(Poll::Pending)
                 }
             };
         }
-        match state.upstream.poll_write(socket, cx, downstream.reader.data()) {
+        let data = state.request_body.data(stream.connection.reader);
+        match state.upstream.poll_write(socket, cx, data) {
             Poll::Ready(Ok(taken)) => {
-                downstream.reader.consume(taken, blocks);
-                state.info.bytes_received += u64::try_from(taken).unwrap_or(u64::MAX);
+                stream.consume_request_data(taken);
                 Ok(Poll::Ready(()))
             }
             Poll::Ready(Err(_)) => {
@@ -337,18 +337,15 @@ impl<'c> Exchange<'c> {
     ) -> Poll<Result<(), Error>> {
         loop {
             let (socket, reader) = (&mut *self.socket, &mut *self.reader);
-            let downstream = &mut stream.connection;
-            let state = &mut *stream.state;
-            let blocks = &stream.worker.blocks;
             let gone = |_| Error::from(ErrorKind::DownstreamDisconnect);
-            if reader.data().is_empty() {
-                if reader.is_ended() {
+            if stream.state.response_body.data(reader).is_empty() {
+                if stream.state.response_body.is_ended(reader) {
                     if self.content == Content::Tunnel {
                         return Poll::Ready(Err(self.upstream_error(ReadError::Ended { clean: true })));
                     }
                     // As in Envoy, a tunnel that ends here is ended by us.
                     self.closed_by_host |= self.request == Request::Done && self.content == Content::Payload;
-                    if !state.downstream.is_finished() {
+                    if !stream.state.downstream.is_finished() {
                         end_response(stream, reader);
                     }
                     let writer = &mut stream.state.downstream;
@@ -358,7 +355,7 @@ impl<'c> Exchange<'c> {
                     self.watch(stream, cx)?;
                     return Poll::Pending;
                 }
-                match reader.poll_data(socket, cx, blocks) {
+                match stream.poll_response_data(socket, reader, cx) {
                     Poll::Ready(Ok(())) => stream.timers.active_at = Instant::now(),
                     // Envoy does not tell apart how a body breaks off.
                     Poll::Ready(Err(ReadError::Io(_))) if self.content == Content::Messages => {
@@ -373,9 +370,11 @@ impl<'c> Exchange<'c> {
                 }
                 continue;
             }
-            match state.downstream.poll_write(downstream.socket, cx, reader.data()).map_err(gone)? {
+            let state = &mut *stream.state;
+            let data = state.response_body.data(reader);
+            match state.downstream.poll_write(stream.connection.socket, cx, data).map_err(gone)? {
                 Poll::Ready(taken) => {
-                    reader.consume(taken, blocks);
+                    state.response_body.consume(taken, reader, &stream.worker.blocks);
                     state.info.bytes_sent += u64::try_from(taken).unwrap_or(u64::MAX);
                 }
                 Poll::Pending => {

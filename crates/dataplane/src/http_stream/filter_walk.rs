@@ -39,7 +39,7 @@ impl HttpStream<'_> {
         for index in 0..self.state.filters.len() {
             let mut verdict = self.call_filter(index, Phase::RequestHeaders, false).await?;
             while let Verdict::Stop = verdict {
-                if self.connection.reader.is_ended() {
+                if self.request_body_is_ended() {
                     break;
                 }
                 self.hold_more().await?;
@@ -60,6 +60,8 @@ impl HttpStream<'_> {
         &mut self,
         end_stream: bool,
     ) -> Result<Option<LocalReply<'static>>, Error> {
+        // Filters that saw another head before wished for its body.
+        self.state.response_body.clear();
         for index in (0..self.state.filters.len()).rev() {
             if let Verdict::Respond(reply) =
                 self.call_filter(index, Phase::ResponseHeaders, end_stream).await?
@@ -79,6 +81,7 @@ impl HttpStream<'_> {
         let mut resumed = false;
         loop {
             let filters = self.filters;
+            let end_stream = self.request_body_is_ended();
             let state = &mut *self.state;
             let Some(filter) = state.filters.get_mut(index) else { return Ok(Verdict::Continue) };
             if !filter.takes_part_in(phase, filters) {
@@ -88,7 +91,7 @@ impl HttpStream<'_> {
             let mut context = FilterContext {
                 request: &mut state.request,
                 body: &mut state.held_body,
-                end_stream: self.connection.reader.is_ended(),
+                end_stream,
                 response: &mut state.response,
                 response_end_stream,
                 info: &mut state.info,
@@ -109,7 +112,12 @@ impl HttpStream<'_> {
                 self.request_body_limit = Some(limit);
             }
             match answer {
-                Answer::Continue => return Ok(Verdict::Continue),
+                Answer::Continue => {
+                    if wishes.transform_body {
+                        self.transform_body(index, phase);
+                    }
+                    return Ok(Verdict::Continue);
+                }
                 Answer::StopIteration => {
                     self.state.info.decisions.filter = Some(filter_index);
                     return Ok(Verdict::Stop);
@@ -163,22 +171,15 @@ impl HttpStream<'_> {
         let limit = self.request_body_limit.or_else(of_route).unwrap_or(self.settings().buffer_limit);
         poll_fn(|cx| {
             self.poll_deadlines(cx)?;
-            let downstream = &mut self.connection;
-            let blocks = &self.worker.blocks;
-            match downstream.reader.poll_data(downstream.socket, cx, blocks) {
+            match self.poll_request_data(cx) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(downstream_error(error))),
                 Poll::Pending => return Poll::Pending,
             }
-            let data = downstream.reader.data();
-            self.state.info.bytes_received += u64::try_from(data.len()).unwrap_or(u64::MAX);
-            if self.state.held_body.len() + data.len() > limit {
+            if !self.hold_request_data(limit) {
                 self.manager.http.inc(HttpStat::DownstreamRqTooLarge);
                 return Poll::Ready(Err(ErrorKind::RequestTooLarge.into()));
             }
-            self.state.held_body.extend_from_slice(data);
-            let count = data.len();
-            downstream.reader.consume(count, blocks);
             self.timers.active_at = Instant::now();
             Poll::Ready(Ok(()))
         })

@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind};
 use crate::stream_info::TimePoint;
 
 use super::HttpStream;
+use super::transformed_body::transformed_framing;
 
 impl HttpStream<'_> {
     /// An upstream's first 100 or 103 is passed on where the configuration says so. All other 1xx end here. Answers whether
@@ -56,7 +57,8 @@ impl HttpStream<'_> {
 
     /// The length that a response to this request is to be framed with, given the upstream's framing.
     pub(crate) fn downstream_framing(&self, upstream: BodyFraming) -> BodyFraming {
-        match (upstream, self.head.version) {
+        let transformed = transformed_framing(&self.state.response, &self.state.response_body);
+        match (transformed.unwrap_or(upstream), self.head.version) {
             _ if self.is_tunnel => upstream,
             (BodyFraming::UntilClose, Version::Http11) => BodyFraming::Chunked,
             (BodyFraming::Chunked, Version::Http10) => BodyFraming::UntilClose,

@@ -38,6 +38,7 @@ impl HttpStream<'_> {
             let end_stream = !self.has_reply_body(&reply) || reply.body.is_empty();
             if let Some(other) = self.walk_response_filters(end_stream).await? {
                 reply = other;
+                self.state.response_body.clear();
                 self.note_reply(&reply);
                 self.write_reply_head(&mut reply);
             }
@@ -49,6 +50,7 @@ impl HttpStream<'_> {
     pub(crate) async fn reply_in_place(&mut self, mut reply: LocalReply<'_>) -> Result<(), Error> {
         self.note_reply(&reply);
         self.write_reply_head(&mut reply);
+        self.state.response_body.clear();
         self.send_reply(&reply).await
     }
 
@@ -64,6 +66,9 @@ impl HttpStream<'_> {
         let framing = if has_body { BodyFraming::Length(length) } else { BodyFraming::None };
         self.start_response(framing)?;
         let body = if has_body { &*reply.body } else { b"" };
+        if self.state.response_body.is_active() {
+            return Box::pin(self.send_transformed(body)).await;
+        }
         self.send(body).await
     }
 
@@ -135,6 +140,7 @@ impl HttpStream<'_> {
         let settings = self.settings();
         let state = &mut *self.state;
         settings.response_headers.apply(&mut state.response, Some(&state.request), &date);
+        self.drop_impossible_body();
         let framing = self.downstream_framing(framing);
         // Asked in any case, for it counts.
         let must_close = self.must_close();

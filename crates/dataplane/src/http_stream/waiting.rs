@@ -73,22 +73,16 @@ impl HttpStream<'_> {
 
     fn poll_request_ahead(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
         // What follows a request for another protocol waits until the upstream has agreed.
-        while !self.endless && !self.connection.reader.is_ended() {
+        while !self.endless && !self.request_body_is_ended() {
             if self.state.held_body.len() >= self.settings().buffer_limit {
                 return Ok(());
             }
-            let Downstream { socket, reader, .. } = &mut self.connection;
-            let blocks = &self.worker.blocks;
-            match reader.poll_data(socket, cx, blocks) {
+            match self.poll_request_data(cx) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Err(downstream_error(error)),
                 Poll::Pending => return Ok(()),
             }
-            let data = reader.data();
-            let count = data.len();
-            self.state.held_body.extend_from_slice(data);
-            reader.consume(count, blocks);
-            self.state.info.bytes_received += u64::try_from(count).unwrap_or(u64::MAX);
+            self.hold_request_data(usize::MAX);
             self.timers.active_at = Instant::now();
         }
         if !self.endless {

@@ -11,6 +11,7 @@ use crate::model::http_filters::HttpFilterConfig;
 use crate::model::http_filters::PerRouteConfig as Model;
 use crate::stream_info::StreamInfo;
 
+use super::body::{BodyAnswer, BodyInput, BodyOutput, Direction, pass_on};
 use super::route_config::RouteConfig;
 use super::{Answer, FilterCompileContext, FilterContext, HttpFilter, Phase, StreamFilter};
 
@@ -62,6 +63,18 @@ pub trait BuiltInFilter: Debug + Send + Sync + Sized {
         _trailers: &mut HeaderBlock,
         _context: &mut FilterContext<'_>,
     ) {
+    }
+
+    /// Called with the pieces of a body that it wished to transform; as it is here, the body stays the same.
+    fn transform_body(
+        &self,
+        _state: &mut Self::State,
+        _direction: Direction,
+        input: BodyInput<'_>,
+        output: &mut BodyOutput,
+        _context: &mut FilterContext<'_>,
+    ) -> BodyAnswer {
+        pass_on(input, output)
     }
 
     /// Called when what it waited for is done.
@@ -163,6 +176,26 @@ macro_rules! built_in_filters {
                         filter.on_response_trailers(state, trailers, context);
                     })*
                     _ => {}
+                }
+            }
+
+            /// Hands it a piece of a body that it transforms.
+            pub(super) fn transform_body(
+                &self,
+                state: &mut State,
+                direction: Direction,
+                input: BodyInput<'_>,
+                output: &mut BodyOutput,
+                context: &mut FilterContext<'_>,
+            ) -> BodyAnswer {
+                match (self, state) {
+                    $((Compiled::$name(filter), State::$name(state)) => {
+                        filter.transform_body(state, direction, input, output, context)
+                    })*
+                    (Compiled::Custom(_), State::Custom(filter)) => {
+                        filter.transform_body(direction, input, output, context)
+                    }
+                    _ => BodyAnswer::Done,
                 }
             }
 

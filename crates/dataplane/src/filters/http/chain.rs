@@ -9,6 +9,7 @@ use ferryman_codec::HeaderBlock;
 use crate::model::http_filters::{HttpFilter as HttpFilterModel, HttpFilterConfig, Router};
 use crate::stream_info::StreamInfo;
 
+use super::body::{BodyAnswer, BodyInput, BodyOutput, Direction};
 use super::built_in::{Compiled, State};
 use super::route_config::{FilterOverrides, RouteConfig, RouteFilters};
 use super::{Answer, FilterCompileContext, FilterContext, HttpFilter, Phase};
@@ -195,6 +196,21 @@ impl ActiveFilter {
     ) {
         if let Some(named) = filters.filters.get(self.index) {
             named.compiled.on_trailers(&mut self.state, phase, trailers, context);
+        }
+    }
+
+    /// Hands it a piece of a body that it transforms.
+    pub fn transform_body(
+        &mut self,
+        filters: &HttpFilters,
+        direction: Direction,
+        input: BodyInput<'_>,
+        output: &mut BodyOutput,
+        context: &mut FilterContext<'_>,
+    ) -> BodyAnswer {
+        match filters.filters.get(self.index) {
+            Some(named) => named.compiled.transform_body(&mut self.state, direction, input, output, context),
+            None => BodyAnswer::Done,
         }
     }
 

@@ -1,0 +1,210 @@
+//! The way of a body through the filters that transform it.
+//!
+//! Owns: the order of the stages, their outputs, and when which filter is called with what. Does not own: what a filter does
+//! (`filters::http::body`), where the bytes come from and go to (`transformed_body`, `exchange`).
+//! Follows Envoy's page "Flow control".
+//!
+//! It is pulled: who writes to the socket asks the last stage, which asks the one before it only when it has nothing left to
+//! give, and so on up to the source. So a stage holds one output of a fixed size, and a peer that does not read stops the
+//! source. A stream without such filters has no stages; its bytes go from socket to socket as if this were not here.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use ferryman_codec::HeaderBlock;
+
+use crate::buffer::BlockPool;
+use crate::filters::http::body::{BodyAnswer, BodyInput, BodyOutput, pass_on};
+use crate::http_codec::Http1Reader;
+
+/// Where the body comes from.
+pub(crate) trait BodySource {
+    /// Why it may break off.
+    type Error;
+    /// Ready once `data` is not empty or the body has ended.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>>;
+    /// What there is; when it is empty after `poll`, the body has ended.
+    fn data(&self) -> &[u8];
+    /// Takes the first bytes away.
+    fn consume(&mut self, count: usize);
+    /// What follows the body that has ended.
+    fn trailers(&mut self) -> &mut HeaderBlock;
+}
+
+/// Calls the filter at a place of the stream's list.
+pub(crate) trait CallFilter {
+    /// Hands it a piece of the body.
+    fn call(&mut self, filter: usize, input: BodyInput<'_>, output: &mut BodyOutput) -> BodyAnswer;
+}
+
+/// One filter's place on the way of a body.
+struct Stage {
+    /// Its place in the stream's list. None: no filter; what was held here passes on, and all else behind it.
+    filter: Option<usize>,
+    output: BodyOutput,
+    /// What it waits for.
+    waiting: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    /// Whether it took bytes since it was last told of a pause.
+    keeps: bool,
+    /// Whether nothing comes after its output.
+    has_ended: bool,
+}
+
+/// The stages of one body, in the order in which bytes meet them.
+#[derive(Debug, Default)]
+pub struct BodyPipeline {
+    stages: Vec<Stage>,
+}
+
+impl BodyPipeline {
+    /// Whether the body goes through any filter.
+    #[inline]
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        !self.stages.is_empty()
+    }
+
+    /// Adds a filter, by its place in the stream's list. `held`: what has come through all stages so far and was held.
+    pub fn add(&mut self, filter: usize, held: Vec<u8>) {
+        if !held.is_empty() {
+            self.stages.push(Stage::new(None, BodyOutput::holding(held)));
+        }
+        self.stages.push(Stage::new(Some(filter), BodyOutput::new()));
+    }
+
+    /// Takes all filters off the way, and what they hold.
+    #[inline]
+    pub fn clear(&mut self) {
+        if self.is_active() {
+            self.stages = Vec::new();
+        }
+    }
+
+    /// The bytes that are there: of the last stage, or of the reader where there is none.
+    #[inline]
+    #[must_use]
+    pub fn data<'a>(&'a self, reader: &'a Http1Reader) -> &'a [u8] {
+        match self.stages.last() {
+            None => reader.data(),
+            Some(last) => last.output.data(),
+        }
+    }
+
+    /// Whether the body is complete and all of it was consumed.
+    #[inline]
+    #[must_use]
+    pub fn is_ended(&self, reader: &Http1Reader) -> bool {
+        match self.stages.last() {
+            None => reader.is_ended(),
+            Some(last) => last.is_ended(),
+        }
+    }
+
+    /// Takes the first bytes of `data` away.
+    #[inline]
+    pub fn consume(&mut self, count: usize, reader: &mut Http1Reader, blocks: &BlockPool) {
+        match self.stages.last_mut() {
+            None => reader.consume(count, blocks),
+            Some(last) => last.output.consume(count),
+        }
+    }
+
+    /// What the last stage has written.
+    pub(super) fn output(&self) -> &[u8] {
+        self.stages.last().map(|last| last.output.data()).unwrap_or_default()
+    }
+
+    /// Takes the first bytes of `output` away.
+    pub(super) fn consume_output(&mut self, count: usize) {
+        if let Some(last) = self.stages.last_mut() {
+            last.output.consume(count);
+        }
+    }
+
+    /// Ready once the last stage has written something or the body has ended.
+    pub(super) fn poll<S: BodySource>(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &mut S,
+        filters: &mut impl CallFilter,
+    ) -> Poll<Result<(), S::Error>> {
+        poll_stages(&mut self.stages, cx, source, filters)
+    }
+}
+
+/// Ready once the last of these stages has written something or has ended.
+fn poll_stages<S: BodySource>(
+    stages: &mut [Stage],
+    cx: &mut Context<'_>,
+    source: &mut S,
+    filters: &mut impl CallFilter,
+) -> Poll<Result<(), S::Error>> {
+    let Some((stage, before)) = stages.split_last_mut() else { return source.poll(cx) };
+    while stage.output.is_empty() && !stage.has_ended {
+        if let Some(waiting) = &mut stage.waiting {
+            ready!(waiting.as_mut().poll(cx));
+            stage.waiting = None;
+        }
+        if poll_stages(before, cx, source, filters)?.is_pending() {
+            if !stage.keeps {
+                return Poll::Pending;
+            }
+            stage.call(BodyInput::Pause, filters);
+            continue;
+        }
+        let taken = match before.last() {
+            None if source.data().is_empty() => stage.call(BodyInput::End(source.trailers()), filters),
+            None => stage.call(BodyInput::Data(source.data()), filters),
+            Some(before) if before.is_ended() => stage.call(BodyInput::End(source.trailers()), filters),
+            Some(before) => stage.call(BodyInput::Data(before.output.data()), filters),
+        };
+        match before.last_mut() {
+            None => source.consume(taken),
+            Some(before) => before.output.consume(taken),
+        }
+    }
+    Poll::Ready(Ok(()))
+}
+
+impl Stage {
+    fn new(filter: Option<usize>, output: BodyOutput) -> Self {
+        Stage { filter, output, waiting: None, keeps: false, has_ended: false }
+    }
+
+    fn is_ended(&self) -> bool {
+        self.has_ended && self.output.is_empty()
+    }
+
+    /// Hands it a piece; answers how many bytes it took.
+    fn call(&mut self, input: BodyInput<'_>, filters: &mut impl CallFilter) -> usize {
+        let (is_pause, is_end) = (matches!(input, BodyInput::Pause), matches!(input, BodyInput::End(_)));
+        let answer = match self.filter {
+            Some(filter) => filters.call(filter, input, &mut self.output),
+            None => pass_on(input, &mut self.output),
+        };
+        match answer {
+            BodyAnswer::Took(count) => {
+                self.keeps |= count > 0;
+                return count;
+            }
+            BodyAnswer::Done => {
+                self.keeps &= !is_pause;
+                self.has_ended |= is_end;
+            }
+            BodyAnswer::Full => {}
+            BodyAnswer::Wait(until) => self.waiting = Some(until),
+        }
+        0
+    }
+}
+
+impl fmt::Debug for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stage").field("filter", &self.filter).field("has_ended", &self.has_ended).finish()
+    }
+}
+
+#[cfg(test)]
+#[path = "body_pipeline_tests.rs"]
+mod tests;
