@@ -20,6 +20,10 @@ class Case:
     """A new connection for every request."""
     tcp: bool = False
     """The proxies move bytes, they do not read HTTP."""
+    access_log: bool = False
+    """A line in the default format for each request, into a file."""
+    idle_filters: bool = False
+    """Ten HTTP filters before the router that look at each request and find nothing to do."""
     must: float
     """The ratio to Envoy that Ferryman must reach (design, section 8)."""
 
@@ -28,6 +32,14 @@ CASES = {
     case.name: case
     for case in (
         Case(name="h1", what="H1→H1, keep-alive, small", must=0.40),
+        Case(name="h1-log", what="the same with the default access log", access_log=True, must=0.40),
+        Case(
+            name="h1-full",
+            what="the same with the log and ten idle filters",
+            access_log=True,
+            idle_filters=True,
+            must=0.40,
+        ),
         Case(name="h1-1c", what="H1→H1, one downstream connection", connections=1, must=0.45),
         Case(name="h1-64k", what="H1→H1, 64 KiB body", path="/64k", must=0.85),
         Case(name="h1-1m", what="H1→H1, 1 MiB body", path="/1m", must=1.0),

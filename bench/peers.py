@@ -1,7 +1,7 @@
 """The benchmark against the peers: each case through each proxy, round by round.
 
-The proxy is pinned to one CPU, load and upstream to another. Rounds interleave the proxies, so that a noisy
-minute hits all of them; the result is the median of the rounds.
+The proxy is pinned to one CPU, load and upstream to another. A round is every case through every proxy, so
+that a noisy minute hits all of them; the result is the median of the rounds.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from bench.cases import BODIES, Case
 from bench.process_figures import cpu_s, memory_mib
-from bench.proxies import PROXIES, nginx_command, nginx_http, nginx_start
+from bench.proxies import PROXIES, nginx_command, nginx_http, nginx_start, takes_part
 from bench.running import BenchError, free_port, running
 
 PROXY_CPU, LOAD_CPU = 0, 1
@@ -45,9 +45,9 @@ def compare(
 ) -> Iterator[Measurement]:
     """Every measurement as it is made."""
     with nginx_upstream(folder) as upstream:
-        for case in cases:
-            for _ in range(rounds):
-                for proxy in proxies:
+        for _ in range(rounds):
+            for case in cases:
+                for proxy in (name for name in proxies if takes_part(name, case)):
                     yield _measure(proxy, case, upstream, seconds, folder)
 
 

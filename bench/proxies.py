@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.cases import Case
+from bench.idle_filters import idle_filters
 
+_ACCESS_LOG = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"
 _TYPED = "type.googleapis.com/envoy.extensions.filters."
 _NGINX_STREAM_MODULE = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
 _FLOOR = Path("target/release/examples/relay_floor")
@@ -36,7 +38,16 @@ def present(name: str) -> str | None:
     )
 
 
-def envoy_bootstrap(case: Case, port: int, upstream: int) -> dict[str, Any]:
+def takes_part(name: str, case: Case) -> bool:
+    """Whether a proxy can do what a case asks for."""
+    if name in ("ferryman", "envoy"):
+        return True
+    if case.idle_filters:
+        return False
+    return not case.access_log or name == "nginx"
+
+
+def envoy_bootstrap(case: Case, port: int, upstream: int, folder: Path) -> dict[str, Any]:
     """The file of Ferryman and Envoy."""
     cluster = {
         "name": "upstream",
@@ -51,10 +62,11 @@ def envoy_bootstrap(case: Case, port: int, upstream: int) -> dict[str, Any]:
             "endpoints": [{"lb_endpoints": [_endpoint(upstream)]}],
         },
     }
+    log = folder / f"access-{port}.log"
     listener = {
         "name": "bench",
         "address": address(port),
-        "filter_chains": [{"filters": [_tcp_proxy() if case.tcp else _http_connection_manager()]}],
+        "filter_chains": [{"filters": [_tcp_proxy() if case.tcp else _http_connection_manager(case, log)]}],
     }
     return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
 
@@ -77,22 +89,25 @@ def _tcp_proxy() -> dict[str, Any]:
     return {"name": "tcp_proxy", "typed_config": typed_config}
 
 
-def _http_connection_manager() -> dict[str, Any]:
+def _http_connection_manager(case: Case, log: Path) -> dict[str, Any]:
     route = {"match": {"prefix": "/"}, "route": {"cluster": "upstream", "timeout": "0s"}}
     router = {"name": "router", "typed_config": {"@type": _TYPED + "http.router.v3.Router"}}
     typed_config = {
         "@type": _TYPED + "network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "h",
         "generate_request_id": False,
-        "http_filters": [router],
+        "http_filters": [*(idle_filters() if case.idle_filters else []), router],
         "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]},
     }
+    if case.access_log:
+        file = {"@type": _ACCESS_LOG, "path": str(log)}
+        typed_config["access_log"] = [{"name": "file", "typed_config": file}]
     return {"name": "http_connection_manager", "typed_config": typed_config}
 
 
 def _write_envoy(case: Case, port: int, upstream: int, folder: Path) -> list[str]:
     path = folder / f"bootstrap-{port}.json"
-    path.write_text(json.dumps(envoy_bootstrap(case, port, upstream)))
+    path.write_text(json.dumps(envoy_bootstrap(case, port, upstream, folder)))
     return ["-c", str(path), "--concurrency", "1", "-l", "error"]
 
 
@@ -132,10 +147,11 @@ def _nginx(case: Case, port: int, upstream: int, folder: Path) -> list[str]:
         server = f"server {{ listen 127.0.0.1:{port} backlog=8192; proxy_pass 127.0.0.1:{upstream}; }}"
         text = f"{module}{start}stream {{ {server} }}\n"
     else:
+        log = f"access_log {folder}/{name}.access combined buffer=64k flush=10s;" if case.access_log else ""
         text = (
             f"{start}http {{ {nginx_http(name, folder)}"
             f"upstream u {{ server 127.0.0.1:{upstream}; keepalive 1024; keepalive_requests 1000000000; }}\n"
-            f"server {{ listen 127.0.0.1:{port} backlog=8192; location / {{ proxy_pass http://u;\n"
+            f"server {{ listen 127.0.0.1:{port} backlog=8192; {log} location / {{ proxy_pass http://u;\n"
             'proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host; } } }\n'
         )
     path = folder / f"{name}.conf"

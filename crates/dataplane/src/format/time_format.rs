@@ -329,6 +329,10 @@ fn number(letter: u8, time: &Calendar) -> u64 {
 
 #[inline]
 fn write_padded(value: u64, width: u8, pad: u8, out: &mut Vec<u8>) {
+    if let (2, Ok(value @ 0..100)) = (width, u8::try_from(value)) {
+        let tens = if value < 10 { pad } else { b'0' + value / 10 };
+        return out.extend_from_slice(&[tens, b'0' + value % 10]);
+    }
     let mut limit = 10u64;
     for _ in 1..width {
         if value < limit {
@@ -343,15 +347,13 @@ fn write_padded(value: u64, width: u8, pad: u8, out: &mut Vec<u8>) {
 /// The digits of a fraction of a second, zeros beyond the ninth; `None`: no zeros at the end.
 fn write_fraction(nanoseconds: u32, precision: Option<u8>, out: &mut Vec<u8>) {
     let start = out.len();
+    let mut digits = [b'0'; 15];
     let mut rest = nanoseconds;
-    let mut unit = 100_000_000;
-    for _ in 0..precision.unwrap_or(9) {
-        // A single digit, or zero when the units are used up.
-        let digit = rest.checked_div(unit).unwrap_or(0);
-        out.push(b'0' + u8::try_from(digit).unwrap_or(0));
-        rest -= digit * unit;
-        unit /= 10;
+    for digit in digits.iter_mut().take(9).rev() {
+        *digit = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        rest /= 10;
     }
+    out.extend_from_slice(digits.get(..usize::from(precision.unwrap_or(9))).unwrap_or(&digits));
     if precision.is_none() {
         while out.len() > start && out.last() == Some(&b'0') {
             out.pop();
