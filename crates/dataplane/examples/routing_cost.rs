@@ -250,7 +250,7 @@ fn heads() -> Result<(), String> {
     let default = default_manager()?;
     let edge = HttpConnectionManager {
         use_remote_address: true,
-        normalize_path: true,
+        normalize_path: Some(true),
         merge_slashes: true,
         ..default.clone()
     };

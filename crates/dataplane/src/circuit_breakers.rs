@@ -2,7 +2,7 @@
 //!
 //! Owns the limits of a cluster by priority (connections, pending requests, requests, retries, connection pools), who has
 //! taken how many, and the gauges that tell. Does not decide what happens when a limit is met: the connection pool and the router do.
-//! Follows Envoy's page "Circuit breaking".
+//! Follows Envoy's page "Circuit breaking"; the runtime may set `circuit_breakers.<cluster>.<default|high>.<limit>`.
 //!
 //! A limit holds for all workers together. Each worker counts in cells of its own, written without a read-modify-write;
 //! when it has used up what it found free the last time, it adds up the cells of all. It then takes as granted a lot of
@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::cluster::CircuitBreakerThresholds;
 use crate::model::route::RoutingPriority;
+use crate::runtime;
 use crate::stats::{ClusterStat, ClusterStats, LocalScope, Scope};
 
 /// What is limited.
@@ -77,11 +78,31 @@ const REMAINING: [ClusterStat; SLOTS] = [
     ClusterStat::CircuitBreakersHighRemainingCxPools,
 ];
 
+/// How the runtime names what is limited, in the order of the slots.
+const RUNTIME_NAMES: [&str; SLOTS] = [
+    "default.max_connections",
+    "default.max_pending_requests",
+    "default.max_requests",
+    "default.max_retries",
+    "default.max_connection_pools",
+    "high.max_connections",
+    "high.max_pending_requests",
+    "high.max_requests",
+    "high.max_retries",
+    "high.max_connection_pools",
+];
+
 /// The limits of one priority, in the order of the slots; `None`: any number.
 fn maxima(of: &CircuitBreakerThresholds) -> [Option<u32>; RESOURCES] {
     let limited = [of.max_connections, of.max_pending_requests, of.max_requests, of.max_retries].map(Some);
     let [connections, pending, requests, retries] = limited;
     [connections, pending, requests, retries, of.max_connection_pools]
+}
+
+/// How many of `max` each of so many threads may take without looking again.
+fn lot(max: u32, threads: usize) -> u32 {
+    let share = u32::try_from(threads).unwrap_or(u32::MAX).saturating_mul(16).max(1);
+    if max / share < 2 { 0 } else { (max / share).min(64) }
 }
 
 /// What one worker has taken, on a cache line of its own.
@@ -91,19 +112,38 @@ struct WorkerCounts([AtomicU32; SLOTS]);
 
 #[derive(Debug)]
 struct Limit {
-    max: u32,
+    /// What the configuration says.
+    configured: u32,
+    /// What holds: that, or what the runtime says instead.
+    max: AtomicU32,
     /// How many a worker may take without looking again; 0: it looks each time.
-    lot: u32,
+    lot: AtomicU32,
     /// Whether nothing was free when somebody last looked; whoever gives back must look again.
     open: AtomicBool,
     open_gauge: ClusterStat,
     /// The gauge of what is left, if wanted.
     remaining: Option<ClusterStat>,
+    /// Of which limit it tells what is left.
+    remaining_of: AtomicU32,
+}
+
+impl Limit {
+    #[inline]
+    fn max(&self) -> u32 {
+        self.max.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    fn lot(&self) -> u32 {
+        self.lot.load(Ordering::Relaxed)
+    }
 }
 
 /// The limits of one cluster, shared by all workers.
 #[derive(Debug)]
 pub struct CircuitBreakers {
+    /// How the runtime's keys of this cluster begin.
+    runtime_prefix: Box<str>,
     limits: [Limit; SLOTS],
     counts: Box<[WorkerCounts]>,
     scope: Scope<ClusterStats>,
@@ -112,16 +152,15 @@ pub struct CircuitBreakers {
 }
 
 impl CircuitBreakers {
-    /// For `threads` workers, the control thread included.
+    /// Those of a cluster, for `threads` workers, the control thread included.
     #[must_use]
     pub fn new(
-        default: &CircuitBreakerThresholds,
-        high: &CircuitBreakerThresholds,
+        cluster: &str,
+        [default, high]: [&CircuitBreakerThresholds; 2],
         threads: usize,
         scope: Scope<ClusterStats>,
     ) -> Self {
         let threads = threads.max(1);
-        let share = u32::try_from(threads).unwrap_or(u32::MAX).saturating_mul(16);
         let mut maxima = maxima(default).into_iter().chain(maxima(high));
         let mut places = OPEN.into_iter().zip(REMAINING).enumerate();
         let limits = std::array::from_fn(|_| {
@@ -130,11 +169,21 @@ impl CircuitBreakers {
             let tracked = if at < RESOURCES { default.track_remaining } else { high.track_remaining };
             let remaining = (tracked && max.is_some()).then_some(remaining);
             let max = max.unwrap_or(u32::MAX);
-            let lot = if max / share < 2 { 0 } else { (max / share).min(64) };
-            Limit { max, lot, open: AtomicBool::new(false), open_gauge, remaining }
+            let open = AtomicBool::new(false);
+            let lot = lot(max, threads);
+            Limit {
+                configured: max,
+                max: max.into(),
+                lot: lot.into(),
+                open,
+                open_gauge,
+                remaining,
+                remaining_of: max.into(),
+            }
         });
         let counts = (0..threads).map(|_| WorkerCounts::default()).collect();
-        CircuitBreakers { limits, counts, scope, changing: Mutex::new(()) }
+        let runtime_prefix = format!("circuit_breakers.{cluster}.").into();
+        CircuitBreakers { runtime_prefix, limits, counts, scope, changing: Mutex::new(()) }
     }
 
     /// Sets the gauges of what remains, of those priorities that want them. They stand from the start.
@@ -153,6 +202,29 @@ impl CircuitBreakers {
         }
     }
 
+    /// Takes the limits that the runtime has now.
+    #[cold]
+    fn follow_runtime(&self) {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let any = runtime::has_named();
+        for (limit, name) in self.limits.iter().zip(RUNTIME_NAMES) {
+            let value = any.then(|| runtime::named(&format!("{}{name}", self.runtime_prefix))).flatten();
+            let value = value.and_then(|value| value.integer());
+            let max = value.map_or(limit.configured, |value| u32::try_from(value).unwrap_or(u32::MAX));
+            limit.max.store(max, Ordering::Relaxed);
+            limit.lot.store(lot(max, self.counts.len()), Ordering::Relaxed);
+        }
+    }
+
+    /// The gauge of what remains speaks of the limit that holds now; Envoy's does from the next use on.
+    #[cold]
+    fn follow_remaining(&self, limit: &Limit, gauge: ClusterStat) {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let max = limit.max();
+        let former = limit.remaining_of.swap(max, Ordering::Relaxed);
+        self.scope.add(gauge, i64::from(max) - i64::from(former));
+    }
+
     fn free(&self, slot: usize, max: u32) -> u32 {
         let cells = self.counts.iter().filter_map(|counts| counts.0.get(slot));
         let taken: u64 = cells.map(|cell| u64::from(cell.load(Ordering::Relaxed))).sum();
@@ -162,7 +234,7 @@ impl CircuitBreakers {
     #[cold]
     fn update_open(&self, slot: usize, limit: &Limit) {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let open = self.free(slot, limit.max) == 0;
+        let open = self.free(slot, limit.max()) == 0;
         limit.open.store(open, Ordering::Relaxed);
         self.scope.set(limit.open_gauge, u64::from(open));
     }
@@ -184,6 +256,8 @@ pub struct WorkerCircuitBreakers {
     worker: usize,
     shares: [Share; SLOTS],
     stats: LocalScope<ClusterStats>,
+    /// As of when the limits are those of the runtime.
+    epoch: Cell<u64>,
 }
 
 impl WorkerCircuitBreakers {
@@ -192,7 +266,18 @@ impl WorkerCircuitBreakers {
     pub fn new(shared: Arc<CircuitBreakers>, worker: usize) -> Self {
         let worker = worker.min(shared.counts.len() - 1);
         let stats = shared.scope.local(worker);
-        WorkerCircuitBreakers { shared, worker, shares: Default::default(), stats }
+        WorkerCircuitBreakers { shared, worker, shares: Default::default(), stats, epoch: Cell::new(0) }
+    }
+
+    /// What was granted under former limits is looked at again.
+    #[inline]
+    fn follow_runtime(&self) {
+        let epoch = runtime::epoch();
+        if epoch != self.epoch.get() {
+            self.epoch.set(epoch);
+            self.shared.follow_runtime();
+            self.shares.iter().for_each(|share| share.granted.set(0));
+        }
     }
 
     #[inline]
@@ -201,11 +286,19 @@ impl WorkerCircuitBreakers {
         Some((self.shares.get(slot)?, self.shared.limits.get(slot)?, cell?))
     }
 
+    #[inline]
+    fn follow_remaining(&self, limit: &Limit, gauge: ClusterStat) {
+        if limit.remaining_of.load(Ordering::Relaxed) != limit.max() {
+            self.shared.follow_remaining(limit, gauge);
+        }
+    }
+
     /// Whether there is room for one more.
     #[inline]
     #[must_use]
     pub fn can_create(&self, resource: Resource, priority: RoutingPriority) -> bool {
         let slot = slot(resource, priority);
+        self.follow_runtime();
         self.at(slot).is_some_and(|(share, limit, _)| {
             share.used.get() < share.granted.get() || self.look(slot, share, limit)
         })
@@ -226,15 +319,17 @@ impl WorkerCircuitBreakers {
     #[inline]
     pub fn force(&self, resource: Resource, priority: RoutingPriority) {
         let slot = slot(resource, priority);
+        self.follow_runtime();
         let Some((share, limit, cell)) = self.at(slot) else { return };
         let used = share.used.get().saturating_add(1);
         share.used.set(used);
         cell.store(cell.load(Ordering::Relaxed).saturating_add(1), Ordering::Relaxed);
         if let Some(gauge) = limit.remaining {
             self.stats.dec(gauge);
+            self.follow_remaining(limit, gauge);
         }
         let found_free = used < share.granted.get() || self.look(slot, share, limit);
-        if !found_free || !share.announced.get() {
+        if !found_free || !share.announced.get() || limit.open.load(Ordering::Relaxed) {
             share.announced.set(true);
             self.shared.update_open(slot, limit);
         }
@@ -248,9 +343,10 @@ impl WorkerCircuitBreakers {
         let used = share.used.get().saturating_sub(1);
         share.used.set(used);
         cell.store(cell.load(Ordering::Relaxed).saturating_sub(1), Ordering::Relaxed);
-        share.granted.set(share.granted.get().min(used.saturating_add(limit.lot)));
+        share.granted.set(share.granted.get().min(used.saturating_add(limit.lot())));
         if let Some(gauge) = limit.remaining {
             self.stats.inc(gauge);
+            self.follow_remaining(limit, gauge);
         }
         if limit.open.load(Ordering::Relaxed) {
             self.shared.update_open(slot, limit);
@@ -265,8 +361,9 @@ impl WorkerCircuitBreakers {
 
     /// Looks at what all have taken, and grants itself a lot of what is free.
     fn look(&self, slot: usize, share: &Share, limit: &Limit) -> bool {
-        let free = self.shared.free(slot, limit.max);
-        share.granted.set(share.used.get().saturating_add(free.min(limit.lot)));
+        let max = limit.max();
+        let free = self.shared.free(slot, max);
+        share.granted.set(share.used.get().saturating_add(free.min(limit.lot())));
         free > 0
     }
 }
@@ -275,6 +372,7 @@ impl WorkerCircuitBreakers {
 mod tests {
     use super::*;
     use crate::model::bootstrap::StatsConfig;
+    use crate::model::runtime::RuntimeLayer;
     use crate::stats::Registry;
     use RoutingPriority::{Default as Low, High};
 
@@ -294,7 +392,7 @@ mod tests {
         let scope = Registry::new(&config, workers).cluster("c");
         let (default, high) = (thresholds(max, true), thresholds(1, false));
         CircuitBreakers::announce(&default, &high, &scope);
-        let shared = Arc::new(CircuitBreakers::new(&default, &high, workers, scope.clone()));
+        let shared = Arc::new(CircuitBreakers::new("c", [&default, &high], workers, scope.clone()));
         let sides = (0..workers).map(|at| WorkerCircuitBreakers::new(Arc::clone(&shared), at)).collect();
         (sides, scope)
     }
@@ -339,6 +437,27 @@ mod tests {
         assert_eq!(scope.value(ClusterStat::CircuitBreakersDefaultCxOpen), 0);
         sides[0].force(Resource::Connections, Low);
         assert_eq!(scope.value(ClusterStat::CircuitBreakersDefaultCxOpen), 1);
+    }
+
+    #[test]
+    fn the_runtime_sets_other_limits_and_takes_them_back() {
+        let config = StatsConfig::default();
+        let layers = [RuntimeLayer::Admin { name: "admin".to_owned() }];
+        let runtime = runtime::Runtime::new(&layers, &Registry::new(&config, 1)).unwrap();
+        runtime::follow(runtime.published());
+        let (sides, scope) = breakers(1000, 1);
+        let remaining = || scope.value(ClusterStat::CircuitBreakersDefaultRemainingRq);
+        assert!(sides[0].acquire(Resource::Requests, Low) && remaining() == 999);
+        let key = "circuit_breakers.c.default.max_requests";
+        runtime.modify([(key, "2"), ("circuit_breakers.d.default.max_requests", "0")].into_iter()).unwrap();
+        assert!(sides[0].acquire(Resource::Requests, Low), "what was granted before is looked at again");
+        assert!(!sides[0].acquire(Resource::Requests, Low));
+        assert_eq!((remaining(), scope.value(ClusterStat::CircuitBreakersDefaultRqOpen)), (0, 1));
+        runtime.modify([(key, "")].into_iter()).unwrap();
+        assert!(sides[0].acquire(Resource::Requests, Low));
+        assert_eq!((remaining(), scope.value(ClusterStat::CircuitBreakersDefaultRqOpen)), (997, 0));
+        runtime.modify([(key, "words")].into_iter()).unwrap();
+        assert!(sides[0].acquire(Resource::Requests, Low), "no number, no limit of the runtime's");
     }
 
     #[test]

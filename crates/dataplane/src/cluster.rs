@@ -207,7 +207,7 @@ impl Cluster {
 
     fn circuit_breakers(&self) -> &Arc<CircuitBreakers> {
         let [default, high] = &self.thresholds;
-        let make = || CircuitBreakers::new(default, high, self.threads, self.stats.clone());
+        let make = || CircuitBreakers::new(&self.name, [default, high], self.threads, self.stats.clone());
         self.circuit_breakers.get_or_init(|| Arc::new(make()))
     }
 

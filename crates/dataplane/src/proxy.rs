@@ -22,7 +22,7 @@ use crate::listener::{BoundSocket, CompileContext, Listener, bind};
 use crate::matcher::StringMatcher;
 use crate::model;
 use crate::model::bootstrap::Bootstrap;
-use crate::runtime::Runtime;
+use crate::runtime::{self, Runtime};
 use crate::snapshot::Snapshot;
 use crate::stat_sinks::{StatSinks, StreamFeed};
 use crate::state::{ServedListener, Serving, State};
@@ -149,6 +149,8 @@ impl Proxy {
         if self.applied.is_some() || self.control.is_some() {
             return Err("a configuration was applied already".to_owned());
         }
+        // What is compiled may ask for values.
+        runtime::follow(self.state.runtime.published());
         let registry = &self.state.process.registry;
         let clusters = clusters
             .iter()

@@ -7,8 +7,11 @@
 //! Who has a runtime key in its configuration makes a [`RuntimeKey`] of it once: that gives the key a number. A snapshot
 //! has the value of every number, so that to ask for one is to look into an array; no text is compared or hashed. A
 //! thread that serves follows the runtime of its process: one load of the epoch tells whether there is a new snapshot.
+//! Keys of which each cluster has ten, and hardly one a value, have no numbers, nor have those that only say how a
+//! configuration is compiled: they are asked for by name, when the epoch has changed or while compiling.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -26,16 +29,27 @@ pub use loader::{ModifyError, Runtime, RuntimeListing};
 pub use settings::{RuntimeDouble, RuntimeFeatureFlag, RuntimeFractionalPercent, RuntimeUInt32};
 pub use value::Value;
 
-/// The value of every key that somebody asks for, by the key's number.
+/// How the keys begin that are asked for by name.
+const NAMED: [&str; 2] = ["circuit_breakers.", "http_connection_manager."];
+
+/// The values that somebody may ask for.
 #[derive(Debug, Default)]
 pub struct Snapshot {
+    /// By the key's number.
     values: Box<[Option<Box<Value>>]>,
+    /// Of the keys without numbers.
+    named: BTreeMap<Box<str>, Value>,
 }
 
 impl Snapshot {
-    /// Looks up every key that there is a number for.
-    fn new(find: impl Fn(&str) -> Option<Value>) -> Self {
-        Snapshot { values: keys::names().iter().map(|name| find(name).map(Box::new)).collect() }
+    /// Looks up every key that there is a number for, and every name that is among `all`.
+    fn new<'k>(all: impl Iterator<Item = &'k str>, find: impl Fn(&str) -> Option<Value>) -> Self {
+        let is_named = |key: &&str| NAMED.iter().any(|start| key.starts_with(start));
+        let named = all.filter(is_named).filter_map(|key| Some((key.into(), find(key)?)));
+        Snapshot {
+            values: keys::names().iter().map(|name| find(name).map(Box::new)).collect(),
+            named: named.collect(),
+        }
     }
 }
 
@@ -77,15 +91,42 @@ pub fn follow(published: &Arc<Published>) {
     FOLLOWED.set(Followed { published: Some(Arc::clone(published)), epoch, snapshot });
 }
 
+impl Followed {
+    #[inline]
+    fn latest(&mut self) -> Option<&Snapshot> {
+        let published = self.published.as_ref()?;
+        let epoch = published.epoch.load(Ordering::Acquire);
+        if epoch != self.epoch {
+            self.epoch = epoch;
+            self.snapshot = published.latest();
+        }
+        Some(&self.snapshot)
+    }
+}
+
 /// Reads the value of one number, if it has any.
 #[inline]
 fn read<T>(number: u32, read: impl FnOnce(&Value) -> Option<T>) -> Option<T> {
     FOLLOWED.with_borrow_mut(|followed| {
-        let epoch = followed.published.as_ref()?.epoch.load(Ordering::Acquire);
-        if epoch != followed.epoch {
-            followed.epoch = epoch;
-            followed.snapshot = followed.published.as_ref()?.latest();
-        }
-        followed.snapshot.values.get(usize::try_from(number).ok()?)?.as_deref().and_then(read)
+        followed.latest()?.values.get(usize::try_from(number).ok()?)?.as_deref().and_then(read)
     })
+}
+
+/// Another number whenever values may have changed; 0: this thread follows no runtime.
+#[inline]
+#[must_use]
+pub fn epoch() -> u64 {
+    FOLLOWED.with_borrow_mut(|followed| if followed.latest().is_some() { followed.epoch } else { 0 })
+}
+
+/// Whether any key has a value that is asked for by name.
+#[must_use]
+pub fn has_named() -> bool {
+    FOLLOWED.with_borrow_mut(|followed| followed.latest().is_some_and(|latest| !latest.named.is_empty()))
+}
+
+/// The value of a key without a number. Slow.
+#[must_use]
+pub fn named(name: &str) -> Option<Value> {
+    FOLLOWED.with_borrow_mut(|followed| followed.latest()?.named.get(name).cloned())
 }

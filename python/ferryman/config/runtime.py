@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from ferryman.config import model
 from ferryman.config.cursor import Cursor
-from ferryman.config.fields import Fields, refuse
+from ferryman.config.fields import Fields
 
 _LAYERED_RUNTIME = Fields("envoy.config.bootstrap.v3.LayeredRuntime", "layers")
 _LAYER = Fields("envoy.config.bootstrap.v3.RuntimeLayer", "name static_layer disk_layer admin_layer")
@@ -33,14 +33,13 @@ _DENOMINATORS: Final = (100, 10_000, 1_000_000)
 _DENOMINATOR_NAMES: Final = {"HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": 1_000_000}
 _DECIMAL: Final = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
 _HEXADECIMAL: Final = re.compile(r"\s*[+-]?0[xX][0-9a-fA-F]+\s*")
-_NOT_BUILT: Final = (
-    "circuit_breakers.",
-    "http_connection_manager.",
-    "re2.max_program_size.",
-    "upstream.weight_enabled",
-)
-"""How the keys begin that change what is built here in Envoy, and are not read here."""
-_SWITCHES: Final = ("envoy.reloadable_features.", "envoy.restart_features.")
+_WITHOUT_EFFECT: Final = {
+    "envoy.reloadable_features.": "Ferryman has no such switch",
+    "envoy.restart_features.": "Ferryman has no such switch",
+    "re2.max_program_size.": "regexes are limited by their compiled size, in another way",
+    "upstream.weight_enabled": "Envoy 1.40 does not read it either",
+}
+"""How the keys begin that do nothing here, and why."""
 _MAX_U32: Final = 2**32 - 1
 
 
@@ -100,10 +99,9 @@ def _add_entries(
     if kind in (None, "null_value", "list_value"):
         cursor.problem(f"runtime key {key} has no value", "it must be a number, a string or a boolean", field)
         return
-    if key.startswith(_NOT_BUILT):
-        refuse(cursor, f"runtime key {key} is not supported yet", field=field)
-    if key.startswith(_SWITCHES):
-        cursor.warn(f"runtime key {key} has no effect", "Ferryman has no such switch", field)
+    for start, why in _WITHOUT_EFFECT.items():
+        if key.startswith(start):
+            cursor.warn(f"runtime key {key} has no effect", why, field)
     found[key] = _entry(key, kind, value)
 
 

@@ -88,9 +88,11 @@ pub struct HttpConnectionManager {
     pub preserve_external_request_id: bool,
     pub always_set_request_id_in_response: bool,
     pub proxy_100_continue: bool,
-    pub normalize_path: bool,
+    /// None: as the runtime says.
+    pub normalize_path: Option<bool>,
     pub merge_slashes: bool,
-    pub path_with_escaped_slashes_action: EscapedSlashesAction,
+    /// None: as the runtime says.
+    pub path_with_escaped_slashes_action: Option<EscapedSlashesAction>,
     pub strip_any_host_port: bool,
     pub strip_matching_host_port: bool,
     pub strip_trailing_host_dot: bool,

@@ -119,7 +119,7 @@ impl Runtime {
             }
         }
         let find = |name: &str| loaded.iter().rev().find_map(|layer| layer.values.get(name)).cloned();
-        self.published.publish(Snapshot::new(find));
+        self.published.publish(Snapshot::new(keys(&loaded).into_iter(), find));
         state.loaded = loaded;
         self.count(state, failed, disk_layers);
     }

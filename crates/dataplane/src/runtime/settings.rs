@@ -4,7 +4,7 @@
 
 use crate::model::runtime as model;
 
-use super::RuntimeKey;
+use super::{RuntimeKey, Value};
 
 /// How often something is to happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,15 +31,24 @@ impl RuntimeFractionalPercent {
     #[must_use]
     pub fn holds(&self, random: u64) -> bool {
         if self.key.is_configured() {
-            if let Some(holds) = self.key.read(|value| match (value.fraction, value.integer) {
-                (Some(fraction), _) => Some(falls_below(fraction, random)),
-                (None, Some(percent)) => Some(random % 100 < percent),
-                (None, None) => None,
-            }) {
+            if let Some(holds) = self.key.read(|value| value.holds(random)) {
                 return holds;
             }
         }
         falls_below(self.default, random)
+    }
+}
+
+impl Value {
+    /// The value as how often something is to happen, if it is one: whether it does, for this random number.
+    #[inline]
+    #[must_use]
+    pub fn holds(&self, random: u64) -> Option<bool> {
+        match (self.fraction, self.integer) {
+            (Some(fraction), _) => Some(falls_below(fraction, random)),
+            (None, Some(percent)) => Some(random % 100 < percent),
+            (None, None) => None,
+        }
     }
 }
 
@@ -134,7 +143,7 @@ mod tests {
         assert!(percent.holds(9) && !percent.holds(10) && !flag.is_on());
         let published = Arc::new(Published::default());
         follow(&published);
-        published.publish(Snapshot::new(|name| {
+        published.publish(Snapshot::new(std::iter::empty(), |name| {
             let text = match name {
                 "settings.percent" => "50",
                 "settings.million" => "{numerator: 7, denominator: MILLION}",
@@ -158,8 +167,9 @@ mod tests {
         let published = Arc::new(Published::default());
         follow(&published);
         let percent = fraction(0, "settings.much");
-        published
-            .publish(Snapshot::new(|name| (name == "settings.much").then(|| Value::parse("101").unwrap())));
+        published.publish(Snapshot::new(std::iter::empty(), |name| {
+            (name == "settings.much").then(|| Value::parse("101").unwrap())
+        }));
         assert!((0..200).all(|random| percent.holds(random)));
     }
 }

@@ -62,6 +62,12 @@ impl Value {
         Ok(value)
     }
 
+    /// The value as a number without sign or fraction, if it is one.
+    #[must_use]
+    pub fn integer(&self) -> Option<u64> {
+        self.integer
+    }
+
     fn read_scalar(&mut self, plain: &str) {
         if let Some(flag) = parse_flag(plain) {
             self.flag = Some(flag);

@@ -58,9 +58,10 @@ class HttpConnectionManager(Tagged, tag="http_connection_manager", frozen=True):
     preserve_external_request_id: bool
     always_set_request_id_in_response: bool
     proxy_100_continue: bool
-    normalize_path: bool
+    normalize_path: bool | None  # None: as the runtime says
     merge_slashes: bool
-    path_with_escaped_slashes_action: str  # keep | reject | unescape_and_redirect | unescape_and_forward
+    # keep | reject | unescape_and_redirect | unescape_and_forward; None: as the runtime says
+    path_with_escaped_slashes_action: str | None
     strip_any_host_port: bool
     strip_matching_host_port: bool
     strip_trailing_host_dot: bool

@@ -77,7 +77,7 @@ REQUEST_IDS: Final[Mapping[str, Fields]] = {_UUID.message: _UUID}
 
 _CODECS: Final = ("auto", "http1")
 _SERVER_HEADER: Final = ("overwrite", "append_if_absent", "pass_through")
-_ESCAPED_SLASHES: Final = ("keep", "keep", "reject", "unescape_and_redirect", "unescape_and_forward")
+_ESCAPED_SLASHES: Final = ("", "keep", "reject", "unescape_and_redirect", "unescape_and_forward")
 _ALWAYS_FORWARD_ONLY: Final = 4
 _EXTENSIONS: Final = (
     ("early_header_mutation_extensions", "envoy.http.early_header_mutation"),
@@ -115,9 +115,9 @@ def lower(cursor: Cursor, references: References) -> model.HttpConnectionManager
         preserve_external_request_id=fields.get("preserve_external_request_id", False),
         always_set_request_id_in_response=fields.get("always_set_request_id_in_response", False),
         proxy_100_continue=fields.get("proxy_100_continue", False),
-        normalize_path=_wrapped(fields, "normalize_path", False),
+        normalize_path=_wrapped(fields, "normalize_path", None),
         merge_slashes=fields.get("merge_slashes", False),
-        path_with_escaped_slashes_action=word(cursor, "path_with_escaped_slashes_action", _ESCAPED_SLASHES),
+        path_with_escaped_slashes_action=_escaped_slashes(cursor),
         strip_any_host_port=fields.get("strip_any_host_port", False),
         strip_matching_host_port=_strip_matching_host_port(cursor, fields),
         strip_trailing_host_dot=fields.get("strip_trailing_host_dot", False),
@@ -187,6 +187,10 @@ def _stream_error(fields: dict[str, Any], of_protocol: bool | None) -> bool:
     if of_protocol is not None:
         return of_protocol
     return bool(_wrapped(fields, "stream_error_on_invalid_http_message", False))
+
+
+def _escaped_slashes(cursor: Cursor) -> str | None:
+    return word(cursor, "path_with_escaped_slashes_action", _ESCAPED_SLASHES) or None
 
 
 def _wrapped(fields: dict[str, Any], name: str, default: Any) -> Any:

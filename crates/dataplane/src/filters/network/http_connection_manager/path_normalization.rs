@@ -4,10 +4,18 @@
 //! are valid at all (codec), nor the redirect that `UNESCAPE_AND_REDIRECT` asks for (`request_headers`).
 //! Follows: RFC 3986 sections 5.2.4 and 6.2.2, in the dialect of Envoy's `normalize_path`: a backslash is a slash,
 //! escaped letters, digits and `-._~` are unescaped, other escapes stay as they are, `%00` is refused.
+//!
+//! Where the configuration leaves it open, the runtime decides, once, while the configuration is compiled.
 
 use ferryman_codec::{HeaderBlock, KnownName};
 
 use crate::model::http_connection_manager::{EscapedSlashesAction, HttpConnectionManager};
+use crate::random::thread_random;
+use crate::runtime;
+
+const NORMALIZE_KEY: &str = "http_connection_manager.normalize_path";
+const ESCAPED_SLASHES_KEY: &str = "http_connection_manager.path_with_escaped_slashes_action";
+const ESCAPED_SLASHES_ENABLED_KEY: &str = "http_connection_manager.path_with_escaped_slashes_action_enabled";
 
 /// What is to be done with the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,8 +39,10 @@ pub(super) struct PathNormalization {
 impl PathNormalization {
     pub(super) fn compile(config: &HttpConnectionManager) -> Self {
         PathNormalization {
-            escaped_slashes: config.path_with_escaped_slashes_action,
-            normalize: config.normalize_path,
+            escaped_slashes: config
+                .path_with_escaped_slashes_action
+                .unwrap_or_else(escaped_slashes_of_the_runtime),
+            normalize: config.normalize_path.unwrap_or_else(|| holds(NORMALIZE_KEY, false)),
             merge_slashes: config.merge_slashes,
         }
     }
@@ -82,6 +92,23 @@ impl PathNormalization {
             request.set(KnownName::Path, &path);
         }
         outcome
+    }
+}
+
+/// Whether a percentage of the runtime holds, this time.
+fn holds(key: &str, default: bool) -> bool {
+    runtime::named(key).and_then(|value| value.holds(thread_random())).unwrap_or(default)
+}
+
+/// By the numbers of Envoy's `PathWithEscapedSlashesAction`.
+fn escaped_slashes_of_the_runtime() -> EscapedSlashesAction {
+    let number = runtime::named(ESCAPED_SLASHES_KEY).and_then(|value| value.integer());
+    match number {
+        _ if !holds(ESCAPED_SLASHES_ENABLED_KEY, true) => EscapedSlashesAction::Keep,
+        Some(2) => EscapedSlashesAction::Reject,
+        Some(3) => EscapedSlashesAction::UnescapeAndRedirect,
+        Some(4) => EscapedSlashesAction::UnescapeAndForward,
+        _ => EscapedSlashesAction::Keep,
     }
 }
 

@@ -41,9 +41,9 @@ fn config() -> HttpConnectionManager {
         preserve_external_request_id: false,
         always_set_request_id_in_response: false,
         proxy_100_continue: false,
-        normalize_path: false,
+        normalize_path: Some(false),
         merge_slashes: false,
-        path_with_escaped_slashes_action: EscapedSlashesAction::Keep,
+        path_with_escaped_slashes_action: Some(EscapedSlashesAction::Keep),
         strip_any_host_port: false,
         strip_matching_host_port: false,
         strip_trailing_host_dot: false,
@@ -328,7 +328,7 @@ fn refusals() {
         request
     };
     let redirect = HttpConnectionManager {
-        path_with_escaped_slashes_action: EscapedSlashesAction::UnescapeAndRedirect,
+        path_with_escaped_slashes_action: Some(EscapedSlashesAction::UnescapeAndRedirect),
         ..config()
     };
     let mut grpc = path("/a%2fb");
