@@ -52,6 +52,13 @@ impl MutationSequence {
         models.iter().map(compile).collect::<Result<_, String>>().map(MutationSequence)
     }
 
+    /// Whether it edits nothing.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Edits a head; formats see it as it is by then.
     pub fn apply(&self, side: Side, head: &mut HeaderBlock, context: &FormatContext<'_>) {
         for mutation in &self.0 {

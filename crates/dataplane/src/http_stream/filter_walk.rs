@@ -10,7 +10,7 @@ use std::time::Instant;
 use ferryman_codec::HeaderBlock;
 
 use crate::error::{Error, ErrorKind};
-use crate::filters::http::{Answer, FilterContext, Phase, Wishes};
+use crate::filters::http::{ActiveFilter, Answer, FilterContext, Phase, Wishes};
 use crate::local_reply::LocalReply;
 use crate::stats::HttpStat;
 
@@ -37,20 +37,29 @@ impl HttpStream<'_> {
     pub(super) async fn walk_request_filters(&mut self) -> Result<bool, Error> {
         self.begin_filters();
         for index in 0..self.state.filters.len() {
-            let mut verdict = self.call_filter(index, Phase::RequestHeaders, false).await?;
-            while let Verdict::Stop = verdict {
-                if self.request_body_is_ended() {
-                    break;
-                }
-                self.hold_more().await?;
-                verdict = self.call_filter(index, Phase::RequestData, false).await?;
-            }
-            if let Verdict::Respond(reply) = verdict {
-                self.reply(reply).await?;
+            let answer = self.call_filter(index, Phase::RequestHeaders, false, false);
+            if !matches!(answer, Answer::Continue) && !self.hold_request(index, answer).await? {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// Waits, or holds the request back, until a filter lets it go on. Answers whether it does; if not, the client has its
+    /// answer.
+    async fn hold_request(&mut self, index: usize, answer: Answer) -> Result<bool, Error> {
+        let mut verdict = self.settle(index, Phase::RequestHeaders, false, answer).await?;
+        while let Verdict::Stop = verdict {
+            if self.request_body_is_ended() {
+                break;
+            }
+            self.hold_more().await?;
+            let answer = self.call_filter(index, Phase::RequestData, false, false);
+            verdict = self.settle(index, Phase::RequestData, false, answer).await?;
+        }
+        let Verdict::Respond(reply) = verdict else { return Ok(true) };
+        self.reply(reply).await?;
+        Ok(false)
     }
 
     /// Walks back with the response's head; `end_stream`: nothing follows it. Answers what takes its place, if a filter
@@ -63,8 +72,12 @@ impl HttpStream<'_> {
         // Filters that saw another head before wished for its body.
         self.state.response_body.clear();
         for index in (0..self.state.filters.len()).rev() {
+            let answer = self.call_filter(index, Phase::ResponseHeaders, end_stream, false);
+            if matches!(answer, Answer::Continue) {
+                continue;
+            }
             if let Verdict::Respond(reply) =
-                self.call_filter(index, Phase::ResponseHeaders, end_stream).await?
+                self.settle(index, Phase::ResponseHeaders, end_stream, answer).await?
             {
                 return Ok(Some(reply));
             }
@@ -72,63 +85,72 @@ impl HttpStream<'_> {
         Ok(None)
     }
 
-    async fn call_filter(
+    /// Calls a filter for a phase, if it takes part; `resumed` after an answer `Wait`. What it wishes is done at once.
+    #[inline]
+    fn call_filter(
         &mut self,
         index: usize,
         phase: Phase,
         response_end_stream: bool,
+        resumed: bool,
+    ) -> Answer {
+        let filters = self.filters;
+        let end_stream = self.request_body_is_ended();
+        let state = &mut *self.state;
+        let Some(filter) = state.filters.get_mut(index) else { return Answer::Continue };
+        if !filter.takes_part_in(phase, filters) {
+            return Answer::Continue;
+        }
+        let mut wishes = Wishes::default();
+        let mut context = FilterContext {
+            request: &mut state.request,
+            body: &mut state.held_body,
+            end_stream,
+            response: &mut state.response,
+            response_end_stream,
+            info: &mut state.info,
+            connection: self.connection.info,
+            now: self.now,
+            worker: self.worker,
+            route: self.matched,
+            cluster: self.choice.as_ref(),
+            route_configs: self.route_filters.of(filter.index()),
+            wishes: &mut wishes,
+        };
+        let answer = filter.call(filters, phase, resumed, &mut context);
+        if wishes.clear_route_cache {
+            self.find_route_again();
+        }
+        if let Some(limit) = wishes.request_body_limit {
+            self.request_body_limit = Some(limit);
+        }
+        if wishes.transform_body && matches!(answer, Answer::Continue) {
+            self.transform_body(index, phase);
+        }
+        answer
+    }
+
+    /// Waits for what a filter waits for, until it knows what it wants.
+    async fn settle(
+        &mut self,
+        index: usize,
+        phase: Phase,
+        response_end_stream: bool,
+        mut answer: Answer,
     ) -> Result<Verdict, Error> {
-        let mut resumed = false;
         loop {
-            let filters = self.filters;
-            let end_stream = self.request_body_is_ended();
-            let state = &mut *self.state;
-            let Some(filter) = state.filters.get_mut(index) else { return Ok(Verdict::Continue) };
-            if !filter.takes_part_in(phase, filters) {
-                return Ok(Verdict::Continue);
-            }
-            let mut wishes = Wishes::default();
-            let mut context = FilterContext {
-                request: &mut state.request,
-                body: &mut state.held_body,
-                end_stream,
-                response: &mut state.response,
-                response_end_stream,
-                info: &mut state.info,
-                connection: self.connection.info,
-                now: self.now,
-                worker: self.worker,
-                route: self.matched,
-                cluster: self.choice.as_ref(),
-                route_configs: self.route_filters.of(filter.index()),
-                wishes: &mut wishes,
+            let verdict = match answer {
+                Answer::Continue => return Ok(Verdict::Continue),
+                Answer::StopIteration => Verdict::Stop,
+                Answer::Respond(reply) => Verdict::Respond(reply),
+                Answer::Wait(done) => {
+                    self.watching(done).await?;
+                    answer = self.call_filter(index, phase, response_end_stream, true);
+                    continue;
+                }
             };
-            let filter_index = filter.index();
-            let answer = filter.call(filters, phase, resumed, &mut context);
-            if wishes.clear_route_cache {
-                self.find_route_again();
-            }
-            if let Some(limit) = wishes.request_body_limit {
-                self.request_body_limit = Some(limit);
-            }
-            match answer {
-                Answer::Continue => {
-                    if wishes.transform_body {
-                        self.transform_body(index, phase);
-                    }
-                    return Ok(Verdict::Continue);
-                }
-                Answer::StopIteration => {
-                    self.state.info.decisions.filter = Some(filter_index);
-                    return Ok(Verdict::Stop);
-                }
-                Answer::Respond(reply) => {
-                    self.state.info.decisions.filter = Some(filter_index);
-                    return Ok(Verdict::Respond(reply));
-                }
-                Answer::Wait(done) => self.watching(done).await?,
-            }
-            resumed = true;
+            self.state.info.decisions.filter = self.state.filters.get(index).map(ActiveFilter::index);
+            return Ok(verdict);
         }
     }
 

@@ -16,7 +16,7 @@ use crate::model::route::AppendAction;
 use crate::random::thread_random;
 use crate::repeated_headers::Side;
 
-use super::{Answer, BuiltInFilter, FilterCompileContext, FilterContext, Phase};
+use super::{Answer, BuiltInFilter, FilterCompileContext, FilterContext, Phase, RouteConfigs};
 
 /// The edits of one level.
 #[derive(Debug)]
@@ -78,9 +78,9 @@ pub struct HeaderMutation {
 
 impl HeaderMutation {
     /// The edits in the order in which they are made.
-    fn each<'a>(&'a self, context: &FilterContext<'a>, mut edit: impl FnMut(&'a Mutations)) {
+    fn each<'a>(&'a self, configs: RouteConfigs<'a>, mut edit: impl FnMut(&'a Mutations)) {
         edit(&self.own);
-        let levels = context.route_configs.all::<Mutations>();
+        let levels = configs.all::<Mutations>();
         if self.most_specific_wins { levels.for_each(edit) } else { levels.rev().for_each(edit) }
     }
 }
@@ -101,9 +101,10 @@ impl BuiltInFilter for HeaderMutation {
     }
 
     fn on_request_headers(&self, _state: &mut (), context: &mut FilterContext<'_>) -> Answer {
-        let mut levels = Vec::new();
-        self.each(context, |level| levels.push(level));
-        for level in levels {
+        self.each(context.route_configs, |level| {
+            if level.request.is_empty() && level.query_parameters.is_empty() {
+                return;
+            }
             let mut request = std::mem::take(context.request);
             let format = format_context(context);
             level.request.apply(Side::Request, &mut request, &format);
@@ -111,20 +112,21 @@ impl BuiltInFilter for HeaderMutation {
                 mutate_query(&level.query_parameters, &mut request, &format);
             }
             *context.request = request;
-        }
+        });
         Answer::Continue
     }
 
     fn on_response_headers(&self, _state: &mut (), context: &mut FilterContext<'_>) -> Answer {
-        let mut levels = Vec::new();
-        self.each(context, |level| levels.push(level));
-        for level in levels {
+        self.each(context.route_configs, |level| {
+            if level.response.is_empty() {
+                return;
+            }
             let mut response = std::mem::take(context.response);
             let mut format = format_context(context);
             format.request_headers = Some(context.request);
             level.response.apply(Side::Response, &mut response, &format);
             *context.response = response;
-        }
+        });
         Answer::Continue
     }
 
@@ -134,7 +136,7 @@ impl BuiltInFilter for HeaderMutation {
         trailers: &mut HeaderBlock,
         context: &mut FilterContext<'_>,
     ) {
-        self.each(context, |level| {
+        self.each(context.route_configs, |level| {
             let mut format = format_context(context);
             format.request_headers = Some(context.request);
             level.request_trailers.apply_to_trailers(Side::Request, trailers, &format);
@@ -147,7 +149,7 @@ impl BuiltInFilter for HeaderMutation {
         trailers: &mut HeaderBlock,
         context: &mut FilterContext<'_>,
     ) {
-        self.each(context, |level| {
+        self.each(context.route_configs, |level| {
             let mut format = format_context(context);
             format.request_headers = Some(context.request);
             format.response_headers = Some(context.response);
