@@ -14,6 +14,8 @@ fn chain(name: &str, words: &str) -> FilterChain {
         source_prefix_ranges: Vec::new(),
         source_ports: Vec::new(),
         transport_protocol: String::new(),
+        server_names: Vec::new(),
+        application_protocols: Vec::new(),
     };
     let mut words = words.split_whitespace();
     while let Some(word) = words.next() {
@@ -22,6 +24,8 @@ fn chain(name: &str, words: &str) -> FilterChain {
             "port" => matching.destination_port = Some(value().parse().expect("a port")),
             "to" => matching.prefix_ranges.push(range(value())),
             "protocol" => matching.transport_protocol = value().to_owned(),
+            "name" => matching.server_names.push(value().to_owned()),
+            "alpn" => matching.application_protocols.push(value().to_owned()),
             "direct" => matching.direct_source_prefix_ranges.push(range(value())),
             "local" => matching.source_type = SourceType::SameIpOrLoopback,
             "external" => matching.source_type = SourceType::External,
@@ -70,10 +74,50 @@ fn check(chains: &[(&str, &str)], connections: &[(&str, &str, &str)]) {
             remote: &remote_address,
             direct_remote: &direct,
             transport_protocol: "raw_buffer",
+            server_name: "",
+            application_protocols: &[],
+            filter_state: &FilterState::default(),
         };
-        let found = matcher.find(&facts).map_or("-", |place| chains[place].name.as_str());
+        let found = match matcher.find(&facts) {
+            Found::Chain(place) => chains[place].name.as_str(),
+            Found::Default => "-",
+            Found::Nowhere => "?",
+        };
         assert_eq!(found, *expected, "{remote} to {local}");
     }
+}
+
+#[test]
+fn names_and_protocols_that_no_client_tells() {
+    check(&[("named", "name a.com"), ("any", "alpn h2")], &[("9.9.9.9:7", "10.0.0.1:80", "-")]);
+    check(&[("named", "name a.com"), ("any", "")], &[("9.9.9.9:7", "10.0.0.1:80", "any")]);
+}
+
+#[test]
+fn names_and_protocols() {
+    let chains = [("both", "name *.a.com alpn h2"), ("named", "name *.a.com"), ("h2", "alpn h2 alpn h3")];
+    let (chains, matcher) = compile(&chains);
+    let matcher = matcher.expect("chains");
+    let address = Address::Ip("127.0.0.1:1".parse().expect("an address"));
+    let find = |server_name, application_protocols: &[&str]| {
+        let facts = ConnectionFacts {
+            local: &address,
+            remote: &address,
+            direct_remote: &address,
+            transport_protocol: "tls",
+            server_name,
+            application_protocols,
+            filter_state: &FilterState::default(),
+        };
+        match matcher.find(&facts) {
+            Found::Chain(place) => Some(chains[place].name.clone()),
+            Found::Default | Found::Nowhere => None,
+        }
+    };
+    assert_eq!(find("x.a.com", &["http/1.1", "h2"]).as_deref(), Some("both"));
+    assert_eq!(find("x.a.com", &["http/1.1"]).as_deref(), Some("named"));
+    assert_eq!(find("a.com", &["h3"]).as_deref(), Some("h2"));
+    assert_eq!(find("", &[]), None);
 }
 
 /// Judged by Envoy 1.40, as is what follows.

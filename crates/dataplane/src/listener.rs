@@ -14,7 +14,7 @@ use tokio::task::AbortHandle;
 
 use crate::access_loggers::{AccessLogSet, LogWriterHandle};
 use crate::application_log::{self, Component, Level};
-use crate::filter_chain::{ConnectionFacts, FilterChainMatcher};
+use crate::filter_chain::{ConnectionFacts, FilterChainMatcher, Found};
 use crate::filters::listener::{ListenerFilters, WorkerListenerFilters};
 use crate::filters::network::read_filters::{ReadFilters, WorkerReadFilters};
 use crate::filters::network::{NetworkFilter, WorkerNetworkFilter};
@@ -116,7 +116,11 @@ impl Listener {
             metadata: model.metadata.clone().map(Arc::new),
             chains: model.filter_chains.iter().map(compile).collect::<Result<_, _>>()?,
             default_chain: model.default_filter_chain.as_ref().map(compile).transpose()?,
-            matcher: FilterChainMatcher::compile(&model.filter_chains).map_err(at)?,
+            matcher: match &model.filter_chain_matcher {
+                None => FilterChainMatcher::compile(&model.filter_chains),
+                Some(tree) => FilterChainMatcher::compile_tree(tree, &model.filter_chains, registry),
+            }
+            .map_err(at)?,
             filters: ListenerFilters::compile(
                 &model.listener_filters,
                 model.listener_filters_timeout_ms,
@@ -266,10 +270,14 @@ impl WorkerListener {
             remote: &info.remote_address,
             direct_remote: &info.direct_remote_address,
             transport_protocol: "raw_buffer",
+            server_name: &info.requested_server_name,
+            application_protocols: &[],
+            filter_state: &info.filter_state,
         };
         match self.listener.matcher.find(&facts) {
-            Some(index) => self.chains.get(index),
-            None => self.default_chain.as_ref(),
+            Found::Chain(index) => self.chains.get(index),
+            Found::Default => self.default_chain.as_ref(),
+            Found::Nowhere => None,
         }
     }
 

@@ -113,6 +113,8 @@ def built_types() -> dict[str, frozenset[str]]:
         "envoy.matching.action": frozenset(route.MATCH_ACTIONS),
         "envoy.matching.http.custom_matchers": frozenset(match_tree.CUSTOM),
         "envoy.matching.http.input": frozenset(match_input.HTTP),
+        "envoy.matching.network.custom_matchers": frozenset(match_tree.CUSTOM),
+        "envoy.matching.network.input": frozenset(match_input.NETWORK),
         "envoy.matching.common_inputs": frozenset(match_input.COMMON),
         "envoy.matching.input_matchers": frozenset(match_predicate.BUILT),
         "envoy.path.match": frozenset(route_match.PATH_POLICIES),

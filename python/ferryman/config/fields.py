@@ -77,10 +77,6 @@ class Fields:
         self._refuse(cursor, fields)
         return fields
 
-    def covers(self, cursor: Cursor) -> bool:
-        """Whether nothing is set that `read` would refuse."""
-        return self._known.issuperset(cursor.fields_set())
-
     def _refuse(self, cursor: Cursor, fields: dict[str, Any]) -> None:
         for name in fields.keys() - self._known:
             if name in self.same and _is_same(fields[name], self.same[name]):

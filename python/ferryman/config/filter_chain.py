@@ -1,6 +1,7 @@
 """Filter chains: which connections a chain takes, and that no two take the same ones.
 
-Owns FilterChain and FilterChainMatch. The filters in a chain are `config/filters/network`.
+Owns FilterChain, FilterChainMatch and the match tree in its place. The filters in a chain are
+`config/filters/network`.
 
 Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/config/listener/v3/listener_components.proto
 """
@@ -8,14 +9,16 @@ Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/config/listener/v3/l
 from __future__ import annotations
 
 from itertools import product
-from typing import Final
+from typing import Any, Final
 
-from ferryman.config import model
+from ferryman.config import match_input, model
 from ferryman.config.address import lower_cidr_range
 from ferryman.config.cursor import Cursor
 from ferryman.config.duration import off_if_zero
+from ferryman.config.extensions import open_extension
 from ferryman.config.fields import Fields, word
 from ferryman.config.filters.network import lower_network_filters
+from ferryman.config.match_tree import MatchContext, lower_match_tree
 from ferryman.config.metadata import lower_metadata
 from ferryman.config.references import References
 from ferryman.config.transport_socket import check_transport_socket
@@ -28,10 +31,19 @@ _CHAIN = Fields(
 _MATCH = Fields(
     "envoy.config.listener.v3.FilterChainMatch",
     "destination_port prefix_ranges direct_source_prefix_ranges source_type source_prefix_ranges"
-    " source_ports transport_protocol",
+    " source_ports transport_protocol server_names application_protocols",
+    checked={"address_suffix": "nothing: Envoy 1.40 has not built it", "suffix_len": "nothing, as there"},
 )
+_NAME = Fields("google.protobuf.StringValue", "value", where="as the name of a filter chain")
 
-_LISTS: Final = ("prefix_ranges", "direct_source_prefix_ranges", "source_prefix_ranges", "source_ports")
+_LISTS: Final = (
+    "prefix_ranges",
+    "direct_source_prefix_ranges",
+    "source_prefix_ranges",
+    "source_ports",
+    "server_names",
+    "application_protocols",
+)
 _SOURCE_TYPES: Final = ("any", "same_ip_or_loopback", "external")
 
 
@@ -53,6 +65,9 @@ def lower_filter_chain(cursor: Cursor, references: References) -> model.FilterCh
 
 def _lower_match(cursor: Cursor) -> model.FilterChainMatch:
     fields = _MATCH.read(cursor)
+    for name in ("address_suffix", "suffix_len"):
+        if name in fields:
+            cursor.problem("is not built in Envoy either", "use prefix_ranges", name)
     port = fields.get("destination_port")
     return model.FilterChainMatch(
         destination_port=None if port is None else port.value,
@@ -62,7 +77,18 @@ def _lower_match(cursor: Cursor) -> model.FilterChainMatch:
         source_prefix_ranges=_ranges(cursor, "source_prefix_ranges"),
         source_ports=list(fields.get("source_ports", ())),
         transport_protocol=fields.get("transport_protocol", ""),
+        server_names=_server_names(cursor, fields),
+        application_protocols=list(fields.get("application_protocols", ())),
     )
+
+
+def _server_names(cursor: Cursor, fields: dict[str, Any]) -> list[str]:
+    names = [name.lower() for name in fields.get("server_names", ())]
+    for place, name in enumerate(names):
+        if "*" in name and not name.startswith("*."):
+            text = f"`{name}`: a star stands only for the whole first label"
+            cursor.problem(text, "write `*.` and a domain", "server_names", item=place)
+    return names
 
 
 def _ranges(cursor: Cursor, field: str) -> list[model.CidrRange]:
@@ -79,7 +105,7 @@ def check_overlaps(chains: list[tuple[Cursor, model.FilterChain]]) -> None:
     for index, (cursor, chain) in enumerate(chains):
         own = cursor.child("filter_chain_match")
         _check_repeats(own, chain.match)
-        if not _MATCH.covers(own):
+        if not _MATCH.checked.keys().isdisjoint(own.fields_set()):
             continue  # a condition that is refused may well tell it from the others
         for condition in _conditions(chain.match):
             first = seen.setdefault(condition, index)
@@ -97,7 +123,8 @@ def _check_repeats(cursor: Cursor, match: model.FilterChainMatch) -> None:
         seen = set()
         for item, value in enumerate(getattr(match, field)):
             if value in seen:
-                text = f"{value.address_prefix}/{value.prefix_len}" if field != "source_ports" else str(value)
+                is_range = isinstance(value, model.CidrRange)
+                text = f"{value.address_prefix}/{value.prefix_len}" if is_range else str(value)
                 cursor.problem(f"{text} stands twice in this list", None, field, "duplicate", item)
             seen.add(value)
 
@@ -112,7 +139,9 @@ def _conditions(match: model.FilterChainMatch) -> list[_Condition]:
         product(
             [match.destination_port],
             texts(match.prefix_ranges),
+            [name.removeprefix("*") for name in match.server_names] or [""],
             [match.transport_protocol],
+            match.application_protocols or [""],
             texts(match.direct_source_prefix_ranges),
             [match.source_type],
             texts(match.source_prefix_ranges),
@@ -129,4 +158,35 @@ _ANY: Final = model.FilterChainMatch(
     source_prefix_ranges=[],
     source_ports=[],
     transport_protocol="",
+    server_names=[],
+    application_protocols=[],
 )
+
+
+def lower_filter_chain_matcher(
+    cursor: Cursor, chains: list[tuple[Cursor, model.FilterChain]]
+) -> model.FilterChainMatcher:
+    """The match tree of a listener. As in Envoy, the chains that it names need not exist."""
+    known: set[str] = set()
+    for item, chain in chains:
+        if not chain.name:
+            item.problem("is required where a filter_chain_matcher chooses", None, "name", "required")
+        elif chain.name in known:
+            item.problem(f"there is a chain `{chain.name}` already", None, "name", "duplicate")
+        known.add(chain.name)
+
+    def lower_action(action: Cursor) -> str | None:
+        opened = open_extension(action, "envoy.matching.action", {_NAME.message: _NAME})
+        if opened is None:
+            return None
+        inner, declared = opened
+        name: str = declared.read(inner).get("value", "")
+        if name not in known:
+            action.warn(f"there is no filter chain `{name}`: such connections are closed", code="reference")
+        return name
+
+    context = MatchContext(
+        match_input.NETWORK_CATEGORY, match_input.NETWORK, lower_action, keep_matching=True
+    )
+    tree, names = lower_match_tree(cursor, context)
+    return model.FilterChainMatcher(tree=tree, names=names)

@@ -17,7 +17,7 @@ from ferryman.config.cluster import buffer_limit
 from ferryman.config.cursor import Cursor
 from ferryman.config.duration import off_if_zero
 from ferryman.config.fields import EMPTY, Fields, word
-from ferryman.config.filter_chain import check_overlaps, lower_filter_chain
+from ferryman.config.filter_chain import check_overlaps, lower_filter_chain, lower_filter_chain_matcher
 from ferryman.config.filters.listener import ORIGINAL_DST, PROXY_PROTOCOL, lower_listener_filters
 from ferryman.config.metadata import lower_metadata
 from ferryman.config.references import References
@@ -31,7 +31,8 @@ _LISTENER = Fields(
     " per_connection_buffer_limit_bytes transparent freebind tcp_fast_open_queue_length traffic_direction"
     " enable_reuse_port access_log tcp_backlog_size max_connections_to_accept_per_socket_event"
     " metadata bind_to_port deprecated_v1 ignore_global_conn_limit listener_filters listener_filters_timeout"
-    " continue_on_listener_filters_timeout socket_options tcp_keepalive use_original_dst",
+    " continue_on_listener_filters_timeout socket_options tcp_keepalive use_original_dst"
+    " filter_chain_matcher",
     same={
         "per_connection_buffer_high_watermark_timeout": EMPTY,
     },
@@ -85,7 +86,10 @@ def _lower_listener(cursor: Cursor, references: References) -> model.Listener:
     text = address_text(addresses[0]) if addresses else ""
     name = fields.get("name") or text
     chains = [(item, lower_filter_chain(item, references)) for item in cursor.items("filter_chains")]
-    if "filter_chain_matcher" not in fields:
+    matcher = None
+    if "filter_chain_matcher" in fields:
+        matcher = lower_filter_chain_matcher(cursor.child("filter_chain_matcher"), chains)
+    else:
         check_overlaps(chains)
     default = None
     if "default_filter_chain" in fields:
@@ -113,6 +117,7 @@ def _lower_listener(cursor: Cursor, references: References) -> model.Listener:
         ),
         continue_on_listener_filters_timeout=fields.get("continue_on_listener_filters_timeout", False),
         filter_chains=[chain for _, chain in chains],
+        filter_chain_matcher=matcher,
         default_filter_chain=default,
         access_log=lower_access_logs(cursor),
         traffic_direction=word(cursor, "traffic_direction", _DIRECTIONS),

@@ -48,6 +48,7 @@ _NETWORK_ONLY: Final = {
 _NAMED: Final = {name: Fields(name, "header_name") for name in _HEADERS}
 _PLAIN: Final = {name: Fields(name) for name in (_RESPONSE | _CONNECTION | _NETWORK_ONLY)}
 _QUERY: Final = Fields(f"{_HTTP}HttpRequestQueryParamMatchInput", "query_param")
+_FILTER_STATE: Final = Fields(f"{_NETWORK}FilterStateInput", "key field")
 _VARIABLE: Final = Fields(
     _ENVIRONMENT, no_effect={"name": "Envoy 1.40 finds no value, whether the variable is set or not"}
 )
@@ -70,6 +71,11 @@ def _connection(cursor: Cursor) -> model.MatchInput:
     return model.ConnectionInput(fact=(_CONNECTION | _NETWORK_ONLY)[cursor.type_name])
 
 
+def _filter_state(cursor: Cursor) -> model.MatchInput:
+    fields = _FILTER_STATE.read(cursor)
+    return model.FilterStateInput(key=fields.get("key", ""), field=fields.get("field", ""))
+
+
 def _variable(cursor: Cursor) -> model.MatchInput:
     _VARIABLE.read(cursor)
     return model.AbsentInput()
@@ -85,10 +91,14 @@ HTTP: Final[Mapping[str, Lower]] = {
     **dict.fromkeys(_RESPONSE, _response),
     **dict.fromkeys(_CONNECTION, _connection),
     _QUERY.message: _query_parameter,
+    _FILTER_STATE.message: _filter_state,
 }
 """Those of HTTP streams."""
 
-NETWORK: Final[Mapping[str, Lower]] = dict.fromkeys(_CONNECTION | _NETWORK_ONLY, _connection)
+NETWORK: Final[Mapping[str, Lower]] = {
+    **dict.fromkeys(_CONNECTION | _NETWORK_ONLY, _connection),
+    _FILTER_STATE.message: _filter_state,
+}
 """Those of connections."""
 
 HTTP_CATEGORY: Final = "envoy.matching.http.input"

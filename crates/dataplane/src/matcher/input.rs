@@ -12,7 +12,7 @@ use ferryman_codec::{HeaderBlock, HeaderName, KnownName};
 
 use crate::decimal::Decimal;
 use crate::model::match_tree::{ConnectionFact, HeaderPart, MatchInput, ResponseFact};
-use crate::stream_info::{Address, ConnectionInfo, StreamInfo};
+use crate::stream_info::{Address, ConnectionInfo, FilterState, FilterStateObject, StreamInfo};
 
 use super::query::decoded_parameter;
 
@@ -48,6 +48,10 @@ pub struct ConnectionData<'a> {
     pub transport_protocol: &'a str,
     /// In Envoy's form: `'h2','http/1.1'`.
     pub application_protocols: &'a str,
+    /// What filters of the connection left for others.
+    pub filter_state: &'a FilterState,
+    /// The same of an HTTP stream on it; it hides that of the connection.
+    pub stream_filter_state: Option<&'a FilterState>,
 }
 
 impl<'a> ConnectionData<'a> {
@@ -61,7 +65,14 @@ impl<'a> ConnectionData<'a> {
             server_name: &connection.requested_server_name,
             transport_protocol: "",
             application_protocols: "",
+            filter_state: &connection.filter_state,
+            stream_filter_state: Some(&stream.filter_state),
         }
+    }
+
+    fn object(&self, key: &str) -> Option<&'a dyn FilterStateObject> {
+        let of_stream = self.stream_filter_state.and_then(|state| state.object(key));
+        of_stream.or_else(|| self.filter_state.object(key)).map(|object| &**object)
     }
 }
 
@@ -116,6 +127,7 @@ pub(super) enum Input {
     QueryParameter(Box<[u8]>),
     Response(ResponseFact),
     Connection(ConnectionFact),
+    FilterState(FilterStateKey),
     Absent,
 }
 
@@ -130,6 +142,10 @@ impl Input {
             MatchInput::QueryParameter { name } => Input::QueryParameter(name.as_bytes().into()),
             MatchInput::Response { fact } => Input::Response(*fact),
             MatchInput::Connection { fact } => Input::Connection(*fact),
+            MatchInput::FilterState { key, field } => Input::FilterState(FilterStateKey {
+                key: key.as_str().into(),
+                field: (!field.is_empty()).then(|| field.as_str().into()),
+            }),
             MatchInput::Absent {} => Input::Absent,
         }
     }
@@ -154,8 +170,28 @@ impl Input {
             Input::Connection(fact) => {
                 data.connection.as_ref().map_or(Value::NotAvailable, |connection| of(connection, *fact))
             }
+            Input::FilterState(key) => {
+                data.connection.as_ref().map_or(Value::NotAvailable, |connection| key.value(connection))
+            }
             Input::Absent => Value::Absent,
         }
+    }
+}
+
+/// The name of an object, and of one of its fields.
+#[derive(Debug, Clone)]
+pub(super) struct FilterStateKey {
+    key: Box<str>,
+    field: Option<Box<str>>,
+}
+
+impl FilterStateKey {
+    fn value<'a>(&self, connection: &ConnectionData<'a>) -> Value<'a> {
+        let text = connection.object(&self.key).and_then(|object| match &self.field {
+            Some(field) => object.field(field),
+            None => object.serialize(),
+        });
+        text.map_or(Value::Absent, Value::Text)
     }
 }
 

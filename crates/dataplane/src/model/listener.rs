@@ -8,6 +8,7 @@ use super::address::{Address, CidrRange, SocketOption, TcpKeepalive};
 use super::bootstrap::StatsMatcher;
 use super::http_connection_manager::HttpConnectionManager;
 use super::listener_filter::ListenerFilter;
+use super::match_tree::MatchTree;
 use super::metadata::Metadata;
 use super::network_filter::{ConnectionLimit, DirectResponse, Echo, LocalRatelimit, Rbac};
 
@@ -76,6 +77,8 @@ pub struct FilterChainMatch {
     pub source_prefix_ranges: Vec<CidrRange>,
     pub source_ports: Vec<u16>,
     pub transport_protocol: String,
+    pub server_names: Vec<String>,
+    pub application_protocols: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -87,6 +90,13 @@ pub struct FilterChain {
     pub matching: FilterChainMatch,
     pub filters: Vec<NetworkFilter>,
     pub transport_socket_connect_timeout_ms: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct FilterChainMatcher {
+    pub tree: MatchTree,
+    pub names: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
@@ -126,6 +136,7 @@ pub struct Listener {
     pub listener_filters_timeout_ms: Option<u64>,
     pub continue_on_listener_filters_timeout: bool,
     pub filter_chains: Vec<FilterChain>,
+    pub filter_chain_matcher: Option<FilterChainMatcher>,
     pub default_filter_chain: Option<FilterChain>,
     pub access_log: Vec<AccessLog>,
     pub traffic_direction: TrafficDirection,

@@ -44,6 +44,7 @@ pub enum MatchInput {
     QueryParameter { name: String },
     Response { fact: ResponseFact },
     Connection { fact: ConnectionFact },
+    FilterState { key: String, field: String },
     Absent {},
 }
 

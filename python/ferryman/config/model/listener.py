@@ -6,6 +6,7 @@ from ferryman.config.model.access_log import AccessLog, AccessLogEvents
 from ferryman.config.model.address import Address, CidrRange, SocketOption, TcpKeepalive
 from ferryman.config.model.http_connection_manager import HttpConnectionManager
 from ferryman.config.model.listener_filter import ListenerFilter
+from ferryman.config.model.match_tree import MatchTree
 from ferryman.config.model.metadata import Metadata
 from ferryman.config.model.network_filter import (
     ConnectionLimit,
@@ -73,6 +74,8 @@ class FilterChainMatch(Model, frozen=True):
     source_prefix_ranges: list[CidrRange]
     source_ports: list[int]
     transport_protocol: str  # "" | raw_buffer | other (never matches without tls_inspector)
+    server_names: list[str]  # lower case; `*.a` or `.a` is for all that ends with `.a`
+    application_protocols: list[str]
 
 
 class FilterChain(Model, frozen=True):
@@ -83,6 +86,13 @@ class FilterChain(Model, frozen=True):
     match: FilterChainMatch
     filters: list[NetworkFilter]
     transport_socket_connect_timeout_ms: int | None
+
+
+class FilterChainMatcher(Model, frozen=True):
+    """A tree that chooses a chain: its actions are names of chains, which need not exist."""
+
+    tree: MatchTree
+    names: list[str]
 
 
 class AddressOptions(Model, frozen=True):
@@ -113,6 +123,7 @@ class Listener(Model, frozen=True):
     listener_filters_timeout_ms: int | None
     continue_on_listener_filters_timeout: bool
     filter_chains: list[FilterChain]
+    filter_chain_matcher: FilterChainMatcher | None  # the chains' own conditions do not count then
     default_filter_chain: FilterChain | None
     access_log: list[AccessLog]
     traffic_direction: str  # unspecified | inbound | outbound

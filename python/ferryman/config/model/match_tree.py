@@ -37,11 +37,20 @@ class ConnectionInput(Tagged, tag="connection", frozen=True):
     fact: str  # destination_ip | destination_port | source_ip | … as Envoy's inputs are called
 
 
+class FilterStateInput(Tagged, tag="filter_state", frozen=True):
+    """An object that filters left, as a text; `field`: one of its fields, empty: the whole."""
+
+    key: str
+    field: str
+
+
 class AbsentInput(Tagged, tag="absent", frozen=True):
     """Never has a value."""
 
 
-MatchInput = HeaderInput | QueryParameterInput | ResponseInput | ConnectionInput | AbsentInput
+MatchInput = (
+    HeaderInput | QueryParameterInput | ResponseInput | ConnectionInput | FilterStateInput | AbsentInput
+)
 
 
 class InputString(Tagged, tag="string", frozen=True):
