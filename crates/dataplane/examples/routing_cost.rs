@@ -63,6 +63,7 @@ fn forward(path: PathMatch) -> Route {
             grpc_timeout_header_offset_ms: 0,
             priority: RoutingPriority::Default,
             upgrade_configs: Vec::new(),
+            internal_redirect: None,
         })),
         headers: HeaderMutations::default(),
         filter_config: Vec::new(),

@@ -21,9 +21,10 @@ use crate::header_mutation::MutationScratch;
 use crate::http_codec::{Http1Reader, Http1Writer};
 use crate::local_reply::{LocalReply, set_status};
 use crate::route::{
-    Action, ClusterChoice, CountedIn, DirectResponse, Matched, Redirect, Timeouts, WeightedCluster,
+    Action, ClusterChoice, CountedIn, DirectResponse, Matched, Redirect, RedirectHistory, Timeouts,
+    WeightedCluster,
 };
-use crate::stats::{HttpStat, RouterStat};
+use crate::stats::RouterStat;
 use crate::stream_info::{ConnectionInfo, Protocol, StreamInfo, TimePoint};
 use crate::timer::LazyTimer;
 use crate::transport_sockets::TransportSocket;
@@ -32,6 +33,7 @@ use crate::worker::Worker;
 mod body_pipeline;
 mod exchange;
 mod filter_walk;
+mod internal_redirect;
 mod logging;
 mod progress;
 mod remember;
@@ -47,6 +49,8 @@ mod waiting;
 pub use body_pipeline::BodyPipeline;
 pub use exchange::Exchange;
 pub use timers::StreamTimers;
+
+use internal_redirect::KeptBody;
 
 /// How much memory of a head is kept from one stream to the next.
 const KEPT_HEAD_BYTES: usize = 16 * 1024;
@@ -74,6 +78,8 @@ pub struct StreamState {
     pub response_body: BodyPipeline,
     /// The HTTP filters of the stream.
     pub filters: Vec<ActiveFilter>,
+    /// What the request went through before, where it was redirected inside.
+    redirects: Option<Box<RedirectHistory>>,
     scratch: MutationScratch,
 }
 
@@ -92,6 +98,7 @@ impl StreamState {
             request_body: BodyPipeline::default(),
             response_body: BodyPipeline::default(),
             filters: Vec::new(),
+            redirects: None,
             scratch: MutationScratch::default(),
         }
     }
@@ -107,6 +114,7 @@ impl StreamState {
         self.response_body.clear();
         // A held body may be as large as the limit; that is not kept for requests that need none.
         self.held_body = Vec::new();
+        self.redirects = None;
         clear_writer(&mut self.downstream);
         clear_writer(&mut self.upstream);
     }
@@ -153,6 +161,8 @@ pub enum Finished {
     Abort,
     /// The client is gone.
     Disconnected,
+    /// The request goes on at another place.
+    GoesOn,
 }
 
 /// One request and its response.
@@ -204,6 +214,12 @@ pub struct HttpStream<'a> {
     close: bool,
     abort: bool,
     disconnected: bool,
+    /// What of the request's body is kept for another pass.
+    kept_body: KeptBody,
+    /// Whether the request goes on at another place.
+    goes_on: bool,
+    /// Whether the request's body is all held, from an earlier pass, and no filter has seen it in this one.
+    replays_body: bool,
     /// Whether it was counted and logged.
     ended: bool,
     _active: summary::ActiveRequest<'a>,
@@ -253,6 +269,9 @@ impl<'a> HttpStream<'a> {
             close: false,
             abort: false,
             disconnected: false,
+            kept_body: KeptBody::default(),
+            goes_on: false,
+            replays_body: false,
             ended: false,
             _active: summary::ActiveRequest::new(&manager.http),
         }
@@ -310,6 +329,11 @@ impl<'a> HttpStream<'a> {
             }
         }
         self.find_route();
+        self.serve_route().await
+    }
+
+    /// Lets the filters see the request, and does with it what its route says.
+    async fn serve_route(&mut self) -> Result<(), Error> {
         self.tell_route();
         self.log_start();
         if self.asks_for_upgrade() {
@@ -369,14 +393,7 @@ impl<'a> HttpStream<'a> {
         let facts = settings
             .request_headers
             .apply(&mut self.state.request, self.connection.facts, || random.next())
-            .inspect_err(|refusal| {
-                self.manager.http.inc(match refusal {
-                    Refusal::AbsolutePath => HttpStat::DownstreamRqNonRelativePath,
-                    Refusal::PathNormalization => HttpStat::DownstreamRqFailedPathNormalization,
-                    Refusal::PathRedirect => HttpStat::DownstreamRqRedirectedWithNormalizedPath,
-                    Refusal::IpDetection(_) => HttpStat::DownstreamRqRejectedViaIpDetection,
-                });
-            })?;
+            .inspect_err(|refusal| self.manager.http.inc(refusal.stat()))?;
         self.is_internal = facts.internal;
         self.state.info.remote_address = facts.remote_address;
         Ok(())
@@ -441,6 +458,9 @@ impl<'a> HttpStream<'a> {
     }
 
     fn finished(&self) -> Finished {
+        if self.goes_on {
+            return Finished::GoesOn;
+        }
         if self.disconnected {
             return Finished::Disconnected;
         }

@@ -18,6 +18,7 @@ from ferryman.config.duration import milliseconds, off_if_zero
 from ferryman.config.extensions import open_extension
 from ferryman.config.fields import Fields, word
 from ferryman.config.format import lower_format
+from ferryman.config.internal_redirect import lower_internal_redirect
 from ferryman.config.local_reply import lower_body_format
 from ferryman.config.matcher import lower_regex_rewrite
 from ferryman.config.problems import Problems
@@ -31,8 +32,9 @@ _ROUTE = Fields(
     "cluster cluster_header weighted_clusters cluster_not_found_response_code prefix_rewrite regex_rewrite"
     " path_rewrite_policy path_rewrite host_rewrite_literal auto_host_rewrite host_rewrite_header"
     " host_rewrite_path_regex host_rewrite append_x_forwarded_host timeout idle_timeout max_stream_duration"
-    " priority upgrade_configs max_grpc_timeout grpc_timeout_offset",
-    same={"include_vh_rate_limits": False, "max_internal_redirects": 0},
+    " priority upgrade_configs max_grpc_timeout grpc_timeout_offset internal_redirect_policy"
+    " internal_redirect_action max_internal_redirects",
+    same={"include_vh_rate_limits": False},
     no_effect={
         "metadata_match": _NO_SUBSETS,
         "early_data_policy": "without TLS there is no early data",
@@ -113,6 +115,7 @@ def lower_route_action(cursor: Cursor, references: References | None, route: Cur
         grpc_timeout_header_offset_ms=milliseconds(duration, "grpc_timeout_header_offset", durations, 0),
         priority=word(cursor, "priority", _PRIORITIES) if "priority" in fields else "default",
         upgrade_configs=_upgrade_configs(cursor, fields),
+        internal_redirect=lower_internal_redirect(cursor, fields),
     )
 
 

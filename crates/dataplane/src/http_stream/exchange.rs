@@ -277,6 +277,7 @@ impl<'c> Exchange<'c> {
                     }
                     return Err(ErrorKind::DownstreamDisconnect.into());
                 }
+                stream.settle_kept_body();
                 end_request(stream, self.settings.enable_trailers);
                 stream.complete_request();
                 stream.begin_try();
@@ -300,6 +301,7 @@ impl<'c> Exchange<'c> {
         let data = state.request_body.data(stream.connection.reader);
         match state.upstream.poll_write(socket, cx, data) {
             Poll::Ready(Ok(taken)) => {
+                self.held_sent += stream.keep_sent(taken);
                 stream.consume_request_data(taken);
                 Ok(Poll::Ready(()))
             }

@@ -49,11 +49,14 @@ impl HttpStream<'_> {
     /// answer.
     async fn hold_request(&mut self, index: usize, answer: Answer) -> Result<bool, Error> {
         let mut verdict = self.settle(index, Phase::RequestHeaders, false, answer).await?;
+        let mut replays = self.replays_body;
         while let Verdict::Stop = verdict {
-            if self.request_body_is_ended() {
-                break;
+            if !std::mem::take(&mut replays) {
+                if self.request_body_is_ended() {
+                    break;
+                }
+                self.hold_more().await?;
             }
-            self.hold_more().await?;
             let answer = self.call_filter(index, Phase::RequestData, false, false);
             verdict = self.settle(index, Phase::RequestData, false, answer).await?;
         }
@@ -95,7 +98,8 @@ impl HttpStream<'_> {
         resumed: bool,
     ) -> Answer {
         let filters = self.filters;
-        let end_stream = self.request_body_is_ended();
+        let replays = self.replays_body && phase == Phase::RequestHeaders;
+        let end_stream = !replays && self.request_body_is_ended();
         let state = &mut *self.state;
         let Some(filter) = state.filters.get_mut(index) else { return Answer::Continue };
         if !filter.takes_part_in(phase, filters) {

@@ -87,7 +87,7 @@ impl HttpStream<'_> {
     }
 
     pub(super) fn set_route_timers(&mut self) {
-        let start = self.state.info.start;
+        let start = self.timers.start;
         let mut duration = self.settings().timeouts.max_stream_duration;
         if let Some(Matched { route, .. }) = self.matched {
             if let Action::Forward(action) = &route.action {

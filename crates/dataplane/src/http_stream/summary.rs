@@ -88,16 +88,25 @@ impl HttpStream<'_> {
         let state = &mut *self.state;
         let info = &mut state.info;
         info.mark(TimePoint::RequestComplete, self.now);
-        if info.response_code.is_some() && state.downstream.is_finished() {
-            info.mark(TimePoint::LastDownstreamTxByte, self.now);
+        if !self.goes_on {
+            if info.response_code.is_some() && state.downstream.is_finished() {
+                info.mark(TimePoint::LastDownstreamTxByte, self.now);
+            }
+            self.manager.http.add(HttpStat::DownstreamCxTxBytesTotal, state.downstream.wire_bytes());
         }
-        self.manager.http.add(HttpStat::DownstreamCxTxBytesTotal, state.downstream.wire_bytes());
         self.note_bytes();
         let trailers = received_bytes(self.connection.reader.trailers());
         self.state.info.downstream.header_bytes_received += trailers;
     }
 
     fn count_end(&self) {
+        if self.goes_on {
+            // There is no response yet.
+            if self.connection.is_last_request {
+                self.manager.http.inc(HttpStat::DownstreamCxMaxRequestsReached);
+            }
+            return;
+        }
         let stats = &self.manager.http;
         if self.abort || !self.request_is_complete() {
             // As in Envoy, whoever ends it: the client, or we before all of the request has come.

@@ -12,6 +12,8 @@ use crate::timer::earliest;
 /// The deadlines of one stream. `None`: there is no such limit, or it does not count now.
 #[derive(Debug, Clone, Copy)]
 pub struct StreamTimers {
+    /// When the stream began.
+    pub start: Instant,
     /// How long nothing may move.
     pub idle_timeout: Option<Duration>,
     /// When something moved last.
@@ -42,6 +44,7 @@ impl StreamTimers {
         request_timeout: Option<Duration>,
     ) -> Self {
         StreamTimers {
+            start,
             idle_timeout,
             active_at: start,
             headers_by: headers_timeout.map(|timeout| start + timeout),

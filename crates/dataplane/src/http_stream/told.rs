@@ -118,6 +118,7 @@ impl HttpStream<'_> {
             self.now.saturating_duration_since(info.start).as_millis(),
             match finished {
                 Finished::KeepAlive => "kept",
+                Finished::GoesOn => "kept, for the request goes on",
                 Finished::Close | Finished::CloseAfterLinger => "closed after the response",
                 Finished::Abort => "cut",
                 Finished::Disconnected => "the client is gone",

@@ -135,6 +135,24 @@ pub enum RoutingPriority {
     High,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum InternalRedirectPredicate {
+    SafeCrossScheme {},
+    AllowListedRoutes { names: Vec<String> },
+    PreviousRoutes {},
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct InternalRedirectPolicy {
+    pub max_internal_redirects: u32,
+    pub redirect_response_codes: Vec<u16>,
+    pub allow_cross_scheme_redirect: bool,
+    pub response_headers_to_copy: Vec<String>,
+    pub predicates: Vec<InternalRedirectPredicate>,
+}
+
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RouteAction {
@@ -156,6 +174,7 @@ pub struct RouteAction {
     pub grpc_timeout_header_offset_ms: u64,
     pub priority: RoutingPriority,
     pub upgrade_configs: Vec<RouteUpgradeConfig>,
+    pub internal_redirect: Option<InternalRedirectPolicy>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]

@@ -16,6 +16,7 @@ use crate::model::route::RoutingPriority;
 use super::Resolve;
 use super::cluster_choice::{ClusterChoice, ClusterSpecifier};
 use super::grpc_timeout::GrpcTimeout;
+use super::internal_redirect::InternalRedirectPolicy;
 use super::redirect::Redirect;
 use super::rewrite::{HostRewrite, PathRewrite};
 use super::timeout::RouteTimeout;
@@ -82,6 +83,8 @@ pub struct ForwardAction {
     pub priority: RoutingPriority,
     /// What it says about upgrades.
     pub upgrades: Vec<RouteUpgrade>,
+    /// Which redirects of the upstream are followed; none: they are passed on.
+    pub internal_redirect: Option<Box<InternalRedirectPolicy>>,
 }
 
 impl ForwardAction {
@@ -114,6 +117,12 @@ impl ForwardAction {
             max_stream_duration: RouteLimit::new(model.max_stream_duration_set, model.max_stream_duration_ms),
             priority: model.priority,
             upgrades: model.upgrade_configs.iter().map(RouteUpgrade::compile).collect(),
+            internal_redirect: model
+                .internal_redirect
+                .as_ref()
+                .map(InternalRedirectPolicy::compile)
+                .transpose()?
+                .map(Box::new),
         })
     }
 

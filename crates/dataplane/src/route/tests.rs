@@ -35,6 +35,7 @@ fn forward(cluster: ClusterSpecifier) -> RouteAction {
         grpc_timeout_header_offset_ms: 0,
         priority: RoutingPriority::Default,
         upgrade_configs: Vec::new(),
+        internal_redirect: None,
     }
 }
 

@@ -23,6 +23,7 @@ fn action(timeout_ms: Option<u64>, max_stream_duration_ms: Option<u64>) -> Forwa
         grpc_timeout_header_offset_ms: 0,
         priority: RoutingPriority::Default,
         upgrade_configs: Vec::new(),
+        internal_redirect: None,
     };
     match super::super::action::Action::compile(&crate::model::route::Action::Route(Box::new(model)), &|_| {
         None

@@ -156,6 +156,36 @@ class RouteUpgradeConfig(Model, frozen=True):
     connect_config: ConnectConfig | None
 
 
+class SafeCrossScheme(Tagged, tag="safe_cross_scheme", frozen=True):
+    """The redirect does not lead from HTTP to HTTPS."""
+
+
+class AllowListedRoutes(Tagged, tag="allow_listed_routes", frozen=True):
+    """The route that the redirect leads to has one of these names."""
+
+    names: list[str]
+
+
+class PreviousRoutes(Tagged, tag="previous_routes", frozen=True):
+    """No redirect of this route led to the same route before, for the same request."""
+
+
+InternalRedirectPredicate = SafeCrossScheme | AllowListedRoutes | PreviousRoutes
+
+
+class InternalRedirectPolicy(Model, frozen=True):
+    """Which redirects of the upstream are followed: all predicates hold.
+
+    `response_headers_to_copy`: the fields (lower case) that the request gets from the response.
+    """
+
+    max_internal_redirects: int
+    redirect_response_codes: list[int]
+    allow_cross_scheme_redirect: bool
+    response_headers_to_copy: list[str]
+    predicates: list[InternalRedirectPredicate]
+
+
 class RouteAction(Tagged, tag="route", frozen=True):
     """Forward to a cluster."""
 
@@ -177,6 +207,7 @@ class RouteAction(Tagged, tag="route", frozen=True):
     grpc_timeout_header_offset_ms: int
     priority: str  # default | high
     upgrade_configs: list[RouteUpgradeConfig]
+    internal_redirect: InternalRedirectPolicy | None  # None: redirects of the upstream are passed on
 
 
 class RedirectAction(Tagged, tag="redirect", frozen=True):

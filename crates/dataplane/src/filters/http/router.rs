@@ -60,6 +60,9 @@ pub(crate) async fn forward<'a>(
         stream.state.request.set(KnownName::XEnvoyAttemptCount, b"1");
     }
     stream.edit_request(&matched);
+    if action.internal_redirect.is_some() {
+        stream.keep_body(&matched);
+    }
     let Some(host) = cluster.choose_host() else {
         log_at!(Upstream, Debug, "{} no healthy host in cluster '{}'", stream.tag(), cluster.info.name);
         // As in Envoy, the attempt counts although there was nobody to try.
@@ -135,7 +138,7 @@ async fn attempt(
         .or(cluster.cluster.max_stream_duration)
         .map(|duration| stream.now + duration);
     let received = connection.reader.received_bytes();
-    let result = exchange(stream, cluster, host, &mut connection).await;
+    let result = exchange(stream, action, cluster, host, &mut connection).await;
     count_bytes(stream, cluster, &connection.reader, received);
     if result? {
         connection_pool::check_in(connection, stream.now);
@@ -146,6 +149,7 @@ async fn attempt(
 /// Sends the request and brings the response back. Answers whether the connection may serve again.
 async fn exchange(
     stream: &mut HttpStream<'_>,
+    action: &ForwardAction,
     cluster: &Rc<WorkerCluster>,
     host: &Rc<WorkerHost>,
     connection: &mut UpstreamConnection,
@@ -156,7 +160,7 @@ async fn exchange(
         let _sent: std::io::Result<()> = Box::pin(connection.send_header(&header)).await;
     }
     let mut exchange = Exchange::start(stream, connection, cluster.http1_settings())?;
-    let result = converse(stream, cluster, host, &mut exchange).await;
+    let result = converse(stream, action, cluster, host, &mut exchange).await;
     let (is_reusable, request_is_sent) = (exchange.is_reusable(), exchange.request_is_sent());
     // As in Envoy, the end of a tunnel is our own.
     let is_tunnel = stream.head.kind == RequestKind::Connect;
@@ -191,6 +195,7 @@ enum Outcome {
 
 async fn converse(
     stream: &mut HttpStream<'_>,
+    action: &ForwardAction,
     cluster: &WorkerCluster,
     host: &WorkerHost,
     exchange: &mut Exchange<'_>,
@@ -221,10 +226,16 @@ async fn converse(
     } else if stream.asks_for_upgrade() {
         stream.refuse_tunnel();
     }
+    let end_stream = !head.upgrade && matches!(head.framing, BodyFraming::None | BodyFraming::Length(0));
+    if let Some(policy) = action.internal_redirect.as_deref().filter(|policy| policy.takes(head.status)) {
+        if stream.follow_redirect(policy, cluster, head.status) {
+            let announces_close = head.announces_close;
+            return Ok(if end_stream { Outcome::Complete { announces_close } } else { Outcome::Replaced });
+        }
+    }
     let says_canary = stream.state.response.get(KnownName::XEnvoyUpstreamCanary) == Some(b"true");
     let is_canary = says_canary || host.is_canary;
     charge(stream, cluster, Some(host), head.status, is_canary);
-    let end_stream = !head.upgrade && matches!(head.framing, BodyFraming::None | BodyFraming::Length(0));
     if let Some(reply) = receive_head(stream, head.status, end_stream).await? {
         stream.reply_in_place(reply).await?;
         return Ok(Outcome::Replaced);

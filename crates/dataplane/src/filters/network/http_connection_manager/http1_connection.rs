@@ -114,7 +114,7 @@ impl Http1Connection<'_> {
             }
             self.worker.give_stream(state);
             match finished {
-                Finished::KeepAlive => {}
+                Finished::KeepAlive | Finished::GoesOn => {}
                 Finished::Close | Finished::Abort => return self.close_for(DRAINED),
                 Finished::CloseAfterLinger => {
                     self.close_for(DRAINED);
@@ -192,9 +192,7 @@ impl Http1Connection<'_> {
             StreamTimers::new(now, timeouts.stream_idle, timeouts.request_headers, timeouts.request);
         let head = self.read_head(state, &mut timers).await;
         timers.headers_by = None;
-        let is_last_request =
-            self.manager.settings.max_requests.is_some_and(|most| self.requests + 1 >= most);
-        self.requests += 1;
+        let is_last_request = self.count_request();
         if !matches!(head, Err(None)) {
             self.counted.begin_http1();
             if let Some(stream) = &mut self.info.stream {
@@ -226,10 +224,46 @@ impl Http1Connection<'_> {
                 _ => Finished::CloseAfterLinger,
             },
         };
+        let head = stream.head();
         drop(stream);
+        let finished = match finished {
+            // Boxed: few requests go on at another place.
+            Finished::GoesOn => Box::pin(self.go_on(state, head)).await,
+            finished => finished,
+        };
         self.count_received();
         self.counted.closed_by_remote = finished == Finished::Disconnected;
         finished
+    }
+
+    /// One more request. Answers whether it is the last that the connection may carry.
+    fn count_request(&mut self) -> bool {
+        self.requests += 1;
+        self.manager.settings.max_requests.is_some_and(|most| self.requests >= most)
+    }
+
+    /// Serves a request again and again, until it does not go on at another place.
+    async fn go_on(&mut self, state: &mut StreamState, mut head: ferryman_codec::RequestHead) -> Finished {
+        let stream_idle = self.manager.settings.timeouts.stream_idle;
+        loop {
+            state.begin_again();
+            let is_last_request = self.count_request();
+            let timers = StreamTimers::new(Instant::now(), stream_idle, None, None);
+            let connection = Downstream {
+                socket: &mut self.socket,
+                reader: &mut self.reader,
+                timer: &mut self.timer,
+                info: self.info,
+                facts: &self.facts,
+                is_last_request,
+                closes_from: self.timers.closes_from(),
+            };
+            let mut stream = HttpStream::new(self.manager, self.worker, connection, state, head, timers);
+            match stream.run_again().await {
+                Finished::GoesOn => head = stream.head(),
+                finished => return finished,
+            }
+        }
     }
 
     fn count_received(&mut self) {

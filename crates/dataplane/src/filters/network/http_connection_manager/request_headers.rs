@@ -13,6 +13,7 @@ use ferryman_codec::{HeaderBlock, HeaderName, KnownName};
 use crate::header_name;
 use crate::model::http_connection_manager::HttpConnectionManager;
 use crate::repeated_headers::Side;
+use crate::stats::HttpStat;
 use crate::stream_info::Address;
 use crate::uuid;
 
@@ -67,6 +68,17 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// What is counted of it.
+    #[must_use]
+    pub fn stat(&self) -> HttpStat {
+        match self {
+            Refusal::AbsolutePath => HttpStat::DownstreamRqNonRelativePath,
+            Refusal::PathNormalization => HttpStat::DownstreamRqFailedPathNormalization,
+            Refusal::PathRedirect => HttpStat::DownstreamRqRedirectedWithNormalizedPath,
+            Refusal::IpDetection(_) => HttpStat::DownstreamRqRejectedViaIpDetection,
+        }
+    }
+
     /// The status to answer with.
     #[must_use]
     pub fn status(self) -> u16 {
@@ -198,6 +210,28 @@ impl RequestHeaderPolicy {
             request.remove(KnownName::XForwardedClientCert);
         }
         Ok(RequestFacts { remote_address, internal, upgrade, stripped_port })
+    }
+
+    /// The same for a request that goes on at another place: what was found out about its client holds.
+    ///
+    /// # Errors
+    /// Why the request is not to go on.
+    pub fn apply_again(
+        &self,
+        request: &mut HeaderBlock,
+        connection: &ConnectionFacts,
+    ) -> Result<(), Refusal> {
+        if request.get(KnownName::Path).is_some_and(|path| path.first() != Some(&b'/')) {
+            return Err(Refusal::AbsolutePath);
+        }
+        match self.path.apply(request) {
+            Outcome::Continue => {}
+            Outcome::Reject => return Err(Refusal::PathNormalization),
+            Outcome::Redirect if is_grpc(request) => return Err(Refusal::PathNormalization),
+            Outcome::Redirect => return Err(Refusal::PathRedirect),
+        }
+        self.host.apply(request, connection.local_port);
+        Ok(())
     }
 
     /// `x-forwarded-for`, `-proto`, `-port` and the scheme. Answers the client's address, when `x-forwarded-for` names it,
