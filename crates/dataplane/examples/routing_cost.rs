@@ -219,7 +219,7 @@ fn request_cost(policy: &RequestHeaderPolicy, head: &[u8]) -> f64 {
     let connection = ConnectionInfo::new(1, loopback(10_000), loopback(1), Instant::now(), SystemTime::now());
     let facts = policy.connection(&connection, false);
     cost_on_request(head, |block, number| {
-        let applied = policy.apply(block, &facts, || number as u64);
+        let applied = policy.apply(block, &facts, None, || number as u64);
         assert!(black_box(applied).is_ok());
     })
 }
@@ -301,11 +301,11 @@ fn forward_cost(manager: &HttpConnectionManager, table: &RouteTable) -> Result<f
     let facts = policy.connection(&connection, false);
     let mut scratch = MutationScratch::default();
     let all = cost_on_request(CURL, |block, number| {
-        let applied = policy.apply(block, &facts, || number as u64);
+        let applied = policy.apply(block, &facts, None, || number as u64);
         assert!(black_box(applied).is_ok());
         let Some(matched) = table.find(block, 0) else { return };
         let Action::Forward(action) = &matched.route.action else { return };
-        black_box(action.set_timeouts(block, false));
+        black_box(action.set_timeouts(block, false, false));
         let weighted = action.cluster(block, 0).and_then(|choice| choice.weighted);
         matched.finalize_request(block, weighted, &context, true, &mut scratch);
     });

@@ -33,6 +33,9 @@ pub enum ErrorKind {
         /// Envoy's `RESPONSE_CODE_DETAILS`.
         details: &'static str,
     },
+    /// A header that speaks to the router has a value that it cannot have (`strict_check_headers`); Envoy's
+    /// `RESPONSE_CODE_DETAILS`. The cause has the header.
+    InvalidEnvoyHeader(&'static str),
     /// The request's body is larger than what a filter may hold back.
     RequestTooLarge,
     /// The client is gone.
@@ -107,6 +110,7 @@ impl ErrorKind {
         match self {
             Self::DownstreamCodec(_)
             | Self::RequestRefused { .. }
+            | Self::InvalidEnvoyHeader(_)
             | Self::RequestTooLarge
             | Self::DownstreamDisconnect
             | Self::RequestHeadersTimeout
@@ -153,6 +157,7 @@ impl ErrorKind {
             | Self::RequestHeadersTimeout
             | Self::RequestTimeout
             | Self::MaxStreamDuration => return None,
+            Self::InvalidEnvoyHeader(_) => ResponseFlag::InvalidEnvoyRequestHeaders,
             Self::DownstreamDisconnect => ResponseFlag::DownstreamConnectionTermination,
             Self::StreamIdleTimeout => ResponseFlag::StreamIdleTimeout,
             Self::RouteNotFound => ResponseFlag::NoRouteFound,

@@ -15,11 +15,14 @@ use crate::cluster::WorkerCluster;
 use crate::error::{Error, ErrorKind};
 use crate::filters::http::{ActiveFilter, HttpFilters, RouteFilters};
 use crate::filters::network::http_connection_manager::{
-    ConnectionFacts, HttpConnectionManager, Refusal, WorkerHttpConnectionManager,
+    ConnectionFacts, EarlyMutation, HttpConnectionManager, Refusal, WorkerHttpConnectionManager,
 };
+use crate::format::{AccessLogType, FormatContext};
 use crate::header_mutation::MutationScratch;
 use crate::http_codec::{Http1Reader, Http1Writer};
 use crate::local_reply::{LocalReply, set_status};
+use crate::random::thread_random;
+use crate::repeated_headers::Side;
 use crate::route::{
     Action, ClusterChoice, CountedIn, DirectResponse, Matched, Redirect, RedirectHistory, Timeouts,
     WeightedCluster,
@@ -390,9 +393,19 @@ impl<'a> HttpStream<'a> {
     fn admit(&mut self) -> Result<(), Refusal> {
         let random = &self.worker.random;
         let settings = self.settings();
+        let state = &mut *self.state;
+        let mut mutate;
+        let mut early: Option<EarlyMutation<'_>> = None;
+        if let Some(mutations) = &settings.early_mutations {
+            let occasion = AccessLogType::NotSet;
+            let context =
+                FormatContext::new(&state.info, self.connection.info, occasion, self.now, thread_random);
+            mutate = move |request: &mut HeaderBlock| mutations.apply(Side::Request, request, &context);
+            early = Some(&mut mutate);
+        }
         let facts = settings
             .request_headers
-            .apply(&mut self.state.request, self.connection.facts, || random.next())
+            .apply(&mut state.request, self.connection.facts, early, || random.next())
             .inspect_err(|refusal| self.manager.http.inc(refusal.stat()))?;
         self.is_internal = facts.internal;
         self.state.info.remote_address = facts.remote_address;

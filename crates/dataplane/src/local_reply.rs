@@ -63,6 +63,11 @@ impl LocalReply<'_> {
             ErrorKind::RequestRefused { status, details } => {
                 LocalReply { close: status == 400, ..reply(status, "", details) }
             }
+            ErrorKind::InvalidEnvoyHeader(details) => LocalReply {
+                body: Cow::Owned(format!("invalid header {}", error.cause).into_bytes()),
+                close: true,
+                ..reply(400, "", details)
+            },
             ErrorKind::RequestTooLarge => reply(413, "Payload Too Large", "request_payload_too_large"),
             ErrorKind::DownstreamDisconnect => reply(0, "", "downstream_remote_disconnect"),
             ErrorKind::RequestHeadersTimeout => {

@@ -148,6 +148,15 @@ def max_stream_duration(failure: Failure) -> Cause:
     )
 
 
+def invalid_envoy_header(failure: Failure) -> Cause:
+    """A header that speaks to the router has a value that it cannot have."""
+    return Cause(
+        what=f"a header that speaks to the router has a value that it cannot have ({failure.stream.details})",
+        path=f"{failure.manager}.http_filters",
+        advice="mend the client, or take the header out of the router's strict_check_headers",
+    )
+
+
 def no_route(failure: Failure) -> Cause:
     """No route takes the request."""
     stream = failure.stream
@@ -210,6 +219,7 @@ def _filter_path(failure: Failure) -> str:
 CAUSES: Final[dict[str, Callable[[Failure], Cause]]] = {
     "DownstreamCodec": broken_request,
     "RequestRefused": refused_request,
+    "InvalidEnvoyHeader": invalid_envoy_header,
     "RequestTooLarge": too_large,
     "DownstreamDisconnect": client_left,
     "RequestHeadersTimeout": headers_timeout,

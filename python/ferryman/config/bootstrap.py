@@ -134,9 +134,11 @@ def lower_bootstrap(cursor: Cursor, options: LoadOptions, references: References
     version = fields.get("stats_server_version_override")
     flags_path = fields.get("flags_path", "")
     cluster: str = options.service_cluster or node.get("cluster", "")
+    references.node_id = options.service_node or node.get("id", "")
+    references.node_cluster = cluster
     bootstrap = model.Bootstrap(
         admin=_lower_admin(cursor.child("admin")) if "admin" in fields else None,
-        node_id=options.service_node or node.get("id", ""),
+        node_id=references.node_id,
         node_cluster=cluster,
         node_region=locality.get("region", ""),
         node_zone=options.service_zone or locality.get("zone", ""),

@@ -83,6 +83,7 @@ def built_types() -> dict[str, frozenset[str]]:
     from ferryman.config import (
         access_log,
         bootstrap,
+        early_header_mutation,
         header_key_format,
         load_balancing_policies,
         match_input,
@@ -103,6 +104,7 @@ def built_types() -> dict[str, frozenset[str]]:
     return {
         "envoy.access_loggers": frozenset(access_log.BUILT),
         "envoy.formatter": frozenset(substitution_format.BUILT),
+        "envoy.http.early_header_mutation": frozenset(early_header_mutation.BUILT),
         "envoy.http.original_ip_detection": frozenset(original_ip_detection.BUILT),
         "envoy.request_id": frozenset(network.http_connection_manager.REQUEST_IDS),
         "envoy.http.stateful_header_formatters": frozenset(header_key_format.BUILT),

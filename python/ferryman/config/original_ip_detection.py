@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from ferryman.config import model
+from ferryman.config.address import lower_cidr_range
 from ferryman.config.cursor import Cursor
 from ferryman.config.extensions import open_extension
 from ferryman.config.fields import Fields
@@ -22,8 +23,10 @@ _EXTENSION = Fields(
     where="of IP detection",
 )
 _XFF = Fields(
-    "envoy.extensions.http.original_ip_detection.xff.v3.XffConfig", "xff_num_trusted_hops skip_xff_append"
+    "envoy.extensions.http.original_ip_detection.xff.v3.XffConfig",
+    "xff_num_trusted_hops xff_trusted_cidrs skip_xff_append",
 )
+_TRUSTED_CIDRS = Fields("envoy.extensions.http.original_ip_detection.xff.v3.XffTrustedCidrs", "cidrs")
 _CUSTOM_HEADER = Fields(
     "envoy.extensions.http.original_ip_detection.custom_header.v3.CustomHeaderConfig",
     "header_name allow_extension_to_set_address_as_trusted reject_with_status",
@@ -38,8 +41,23 @@ def _xff(cursor: Cursor) -> model.XffDetection:
     fields = _XFF.read(cursor)
     skip = fields["skip_xff_append"].value if "skip_xff_append" in fields else True
     return model.XffDetection(
-        xff_num_trusted_hops=fields.get("xff_num_trusted_hops", 0), skip_xff_append=skip
+        xff_num_trusted_hops=fields.get("xff_num_trusted_hops", 0),
+        xff_trusted_cidrs=_trusted_cidrs(cursor, fields),
+        skip_xff_append=skip,
     )
+
+
+def _trusted_cidrs(cursor: Cursor, fields: dict[str, Any]) -> list[model.CidrRange]:
+    """The ranges of trusted proxies; an empty list is the same as none."""
+    if "xff_trusted_cidrs" not in fields:
+        return []
+    if fields.get("xff_num_trusted_hops"):
+        text = "xff_num_trusted_hops and xff_trusted_cidrs cannot both be set"
+        cursor.problem(text, "remove one", "xff_trusted_cidrs")
+    trusted = cursor.child("xff_trusted_cidrs")
+    _TRUSTED_CIDRS.read(trusted)
+    ranges = [lower_cidr_range(item) for item in trusted.items("cidrs")]
+    return [cidr for cidr in ranges if cidr is not None]
 
 
 def _custom_header(cursor: Cursor) -> model.CustomHeaderDetection:

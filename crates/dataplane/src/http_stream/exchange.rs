@@ -217,6 +217,7 @@ impl<'c> Exchange<'c> {
         loop {
             match self.request {
                 Request::Held => {
+                    stream.refuse_early_data()?;
                     if let Poll::Ready(Err(_)) = stream.state.upstream.poll_flush(self.socket, cx) {
                         self.request = Request::Refused;
                     }

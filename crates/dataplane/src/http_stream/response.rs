@@ -92,7 +92,9 @@ impl HttpStream<'_> {
         self.state.info.response_code_details = reply.details.clone();
         self.close |= reply.close;
         self.set_attempt_count_of_response();
-        self.edit_response(reply.status);
+        // As in Envoy, the route's formats do not know the status of a local reply yet.
+        self.make_response_edits();
+        self.state.info.response_code = Some(reply.status);
         let state = &mut *self.state;
         if let Some(policy) = &self.manager.settings.local_replies {
             let mut answered = Answered {
@@ -140,6 +142,9 @@ impl HttpStream<'_> {
         let settings = self.settings();
         let state = &mut *self.state;
         settings.response_headers.apply(&mut state.response, Some(&state.request), &date);
+        if let (Some(proxy_status), false) = (&settings.proxy_status, state.info.response_flags.is_empty()) {
+            proxy_status.apply(&mut state.response, &mut state.info, self.connection.info);
+        }
         self.drop_impossible_body();
         let framing = self.downstream_framing(framing);
         // Asked in any case, for it counts.
@@ -177,8 +182,12 @@ impl HttpStream<'_> {
 
     /// Makes the route's edits of the response.
     pub(crate) fn edit_response(&mut self, status: u16) {
+        self.state.info.response_code = Some(status);
+        self.make_response_edits();
+    }
+
+    fn make_response_edits(&mut self) {
         let state = &mut *self.state;
-        state.info.response_code = Some(status);
         if let Some(matched) = &self.matched {
             let occasion = AccessLogType::NotSet;
             let mut context =

@@ -20,7 +20,8 @@ impl HttpStream<'_> {
     /// Looks the route up, and lets it choose the cluster.
     pub(super) fn find_route(&mut self) {
         let settings = self.settings();
-        let asked_at = asked_for::ROUTE_RESOLUTION_TIME.is_asked_for().then(Instant::now);
+        let is_timed = asked_for::ROUTE_RESOLUTION_TIME.is_asked_for();
+        let asked_at = (is_timed || self.manager.route_resolution.is_some()).then(Instant::now);
         let known = Circumstances {
             random: self.random,
             metadata: self.state.info.dynamic_metadata.all(),

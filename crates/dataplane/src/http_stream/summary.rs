@@ -10,7 +10,9 @@ use ferryman_codec::ErrorKind as CodecError;
 
 use crate::error::ErrorKind;
 use crate::format::AccessLogType;
-use crate::stats::{Http1Stat, HttpHistogram, HttpStat, HttpStats, ListenerHttpStat, LocalScope};
+use crate::stats::{
+    Http1Stat, HttpHistogram, HttpStat, HttpStats, ListenerHttpStat, LocalScope, RouteResolutionHistogram,
+};
 use crate::stream_info::{Cause, ResponseFlag, TimePoint};
 
 use super::exchange::received_bytes;
@@ -74,6 +76,7 @@ impl HttpStream<'_> {
         self.tell_end(finished);
         self.close_facts();
         self.count_end();
+        self.count_route_resolution();
         let mut filters = std::mem::take(&mut self.state.filters);
         let list = self.filters;
         filters.iter_mut().for_each(|filter| filter.complete(list, self.worker.index, &self.state.info));
@@ -117,6 +120,16 @@ impl HttpStream<'_> {
         self.count_status(status);
         let lasted = self.now.saturating_duration_since(info.start).as_millis();
         stats.record(HttpHistogram::DownstreamRqTime, u64::try_from(lasted).unwrap_or(u64::MAX));
+    }
+
+    fn count_route_resolution(&self) {
+        let Some(stats) = &self.manager.route_resolution else { return };
+        let info = &self.state.info;
+        let time = info.route_resolution_time.unwrap_or_default().as_micros();
+        let time = u64::try_from(time).unwrap_or(u64::MAX);
+        stats.record(RouteResolutionHistogram::DownstreamRqRouteResolutionTimeUs, time);
+        let count = u64::from(info.route_resolution_count);
+        stats.record(RouteResolutionHistogram::DownstreamRqRouteResolutions, count);
     }
 
     /// Counts a response, or an informational one before it.

@@ -97,6 +97,16 @@ impl HttpStream<'_> {
         }
     }
 
+    /// An error once bytes came for a tunnel that does not stand yet, where the router does not let that be.
+    #[inline]
+    pub(super) fn refuse_early_data(&self) -> Result<(), Error> {
+        let is_refused = self.filters.router.reject_connect_request_early_data;
+        if is_refused && self.head.kind == RequestKind::Connect && self.connection.reader.has_unread() {
+            return Err(ErrorKind::RequestRefused { status: 400, details: "early_connect_data" }.into());
+        }
+        Ok(())
+    }
+
     /// What came for the other protocol before a failure counts as received, if it was on its way to a host.
     pub(super) fn drop_held_bytes(&mut self) {
         if self.upgrade.is_some() && !self.is_tunnel && self.state.info.upstream.host.is_some() {

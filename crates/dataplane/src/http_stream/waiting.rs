@@ -88,6 +88,7 @@ impl HttpStream<'_> {
         if !self.endless {
             self.complete_request();
         }
-        self.poll_client(cx)
+        self.poll_client(cx)?;
+        self.refuse_early_data()
     }
 }

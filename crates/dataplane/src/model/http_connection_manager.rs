@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::access_log::{AccessLog, AccessLogEvents};
 use super::address::CidrRange;
 use super::http_filters::HttpFilter;
+use super::http_filters::header_mutation::Mutation;
 use super::local_reply::LocalReplyConfig;
 use super::matcher::StringMatcher;
 use super::route::RouteConfiguration;
@@ -54,8 +55,33 @@ pub enum HeaderKeyFormat {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum IpDetection {
-    Xff { xff_num_trusted_hops: u32, skip_xff_append: bool },
+    Xff { xff_num_trusted_hops: u32, xff_trusted_cidrs: Vec<CidrRange>, skip_xff_append: bool },
     CustomHeader { header_name: String, trusted: bool, reject_status: Option<u16> },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForwardProtoConfig {
+    pub https_destination_ports: Vec<u32>,
+    pub http_destination_ports: Vec<u32>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[allow(clippy::struct_excessive_bools)] // Envoy's own switches
+pub struct ProxyStatusConfig {
+    pub proxy_name: String,
+    pub remove_details: bool,
+    pub remove_connection_termination_details: bool,
+    pub remove_response_flags: bool,
+    pub set_recommended_response_code: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserAgent {
+    pub service_cluster: String,
+    pub service_node: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -130,4 +156,10 @@ pub struct HttpConnectionManager {
     pub scheme_matches_upstream: bool,
     pub max_connection_duration_jitter_percent: f64,
     pub drain_timeout_jitter_percent: f64,
+    pub user_agent: Option<UserAgent>,
+    pub forward_proto_config: Option<ForwardProtoConfig>,
+    pub early_header_mutations: Vec<Mutation>,
+    pub http1_safe_max_connection_duration: bool,
+    pub record_route_resolution_stats: bool,
+    pub proxy_status_config: Option<ProxyStatusConfig>,
 }

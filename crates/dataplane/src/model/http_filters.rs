@@ -25,10 +25,29 @@ use set_metadata::SetMetadata;
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[allow(clippy::struct_excessive_bools)] // Envoy's own switches
 pub struct Router {
     pub dynamic_stats: bool,
     pub suppress_envoy_headers: bool,
     pub start_child_span: bool,
+    pub strict_check_headers: Vec<StrictCheckHeader>,
+    pub respect_expected_rq_timeout: bool,
+    pub suppress_grpc_request_failure_code_stats: bool,
+    pub reject_connect_request_early_data: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+pub enum StrictCheckHeader {
+    #[serde(rename = "x-envoy-upstream-rq-timeout-ms")]
+    UpstreamRqTimeoutMs,
+    #[serde(rename = "x-envoy-upstream-rq-per-try-timeout-ms")]
+    UpstreamRqPerTryTimeoutMs,
+    #[serde(rename = "x-envoy-max-retries")]
+    MaxRetries,
+    #[serde(rename = "x-envoy-retry-grpc-on")]
+    RetryGrpcOn,
+    #[serde(rename = "x-envoy-retry-on")]
+    RetryOn,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]

@@ -66,12 +66,18 @@ pub struct Timeouts {
 
 impl ForwardAction {
     /// Works out the timeouts, takes the headers off that speak to the router alone, and tells the upstream how long it has
-    /// in `x-envoy-expected-rq-timeout-ms` (unless the router has `suppress_envoy_headers`).
+    /// in `x-envoy-expected-rq-timeout-ms` (unless the router has `suppress_envoy_headers`). With `respect_expected_rq_timeout`,
+    /// that header says how long it has if it came with the request.
     #[inline]
-    pub fn set_timeouts(&self, request: &mut HeaderBlock, suppress_envoy_headers: bool) -> Timeouts {
-        let asked = CONSUMED.iter().any(|&name| request.contains(name));
+    pub fn set_timeouts(
+        &self,
+        request: &mut HeaderBlock,
+        suppress_envoy_headers: bool,
+        respect_expected_rq_timeout: bool,
+    ) -> Timeouts {
+        let asked = respect_expected_rq_timeout || CONSUMED.iter().any(|&name| request.contains(name));
         if asked || self.grpc_timeout.is_some() || self.grpc_duration.is_some() {
-            return self.set_asked_timeouts(request, suppress_envoy_headers);
+            return self.set_asked_timeouts(request, suppress_envoy_headers, respect_expected_rq_timeout);
         }
         if self.timeout.milliseconds > 0 && !suppress_envoy_headers {
             request.set(KnownName::XEnvoyExpectedRqTimeoutMs, self.timeout.text.as_bytes());
@@ -80,11 +86,23 @@ impl ForwardAction {
     }
 
     #[cold]
-    fn set_asked_timeouts(&self, request: &mut HeaderBlock, suppress_envoy_headers: bool) -> Timeouts {
+    fn set_asked_timeouts(
+        &self,
+        request: &mut HeaderBlock,
+        suppress_envoy_headers: bool,
+        respect_expected_rq_timeout: bool,
+    ) -> Timeouts {
         let number = |name| request.get(name).and_then(decimal::parse);
         let of_grpc = self.grpc_timeout.and_then(|limits| limits.of_response(request));
         let of_route = of_grpc.unwrap_or(self.timeout.milliseconds);
-        let response = number(KnownName::XEnvoyUpstreamRqTimeoutMs).unwrap_or(of_route);
+        // What a proxy before this one has allowed for comes before what the request asks for.
+        let is_expected =
+            respect_expected_rq_timeout && request.contains(KnownName::XEnvoyExpectedRqTimeoutMs);
+        let asked = match is_expected {
+            true => KnownName::XEnvoyExpectedRqTimeoutMs,
+            false => KnownName::XEnvoyUpstreamRqTimeoutMs,
+        };
+        let response = number(asked).unwrap_or(of_route);
         let of_stream = self.grpc_duration.and_then(|limits| limits.of_stream(request));
         let asked_per_try = number(KnownName::XEnvoyUpstreamRqPerTryTimeoutMs).unwrap_or(0);
         let per_try = if response > 0 && asked_per_try >= response { 0 } else { asked_per_try };
@@ -94,7 +112,9 @@ impl ForwardAction {
         let answers_no_content = request.contains(KnownName::XEnvoyUpstreamRqTimeoutAltResponse);
         let expected = if hedged || per_try == 0 { response } else { per_try };
         for &name in CONSUMED {
-            request.remove(name);
+            if !is_expected || name != KnownName::XEnvoyUpstreamRqTimeoutMs {
+                request.remove(name);
+            }
         }
         if expected > 0 && !suppress_envoy_headers {
             request.set(KnownName::XEnvoyExpectedRqTimeoutMs, Decimal::new(expected).as_bytes());

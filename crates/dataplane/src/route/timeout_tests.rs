@@ -76,7 +76,7 @@ fn what_the_upstream_is_told() {
     for (fields, expected) in cases {
         for (route, expected) in routes.iter().zip(expected) {
             let mut request = head(&fields.iter().map(String::as_str).collect::<Vec<_>>());
-            route.set_timeouts(&mut request, false);
+            route.set_timeouts(&mut request, false, false);
             let told = request.get(KnownName::XEnvoyExpectedRqTimeoutMs).and_then(decimal::parse);
             assert_eq!(told, *expected, "{fields:?} {:?}", route.timeout());
         }
@@ -87,7 +87,7 @@ fn what_the_upstream_is_told() {
 fn what_is_kept_to() {
     let milliseconds = |value| Some(Duration::from_millis(value));
     let route = action(Some(15000), None);
-    let timeouts = |fields: &[&str]| route.set_timeouts(&mut head(fields), false);
+    let timeouts = |fields: &[&str]| route.set_timeouts(&mut head(fields), false, false);
     let unasked = Timeouts { response: milliseconds(15000), ..Timeouts::default() };
     assert_eq!(timeouts(&[]), unasked);
     assert_eq!(timeouts(&["x-envoy-upstream-rq-timeout-ms: 0"]), Timeouts { response: None, ..unasked });
@@ -120,7 +120,7 @@ fn what_is_taken_off() {
         "x-envoy-attempt-count: 4",
         "x-envoy-is-timeout-retry: a",
     ]);
-    route.set_timeouts(&mut request, false);
+    route.set_timeouts(&mut request, false, false);
     assert_eq!(
         request,
         head(&[
@@ -130,7 +130,35 @@ fn what_is_taken_off() {
         ])
     );
     let mut request = head(&["x-envoy-upstream-rq-timeout-ms: 77", "x-envoy-expected-rq-timeout-ms: 4"]);
-    let timeouts = route.set_timeouts(&mut request, true);
+    let timeouts = route.set_timeouts(&mut request, true, false);
     assert_eq!(timeouts.response, Some(Duration::from_millis(77)));
     assert_eq!(request, head(&["x-envoy-expected-rq-timeout-ms: 4"]));
+}
+
+/// Judged by Envoy 1.40.
+#[test]
+fn what_a_proxy_before_has_allowed_for() {
+    let route = action(Some(15000), None);
+    for (fields, response, left) in [
+        (&[][..], 15000, &["x-envoy-expected-rq-timeout-ms: 15000"][..]),
+        (&["x-envoy-upstream-rq-timeout-ms: 77"], 77, &["x-envoy-expected-rq-timeout-ms: 77"]),
+        (
+            &["x-envoy-expected-rq-timeout-ms: 500", "x-envoy-upstream-rq-timeout-ms: 77"],
+            500,
+            &["x-envoy-upstream-rq-timeout-ms: 77", "x-envoy-expected-rq-timeout-ms: 500"],
+        ),
+        (&["x-envoy-expected-rq-timeout-ms: a"], 15000, &["x-envoy-expected-rq-timeout-ms: 15000"]),
+        (&["x-envoy-expected-rq-timeout-ms: 0"], 0, &["x-envoy-expected-rq-timeout-ms: 0"]),
+    ] {
+        let mut request = head(fields);
+        let timeouts = route.set_timeouts(&mut request, false, true);
+        let response = (response > 0).then(|| Duration::from_millis(response));
+        assert_eq!(timeouts.response, response, "{fields:?}");
+        let names = |block: &HeaderBlock| {
+            let mut fields: Vec<_> = block.iter().map(|(n, v)| (n.to_vec(), v.to_vec())).collect();
+            fields.sort();
+            fields
+        };
+        assert_eq!(names(&request), names(&head(left)), "{fields:?}");
+    }
 }

@@ -94,6 +94,16 @@ stats_group! {
 }
 
 stats_group! {
+    /// Of their looking up of routes, where that is asked for: `http.<stat prefix>.`
+    RouteResolutionStats (Http)
+    RouteResolutionStat {}
+    RouteResolutionHistogram {
+        DownstreamRqRouteResolutionTimeUs "downstream_rq_route_resolution_time_us",
+        DownstreamRqRouteResolutions "downstream_rq_route_resolutions",
+    }
+}
+
+stats_group! {
     /// Of their tracing: `http.<stat prefix>.`
     TracingStats (Http)
     TracingStat {

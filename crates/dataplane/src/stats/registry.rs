@@ -10,7 +10,10 @@ use super::buckets::Buckets;
 use super::chunks::{Chunks, Stopped};
 use super::cluster::{ClusterManagerStats, ClusterStats, EndpointStats, ThreadLocalClusterStats, ZoneStats};
 use super::declare::{Group, Stat};
-use super::http::{Http1Stats, HttpStats, ListenerHttpStats, RouterStats, TracingStats, VirtualHostStats};
+use super::http::{
+    Http1Stats, HttpStats, ListenerHttpStats, RouteResolutionStats, RouterStats, TracingStats,
+    VirtualHostStats,
+};
 use super::json::Json;
 use super::listener::{
     ConnectionLimitStats, ListenerExtensionStats, ListenerManagerStats, ListenerRateLimitStats, ListenerStat,
@@ -238,6 +241,11 @@ impl Registry {
 
     /// `http.<stat prefix>.tracing.`
     pub fn tracing(&self, stat_prefix: &str) -> Scope<TracingStats> {
+        self.scope(&format!("http.{}.", sanitize(stat_prefix)))
+    }
+
+    /// `http.<stat prefix>.`, of the looking up of routes.
+    pub fn route_resolution(&self, stat_prefix: &str) -> Scope<RouteResolutionStats> {
         self.scope(&format!("http.{}.", sanitize(stat_prefix)))
     }
 

@@ -23,6 +23,8 @@ pub enum ResponseClass {
 pub const CLASSES: usize = 4;
 /// The code under which those outside 100 to 599 are counted.
 pub const UNKNOWN: u16 = 0;
+/// The code under which those are counted that only `upstream_rq_completed` is to tell.
+pub const UNTOLD: u16 = 1;
 const CODES_PER_CLASS: usize = 100;
 
 type Hundred = [AtomicU64; CODES_PER_CLASS];
@@ -31,6 +33,7 @@ type Hundred = [AtomicU64; CODES_PER_CLASS];
 #[derive(Debug, Default)]
 pub struct LocalCodes {
     unknown: AtomicU64,
+    untold: AtomicU64,
     hundreds: [OnceLock<Box<Hundred>>; 5],
 }
 
@@ -46,15 +49,22 @@ impl LocalCodes {
             None => Some(&self.unknown),
         };
         if let Some(cell) = cell {
-            cell.store(cell.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+            increase(cell);
         }
     }
 
-    /// Calls `each` with every code that was seen, ascending, `UNKNOWN` first.
+    /// Counts one response without its code.
+    pub fn count_untold(&self) {
+        increase(&self.untold);
+    }
+
+    /// Calls `each` with every code that was seen, ascending, `UNKNOWN` and `UNTOLD` first.
     pub fn each(&self, mut each: impl FnMut(u16, u64)) {
-        let unknown = self.unknown.load(Ordering::Relaxed);
-        if unknown != 0 {
-            each(UNKNOWN, unknown);
+        for (code, cell) in [(UNKNOWN, &self.unknown), (UNTOLD, &self.untold)] {
+            let count = cell.load(Ordering::Relaxed);
+            if count != 0 {
+                each(code, count);
+            }
         }
         for (first, slot) in (100_u16..).step_by(CODES_PER_CLASS).zip(&self.hundreds) {
             for (code, cell) in (first..).zip(slot.get().into_iter().flat_map(|cells| cells.iter())) {
@@ -67,6 +77,11 @@ impl LocalCodes {
     }
 }
 
+/// One thread writes.
+fn increase(cell: &AtomicU64) {
+    cell.store(cell.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,8 +92,9 @@ mod tests {
         for code in [200, 204, 200, 599, 100, 99, 600, 0, u16::MAX] {
             codes.count(code);
         }
+        codes.count_untold();
         let mut seen = Vec::new();
         codes.each(|code, count| seen.push((code, count)));
-        assert_eq!(seen, [(UNKNOWN, 4), (100, 1), (200, 2), (204, 1), (599, 1)]);
+        assert_eq!(seen, [(UNKNOWN, 4), (UNTOLD, 1), (100, 1), (200, 2), (204, 1), (599, 1)]);
     }
 }

@@ -3,7 +3,7 @@
 //! Owns what a row is and which rows a scope has at a moment. Does not own formats.
 
 use super::declare::{Kind, Number, Presence, Table};
-use super::response_codes::UNKNOWN;
+use super::response_codes::{UNKNOWN, UNTOLD};
 use super::scope::{Reading, ScopeData};
 
 /// A counter or gauge of a scope.
@@ -103,11 +103,13 @@ fn code_rows(class: &'static str, codes: &[(u16, u64)], always: bool, mut each: 
     let used = !codes.is_empty();
     let total = codes.iter().map(|entry| entry.1).sum();
     each(RowValue { row: Row::Completed(class), reading: Reading { value: total, used } });
-    for (code, value) in codes {
+    for (code, value) in codes.iter().filter(|(code, _)| *code != UNTOLD) {
         each(RowValue { row: Row::Code(class, *code), reading: Reading { value: *value, used: true } });
     }
     for hundreds in codes.chunk_by(|one, other| one.0 / 100 == other.0 / 100) {
-        let Some((code, _)) = hundreds.first().filter(|(code, _)| *code != UNKNOWN) else { continue };
+        let Some((code, _)) = hundreds.first().filter(|(code, _)| !matches!(*code, UNKNOWN | UNTOLD)) else {
+            continue;
+        };
         let value = hundreds.iter().map(|entry| entry.1).sum();
         each(RowValue { row: Row::Hundred(class, code / 100), reading: Reading { value, used: true } });
     }

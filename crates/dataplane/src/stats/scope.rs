@@ -421,11 +421,21 @@ impl<G: Group> LocalScope<G> {
     /// Counts a response: its code, its class of codes and `upstream_rq_completed`, for all or for one kind of them.
     #[inline]
     pub fn response_code(&self, class: ResponseClass, code: u16) {
+        self.with_codes(class, |codes| codes.count(code));
+    }
+
+    /// Counts a response in `upstream_rq_completed` alone.
+    pub fn response_completed(&self, class: ResponseClass) {
+        self.with_codes(class, LocalCodes::count_untold);
+    }
+
+    #[inline]
+    fn with_codes(&self, class: ResponseClass, count: impl FnOnce(&LocalCodes)) {
         if self.codes.get().is_none() {
             self.first_write();
         }
         if let Some(slot) = self.codes.get().and_then(|slots| slots.get(class as usize)) {
-            slot.get_or_init(Box::default).count(code);
+            count(slot.get_or_init(Box::default));
         }
     }
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ferryman.config.model.access_log import AccessLog, AccessLogEvents
 from ferryman.config.model.address import CidrRange
-from ferryman.config.model.http_filters import HttpFilter
+from ferryman.config.model.http_filters import HeaderEdit, HttpFilter
 from ferryman.config.model.local_reply import LocalReplyConfig
 from ferryman.config.model.matcher import StringMatcher
 from ferryman.config.model.route import RouteConfiguration
@@ -12,9 +12,13 @@ from ferryman.config.model.struct import Model, Tagged
 
 
 class XffDetection(Tagged, tag="xff", frozen=True):
-    """The client is in `x-forwarded-for`, before so many trusted proxies."""
+    """The client is in `x-forwarded-for`: before so many trusted proxies, or before those of these ranges.
+
+    No ranges: hops are counted.
+    """
 
     xff_num_trusted_hops: int
+    xff_trusted_cidrs: list[CidrRange]
     skip_xff_append: bool
 
 
@@ -27,6 +31,30 @@ class CustomHeaderDetection(Tagged, tag="custom_header", frozen=True):
 
 
 IpDetection = XffDetection | CustomHeaderDetection
+
+
+class ForwardProtoConfig(Model, frozen=True):
+    """The scheme of a connection by the port of its restored local address; the first list comes first."""
+
+    https_destination_ports: list[int]
+    http_destination_ports: list[int]
+
+
+class ProxyStatusConfig(Model, frozen=True):
+    """What `proxy-status` tells (RFC 9209)."""
+
+    proxy_name: str
+    remove_details: bool
+    remove_connection_termination_details: bool
+    remove_response_flags: bool
+    set_recommended_response_code: bool
+
+
+class UserAgent(Model, frozen=True):
+    """Who this process says it is to upstreams; an empty node is not told."""
+
+    service_cluster: str
+    service_node: str
 
 
 class UpgradeConfig(Model, frozen=True):
@@ -99,3 +127,9 @@ class HttpConnectionManager(Tagged, tag="http_connection_manager", frozen=True):
     scheme_matches_upstream: bool
     max_connection_duration_jitter_percent: float  # 0 to 100
     drain_timeout_jitter_percent: float
+    user_agent: UserAgent | None
+    forward_proto_config: ForwardProtoConfig | None
+    early_header_mutations: list[HeaderEdit]
+    http1_safe_max_connection_duration: bool
+    record_route_resolution_stats: bool
+    proxy_status_config: ProxyStatusConfig | None

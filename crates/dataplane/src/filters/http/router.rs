@@ -15,6 +15,7 @@ use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::connection_pool::{self, PoolError, UpstreamConnection};
 use crate::error::{Error, ErrorKind};
 use crate::filters::network::http_connection_manager::is_upgrade;
+use crate::format::grpc_status::is_grpc_request;
 use crate::http_codec::Http1Reader;
 use crate::http_stream::{Exchange, HttpStream};
 use crate::local_reply::LocalReply;
@@ -25,6 +26,7 @@ use crate::stats::{
 };
 use crate::stream_info::{Address, PoolAnswer, TimePoint};
 
+mod strict_check_headers;
 mod terminate;
 
 /// Forwards a stream's request and its response.
@@ -50,6 +52,7 @@ pub(crate) async fn forward<'a>(
     let (counted_in, virtual_cluster) = matched.counted_in(&stream.state.request);
     stream.counted_in = counted_in;
     stream.state.info.virtual_cluster_name.push_str(virtual_cluster.unwrap_or_default());
+    strict_check_headers::check(&stream.filters.router.strict_check_headers, &stream.state.request)?;
     if cluster.cluster.is_in_maintenance(|| stream.worker.random.next()) {
         charge(stream, &cluster, None, 503, false);
         cluster.stats.inc(ClusterStat::UpstreamRqMaintenanceMode);
@@ -78,8 +81,9 @@ pub(crate) async fn forward<'a>(
 }
 
 fn set_timeouts(stream: &mut HttpStream<'_>, action: &ForwardAction) {
-    let suppress = stream.filters.router.suppress_envoy_headers;
-    stream.route_timeouts = action.set_timeouts(&mut stream.state.request, suppress);
+    let router = &stream.filters.router;
+    let (suppress, respect) = (router.suppress_envoy_headers, router.respect_expected_rq_timeout);
+    stream.route_timeouts = action.set_timeouts(&mut stream.state.request, suppress, respect);
     stream.begin_handshake();
     if stream.settings().scheme_matches_upstream {
         // There is no transport socket upstream but the raw one.
@@ -328,7 +332,7 @@ fn charge(
     is_canary: bool,
 ) {
     // Health checks that pass through say nothing of the traffic.
-    if !stream.state.info.health_check {
+    if stream.filters.router.dynamic_stats && !stream.state.info.health_check {
         count_status(stream, cluster, host, status, is_canary);
     }
     if let Some(host) = host {
@@ -344,7 +348,13 @@ fn count_status(
     is_canary: bool,
 ) {
     let stats = &cluster.stats;
-    stats.response_code(ResponseClass::All, status);
+    if stream.filters.router.suppress_grpc_request_failure_code_stats
+        && is_grpc_request(&stream.state.request)
+    {
+        stats.response_completed(ResponseClass::All);
+    } else {
+        stats.response_code(ResponseClass::All, status);
+    }
     if is_canary {
         stats.response_code(ResponseClass::Canary, status);
     }
@@ -357,6 +367,9 @@ fn count_status(
 }
 
 fn count_time(stream: &mut HttpStream<'_>, cluster: &WorkerCluster, host: &WorkerHost, is_canary: bool) {
+    if !stream.filters.router.dynamic_stats || stream.state.info.health_check {
+        return;
+    }
     let stats = &cluster.stats;
     if let Some(completed_at) = stream.request_completed_at {
         stream.now = Instant::now();

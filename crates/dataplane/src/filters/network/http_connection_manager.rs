@@ -12,6 +12,7 @@ use ferryman_codec::{Http1Settings, UnderscoresAction};
 
 use crate::access_loggers::AccessLogSet;
 use crate::filters::http::{FilterCompileContext, HttpFilters};
+use crate::header_mutation::sequence::MutationSequence;
 use crate::http_codec;
 use crate::listener::CompileContext;
 use crate::local_address;
@@ -20,7 +21,8 @@ use crate::model;
 use crate::model::http_connection_manager::HeadersWithUnderscoresAction;
 use crate::route::{RouteTable, WorkerRouteStats};
 use crate::stats::{
-    Http1Stats, HttpStats, ListenerHttpStats, LocalScope, RouterStats, Scope, TracingStats, VirtualHostStats,
+    Http1Stats, HttpStats, ListenerHttpStats, LocalScope, RouteResolutionStats, RouterStats, Scope,
+    TracingStats, VirtualHostStats,
 };
 use crate::stream_info::ConnectionInfo;
 use crate::transport_sockets::TransportSocket;
@@ -34,6 +36,7 @@ mod host_normalization;
 mod http1_connection;
 mod original_ip;
 mod path_normalization;
+mod proxy_status;
 mod referer;
 mod request_headers;
 mod request_id;
@@ -43,7 +46,8 @@ mod upgrades;
 pub use connection_facts::ConnectionFacts;
 pub(crate) use connection_header::is_upgrade;
 pub(crate) use host_normalization::port_start;
-pub use request_headers::{Refusal, RequestFacts, RequestHeaderPolicy};
+pub use proxy_status::ProxyStatus;
+pub use request_headers::{EarlyMutation, Refusal, RequestFacts, RequestHeaderPolicy};
 pub use response_headers::ResponseHeaderPolicy;
 pub use upgrades::Upgrades;
 
@@ -70,6 +74,8 @@ pub struct Timeouts {
     pub max_connection_duration_jitter: f64,
     /// By how much of itself, at most, `drain` is longer.
     pub drain_jitter: f64,
+    /// Whether a connection that has lasted as long as it may waits for one more request.
+    pub http1_safe_max_connection_duration: bool,
 }
 
 /// A compiled HTTP connection manager, shared by all workers.
@@ -79,6 +85,8 @@ pub struct HttpConnectionManager {
     pub place: Arc<str>,
     /// What the codec lets in.
     pub http1_settings: Http1Settings,
+    /// What the configuration does to each request's head before all else; none: nothing.
+    pub early_mutations: Option<MutationSequence>,
     /// What is done to each request's head.
     pub request_headers: RequestHeaderPolicy,
     /// What is done to each response's head.
@@ -93,6 +101,8 @@ pub struct HttpConnectionManager {
     pub upgrades: Upgrades,
     /// What becomes of local replies; none: nothing.
     pub local_replies: Option<LocalReplyPolicy>,
+    /// What responses tell of errors in `proxy-status`; none: nothing.
+    pub proxy_status: Option<ProxyStatus>,
     /// Where streams are logged.
     pub access_log: AccessLogSet,
     /// Limits in time.
@@ -110,6 +120,7 @@ pub struct HttpConnectionManager {
     listener_http: Scope<ListenerHttpStats>,
     http1: Scope<Http1Stats>,
     route_stats: Vec<Scope<VirtualHostStats>>,
+    route_resolution: Option<Scope<RouteResolutionStats>>,
     /// Envoy lists these for every connection manager, also where nothing is traced.
     _tracing: Scope<TracingStats>,
 }
@@ -136,6 +147,10 @@ impl HttpConnectionManager {
         Ok(HttpConnectionManager {
             place: model.place.as_str().into(),
             http1_settings: http1_settings(model),
+            early_mutations: match &model.early_header_mutations[..] {
+                [] => None,
+                mutations => Some(MutationSequence::compile(mutations)?),
+            },
             request_headers: RequestHeaderPolicy::compile(model, local_address::find())?,
             response_headers: ResponseHeaderPolicy::compile(model),
             route_stats: routes.open_stats(registry),
@@ -156,6 +171,10 @@ impl HttpConnectionManager {
             router: registry.router(&model.stat_prefix),
             listener_http: registry.listener_http(listener, &model.stat_prefix),
             http1: registry.http1(),
+            route_resolution: model
+                .record_route_resolution_stats
+                .then(|| registry.route_resolution(&model.stat_prefix)),
+            proxy_status: model.proxy_status_config.as_ref().map(ProxyStatus::compile),
             _tracing: registry.tracing(&model.stat_prefix),
         })
     }
@@ -175,6 +194,7 @@ impl Timeouts {
             drain: Duration::from_millis(model.drain_timeout_ms),
             max_connection_duration_jitter: model.max_connection_duration_jitter_percent / 100.0,
             drain_jitter: model.drain_timeout_jitter_percent / 100.0,
+            http1_safe_max_connection_duration: model.http1_safe_max_connection_duration,
         }
     }
 }
@@ -209,6 +229,8 @@ pub struct WorkerHttpConnectionManager {
     pub listener_http: LocalScope<ListenerHttpStats>,
     /// `http1.`
     pub http1: LocalScope<Http1Stats>,
+    /// `http.<prefix>.`, of routes' resolution; none: not counted.
+    pub route_resolution: Option<LocalScope<RouteResolutionStats>>,
     /// `vhost.<virtual host>.`
     pub routes: WorkerRouteStats,
 }
@@ -222,6 +244,7 @@ impl WorkerHttpConnectionManager {
             router: settings.router.local(worker),
             listener_http: settings.listener_http.local(worker),
             http1: settings.http1.local(worker),
+            route_resolution: settings.route_resolution.as_ref().map(|scope| scope.local(worker)),
             routes: WorkerRouteStats::new(&settings.route_stats, worker),
             settings: Arc::clone(settings),
         }

@@ -16,12 +16,15 @@ from ferryman.config.access_log import lower_access_log_events, lower_access_log
 from ferryman.config.address import lower_cidr_range
 from ferryman.config.cursor import Cursor
 from ferryman.config.duration import milliseconds, off_if_zero
+from ferryman.config.early_header_mutation import lower_early_header_mutations
 from ferryman.config.extensions import UUID_REQUEST_ID, open_extension, refuse_typed_config
 from ferryman.config.fields import Fields, word
 from ferryman.config.filters.http import lower_http_filters
 from ferryman.config.local_reply import lower_local_reply_config
+from ferryman.config.model.http_connection_manager import ForwardProtoConfig, UserAgent
 from ferryman.config.original_ip_detection import lower_ip_detection
-from ferryman.config.protocol_options import lower_downstream_http, percent
+from ferryman.config.protocol_options import DownstreamHttp, lower_downstream_http, percent
+from ferryman.config.proxy_status import lower_proxy_status
 from ferryman.config.references import References
 from ferryman.config.route import lower_route_configuration
 
@@ -40,14 +43,10 @@ _MANAGER = Fields(
     " stream_error_on_invalid_http_message append_x_forwarded_port append_local_overload"
     " add_proxy_protocol_connection_state access_log_options access_log_flush_interval"
     " flush_access_log_on_new_request upgrade_configs local_reply_config request_id_extension"
-    " original_ip_detection_extensions forward_client_cert_details drain_timeout_jitter",
-    checked={
-        "early_header_mutation_extensions": "no extension is built",
-        "typed_header_validation_config": "no extension is built",
-    },
-    same={
-        "add_user_agent": False,
-    },
+    " original_ip_detection_extensions forward_client_cert_details drain_timeout_jitter add_user_agent"
+    " forward_proto_config early_header_mutation_extensions http1_safe_max_connection_duration"
+    " record_route_resolution_stats proxy_status_config",
+    checked={"typed_header_validation_config": "Envoy 1.40 is built without any such extension"},
     no_effect={
         "set_current_client_cert_details": _NO_TLS,
         "path_normalization_options": "Envoy 1.40 does not read it",
@@ -65,6 +64,10 @@ _ACCESS_LOG_OPTIONS = Fields(
     "access_log_flush_interval flush_access_log_on_new_request flush_log_on_tunnel_successfully_established",
 )
 _UPGRADE = Fields(f"{TYPE}.UpgradeConfig", "upgrade_type enabled filters")
+_FORWARD_PROTO = Fields(
+    "envoy.extensions.filters.network.http_connection_manager.v3.ForwardProtoConfig",
+    "https_destination_ports http_destination_ports",
+)
 _INTERNAL = Fields(f"{TYPE}.InternalAddressConfig", "unix_sockets cidr_ranges")
 
 _UUID = Fields(
@@ -75,15 +78,24 @@ _UUID = Fields(
 REQUEST_IDS: Final[Mapping[str, Fields]] = {_UUID.message: _UUID}
 """The request ID extensions that are built, by the type of their configuration."""
 
+_SWITCHES: Final = (
+    "skip_xff_append",
+    "preserve_external_request_id",
+    "always_set_request_id_in_response",
+    "proxy_100_continue",
+    "merge_slashes",
+    "strip_any_host_port",
+    "strip_trailing_host_dot",
+    "append_x_forwarded_port",
+    "append_local_overload",
+    "http1_safe_max_connection_duration",
+    "record_route_resolution_stats",
+)
+"""Off unless they are on."""
 _CODECS: Final = ("auto", "http1")
 _SERVER_HEADER: Final = ("overwrite", "append_if_absent", "pass_through")
 _ESCAPED_SLASHES: Final = ("", "keep", "reject", "unescape_and_redirect", "unescape_and_forward")
 _ALWAYS_FORWARD_ONLY: Final = 4
-_EXTENSIONS: Final = (
-    ("early_header_mutation_extensions", "envoy.http.early_header_mutation"),
-    ("typed_header_validation_config", "envoy.http.header_validators"),
-)
-
 _SERVER_NAME: Final = "envoy"
 _REQUEST_HEADERS_KB: Final = 60
 _STREAM_IDLE_TIMEOUT_MS: Final = 300_000
@@ -94,7 +106,8 @@ _DELAYED_CLOSE_TIMEOUT_MS: Final = 1000
 def lower(cursor: Cursor, references: References) -> model.HttpConnectionManager:
     """The manager's configuration with every default filled in."""
     fields = _MANAGER.read(cursor)
-    _check_extensions(cursor, fields)
+    if "typed_header_validation_config" in fields:
+        refuse_typed_config(cursor.child("typed_header_validation_config"), "envoy.http.header_validators")
     http = lower_downstream_http(cursor, fields)
     internal_ranges, internal_unix = _internal_addresses(cursor, fields)
     return model.HttpConnectionManager(
@@ -108,37 +121,26 @@ def lower(cursor: Cursor, references: References) -> model.HttpConnectionManager
         via=fields.get("via") or None,
         use_remote_address=_wrapped(fields, "use_remote_address", False),
         xff_num_trusted_hops=fields.get("xff_num_trusted_hops", 0),
-        skip_xff_append=fields.get("skip_xff_append", False),
         internal_cidr_ranges=internal_ranges,
         internal_unix_sockets=internal_unix,
         generate_request_id=_wrapped(fields, "generate_request_id", True),
-        preserve_external_request_id=fields.get("preserve_external_request_id", False),
-        always_set_request_id_in_response=fields.get("always_set_request_id_in_response", False),
-        proxy_100_continue=fields.get("proxy_100_continue", False),
         normalize_path=_wrapped(fields, "normalize_path", None),
-        merge_slashes=fields.get("merge_slashes", False),
         path_with_escaped_slashes_action=_escaped_slashes(cursor),
-        strip_any_host_port=fields.get("strip_any_host_port", False),
         strip_matching_host_port=_strip_matching_host_port(cursor, fields),
-        strip_trailing_host_dot=fields.get("strip_trailing_host_dot", False),
         scheme_to_overwrite=_scheme(cursor, fields).get("scheme_to_overwrite"),
         stream_error_on_invalid_http_message=_stream_error(fields, http.stream_error),
         max_request_headers_bytes=_wrapped(fields, "max_request_headers_kb", _REQUEST_HEADERS_KB) * 1024,
         max_headers_count=http.max_headers_count,
         headers_with_underscores_action=http.headers_with_underscores_action,
         max_requests_per_connection=http.max_requests_per_connection,
-        idle_timeout_ms=http.idle_timeout_ms,
-        max_connection_duration_ms=http.max_connection_duration_ms,
-        max_stream_duration_ms=http.max_stream_duration_ms,
-        **_timeouts(cursor, fields),
+        **{name: fields.get(name, False) for name in _SWITCHES},
+        **_timeouts(cursor, fields, http),
         accept_http_10=http.accept_http_10,
         default_host_for_http_10=http.default_host_for_http_10,
         enable_trailers=http.enable_trailers,
         access_log=lower_access_logs(cursor),
         access_log_events=lower_access_log_events(cursor, fields, _ACCESS_LOG_OPTIONS),
         add_proxy_protocol_connection_state=_wrapped(fields, "add_proxy_protocol_connection_state", True),
-        append_x_forwarded_port=fields.get("append_x_forwarded_port", False),
-        append_local_overload=fields.get("append_local_overload", False),
         local_reply_config=lower_local_reply_config(cursor, fields),
         upgrade_configs=_upgrade_configs(cursor),
         ignored_upgrades=http.ignored_upgrades,
@@ -149,12 +151,19 @@ def lower(cursor: Cursor, references: References) -> model.HttpConnectionManager
         pack_trace_reason=_pack_trace_reason(cursor, fields),
         forwards_client_certificate=fields.get("forward_client_cert_details") == _ALWAYS_FORWARD_ONLY,
         scheme_matches_upstream=_scheme(cursor, fields).get("match_upstream", False),
-        max_connection_duration_jitter_percent=http.max_connection_duration_jitter_percent,
+        user_agent=_user_agent(fields, references),
+        forward_proto_config=_forward_proto(cursor, fields),
+        early_header_mutations=lower_early_header_mutations(cursor),
+        proxy_status_config=lower_proxy_status(cursor, fields, references),
     )
 
 
-def _timeouts(cursor: Cursor, fields: dict[str, Any]) -> dict[str, Any]:
+def _timeouts(cursor: Cursor, fields: dict[str, Any], http: DownstreamHttp) -> dict[str, Any]:
     return {
+        "idle_timeout_ms": http.idle_timeout_ms,
+        "max_connection_duration_ms": http.max_connection_duration_ms,
+        "max_connection_duration_jitter_percent": http.max_connection_duration_jitter_percent,
+        "max_stream_duration_ms": http.max_stream_duration_ms,
         "stream_idle_timeout_ms": off_if_zero(cursor, "stream_idle_timeout", fields, _STREAM_IDLE_TIMEOUT_MS),
         "request_timeout_ms": off_if_zero(cursor, "request_timeout", fields, None),
         "request_headers_timeout_ms": off_if_zero(cursor, "request_headers_timeout", fields, None),
@@ -164,6 +173,22 @@ def _timeouts(cursor: Cursor, fields: dict[str, Any]) -> dict[str, Any]:
             cursor, "delayed_close_timeout", fields, _DELAYED_CLOSE_TIMEOUT_MS
         ),
     }
+
+
+def _user_agent(fields: dict[str, Any], references: References) -> UserAgent | None:
+    if not _wrapped(fields, "add_user_agent", False):
+        return None
+    return UserAgent(service_cluster=references.node_cluster, service_node=references.node_id)
+
+
+def _forward_proto(cursor: Cursor, fields: dict[str, Any]) -> ForwardProtoConfig | None:
+    if "forward_proto_config" not in fields:
+        return None
+    read = _FORWARD_PROTO.read(cursor.child("forward_proto_config"))
+    return ForwardProtoConfig(
+        https_destination_ports=list(read.get("https_destination_ports", ())),
+        http_destination_ports=list(read.get("http_destination_ports", ())),
+    )
 
 
 def _upgrade_configs(cursor: Cursor) -> list[model.UpgradeConfig]:
@@ -195,16 +220,6 @@ def _escaped_slashes(cursor: Cursor) -> str | None:
 
 def _wrapped(fields: dict[str, Any], name: str, default: Any) -> Any:
     return fields[name].value if name in fields else default
-
-
-def _check_extensions(cursor: Cursor, fields: dict[str, Any]) -> None:
-    """Of these categories of extensions nothing is built."""
-    for name, category in _EXTENSIONS:
-        if name not in fields:
-            continue
-        single = not cursor.message.DESCRIPTOR.fields_by_name[name].is_repeated
-        for item in [cursor.child(name)] if single else cursor.items(name):
-            refuse_typed_config(item, category)
 
 
 def _strip_matching_host_port(cursor: Cursor, fields: dict[str, Any]) -> bool:

@@ -36,6 +36,10 @@ class Router(Tagged, tag="router", frozen=True):
     dynamic_stats: bool
     suppress_envoy_headers: bool
     start_child_span: bool
+    strict_check_headers: list[str]  # names of the five headers that may be checked
+    respect_expected_rq_timeout: bool
+    suppress_grpc_request_failure_code_stats: bool
+    reject_connect_request_early_data: bool
 
 
 HttpFilterConfig = (

@@ -6,6 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::decimal::Decimal;
+use crate::model::http_connection_manager::ForwardProtoConfig;
 use crate::stream_info::{Address, ConnectionInfo};
 
 use super::request_headers::RequestHeaderPolicy;
@@ -25,6 +26,33 @@ pub struct ConnectionFacts {
     pub(super) local_port_text: Decimal,
     /// Whether the connection is under TLS.
     pub(super) tls: bool,
+    /// What `x-forwarded-proto` says where no proxy before has set it.
+    forwarded_scheme: &'static [u8],
+    /// The client's IP address; none for a Unix domain socket.
+    pub(super) remote: Option<IpAddr>,
+}
+
+/// `forward_proto_config`: which ports stand for which scheme, where the address that the client connected to was found out
+/// by a listener filter.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ForwardProto {
+    https: Box<[u32]>,
+    http: Box<[u32]>,
+}
+
+impl ForwardProto {
+    pub(super) fn compile(model: Option<&ForwardProtoConfig>) -> Self {
+        model.map_or_else(Self::default, |model| ForwardProto {
+            https: model.https_destination_ports.as_slice().into(),
+            http: model.http_destination_ports.as_slice().into(),
+        })
+    }
+
+    fn scheme(&self, connection: &ConnectionInfo) -> Option<&'static [u8]> {
+        let port = connection.local_address.port().filter(|_| connection.local_address_restored)?;
+        let stands_in = |ports: &[u32]| ports.contains(&u32::from(port));
+        if stands_in(&self.https) { Some(b"https") } else { stands_in(&self.http).then_some(b"http") }
+    }
 }
 
 impl RequestHeaderPolicy {
@@ -44,6 +72,8 @@ impl RequestHeaderPolicy {
             local_port,
             local_port_text: Decimal::new(u64::from(local_port.unwrap_or_default())),
             tls,
+            forwarded_scheme: self.forward_proto.scheme(connection).unwrap_or_else(|| scheme(tls)),
+            remote: remote_ip,
         }
     }
 
@@ -61,8 +91,18 @@ impl ConnectionFacts {
     /// `https` under TLS, else `http`.
     #[inline]
     pub(super) fn scheme(&self) -> &'static [u8] {
-        if self.tls { b"https" } else { b"http" }
+        scheme(self.tls)
     }
+
+    /// What `x-forwarded-proto` says of this connection.
+    #[inline]
+    pub(super) fn forwarded_scheme(&self) -> &'static [u8] {
+        self.forwarded_scheme
+    }
+}
+
+fn scheme(tls: bool) -> &'static [u8] {
+    if tls { b"https" } else { b"http" }
 }
 
 pub(super) fn text(ip: IpAddr) -> Box<[u8]> {

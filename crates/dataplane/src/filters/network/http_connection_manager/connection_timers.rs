@@ -5,7 +5,8 @@
 //! Follows Envoy's `idle_timeout`, `max_connection_duration` and `drain_timeout`.
 //!
 //! A connection on which there was a request is not closed at once, for the next one may be on its way: for
-//! `drain_timeout` it is still answered, and told that the connection closes.
+//! `drain_timeout` it is still answered, and told that the connection closes. With `http1_safe_max_connection_duration` the
+//! connection waits for that request as long as it may be idle.
 
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,10 @@ pub(super) struct ConnectionTimers {
     drain: Duration,
     idle_since: Instant,
     ends_by: Option<Instant>,
+    /// Whether the next request is waited for once the connection has lasted as long as it may.
+    waits_for_last_request: bool,
+    /// Whether it does wait for that.
+    is_waiting: bool,
     drained_by: Option<Instant>,
 }
 
@@ -44,6 +49,8 @@ impl ConnectionTimers {
             drain: longer(timeouts.drain, timeouts.drain_jitter, random),
             idle_since: start,
             ends_by: timeouts.max_connection_duration.map(lasts),
+            waits_for_last_request: timeouts.http1_safe_max_connection_duration,
+            is_waiting: false,
             drained_by: None,
         }
     }
@@ -52,8 +59,8 @@ impl ConnectionTimers {
     pub(super) fn idle_from(&mut self, now: Instant) -> bool {
         self.idle_since = now;
         match self.ends_by {
-            Some(by) if by <= now && self.drained_by.is_none() => {
-                self.drained_by = Some(by + self.drain);
+            Some(by) if by <= now && self.drained_by.is_none() && !self.is_waiting => {
+                self.end(Limit::Duration, by);
                 true
             }
             _ => false,
@@ -62,12 +69,17 @@ impl ConnectionTimers {
 
     /// From when on a response says that the connection closes.
     pub(super) fn closes_from(&self) -> Option<Instant> {
-        if self.drained_by.is_some() { Some(self.idle_since) } else { self.ends_by }
+        if self.drained_by.is_some() || self.is_waiting {
+            Some(self.idle_since)
+        } else {
+            // A request that is there already is not the last one that is waited for.
+            self.ends_by.filter(|_| !self.waits_for_last_request)
+        }
     }
 
     /// The deadline that comes first.
     pub(super) fn next(&self) -> Option<Instant> {
-        self.drained_by.or_else(|| earliest([self.idle_by(), self.ends_by]))
+        self.drained_by.or_else(|| earliest([self.idle_by(), self.lasts_until()]))
     }
 
     /// Which limit is reached at `now`, if any; the drain then begins.
@@ -76,15 +88,32 @@ impl ConnectionTimers {
         if self.drained_by.is_some() {
             return is_over(self.drained_by).then_some(Limit::Drain);
         }
-        let limit = if is_over(self.ends_by) {
+        let limit = if is_over(self.lasts_until()) {
             Limit::Duration
         } else if is_over(self.idle_by()) {
             Limit::Idle
         } else {
             return None;
         };
-        self.drained_by = Some(now + self.drain);
+        self.end(limit, now);
         Some(limit)
+    }
+
+    /// Whether the connection has lasted as long as it may and waits for its last request.
+    pub(super) fn is_waiting_for_last_request(&self) -> bool {
+        self.is_waiting
+    }
+
+    fn end(&mut self, limit: Limit, at: Instant) {
+        if limit == Limit::Duration && self.waits_for_last_request {
+            self.is_waiting = true;
+        } else {
+            self.drained_by = Some(at + self.drain);
+        }
+    }
+
+    fn lasts_until(&self) -> Option<Instant> {
+        self.ends_by.filter(|_| !self.is_waiting)
     }
 
     fn idle_by(&self) -> Option<Instant> {
@@ -115,6 +144,8 @@ mod tests {
             drain: SECOND * 5,
             idle_since: start,
             ends_by: limit(duration).map(|duration| start + duration),
+            waits_for_last_request: false,
+            is_waiting: false,
             drained_by: None,
         }
     }
@@ -141,6 +172,21 @@ mod tests {
         assert!(timers.idle_from(start + SECOND * 12));
         assert_eq!(timers.reached(start + SECOND * 14), None);
         assert_eq!(timers.reached(start + SECOND * 15), Some(Limit::Drain), "the drain began at 10 s");
+    }
+
+    /// Judged by Envoy 1.40.
+    #[test]
+    fn the_last_request_is_waited_for() {
+        let start = Instant::now();
+        let mut timers = ConnectionTimers { waits_for_last_request: true, ..timers(100, 10, start) };
+        assert_eq!(timers.closes_from(), None, "a request that is there is not the last one");
+        assert_eq!(timers.reached(start + SECOND * 10), Some(Limit::Duration));
+        assert!(timers.is_waiting_for_last_request());
+        assert_eq!(timers.closes_from(), Some(start), "the next response closes");
+        assert_eq!(timers.next(), Some(start + SECOND * 100), "no drain");
+        assert!(!timers.idle_from(start + SECOND * 20), "it is reached once");
+        assert_eq!(timers.reached(start + SECOND * 120), Some(Limit::Idle));
+        assert_eq!(timers.next(), Some(start + SECOND * 125));
     }
 
     #[test]

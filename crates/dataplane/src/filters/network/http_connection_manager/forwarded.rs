@@ -35,6 +35,29 @@ pub(super) fn client(forwarded_for: &[u8], trusted_hops: u32) -> Option<Forwarde
     Some(ForwardedClient { address, is_single: comma.is_none() && trusted_hops == 0 })
 }
 
+/// The last address that is none of a trusted proxy, if `peer` is one; where all are, the first. None when a text is met on
+/// the way that is no address.
+#[must_use]
+pub(super) fn client_before(
+    forwarded_for: &[u8],
+    trusted_proxies: &[IpRange],
+    peer: IpAddr,
+) -> Option<ForwardedClient> {
+    let is_trusted = |address| trusted_proxies.iter().any(|range| range.contains(address));
+    if !is_trusted(peer) {
+        return None;
+    }
+    let mut last = None;
+    for entry in forwarded_for.rsplit(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
+        let address = std::str::from_utf8(entry).ok()?.parse().ok()?;
+        last = Some(address);
+        if !is_trusted(address) {
+            break;
+        }
+    }
+    last.map(|address| ForwardedClient { address, is_single: memchr::memchr(b',', forwarded_for).is_none() })
+}
+
 /// `internal_address_config`.
 #[derive(Debug, Clone)]
 pub(super) struct InternalAddresses {
@@ -89,6 +112,30 @@ mod tests {
             let expected = expected
                 .map(|(ip, is_single)| ForwardedClient { address: ip.parse().expect("ip"), is_single });
             assert_eq!(client(list.as_bytes(), hops), expected, "{list} {hops}");
+        }
+    }
+
+    /// Judged by Envoy 1.40.
+    #[test]
+    fn clients_before_trusted_proxies() {
+        let range = |prefix: &str| {
+            IpRange::compile(&CidrRange { address_prefix: prefix.to_owned(), prefix_len: 8 }).expect("range")
+        };
+        let trusted = [range("127.0.0.0"), range("10.0.0.0")];
+        for (list, peer, expected) in [
+            ("1.1.1.1, 2.2.2.2, 10.0.0.1", "127.0.0.1", Some("2.2.2.2")),
+            ("10.0.0.2, 10.0.0.1", "127.0.0.1", Some("10.0.0.2")),
+            ("junk, 2.2.2.2,10.0.0.1 ", "127.0.0.1", Some("2.2.2.2")),
+            ("1.1.1.1,junk,10.0.0.1", "127.0.0.1", None),
+            ("1.1.1.1,, 10.0.0.1", "127.0.0.1", None),
+            ("1.1.1.1, 10.0.0.1,", "127.0.0.1", None),
+            ("1.1.1.1, 10.0.0.1:80", "127.0.0.1", None),
+            ("1.1.1.1, 10.0.0.1", "9.9.9.9", None),
+            ("", "127.0.0.1", None),
+        ] {
+            let found = client_before(list.as_bytes(), &trusted, peer.parse().expect("ip"));
+            let expected = expected.map(|ip| ip.parse::<IpAddr>().expect("ip"));
+            assert_eq!(found.map(|client| client.address), expected, "{list} {peer}");
         }
     }
 

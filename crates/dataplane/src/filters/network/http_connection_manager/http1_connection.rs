@@ -108,6 +108,7 @@ impl Http1Connection<'_> {
             let lasted = state.info.timing.get(TimePoint::RequestComplete).unwrap_or_default();
             if self.timers.idle_from(now + lasted) {
                 self.manager.http.inc(HttpStat::DownstreamCxMaxDurationReached);
+                self.note_soft_drain();
             }
             if let Some(stream) = &mut self.info.stream {
                 stream.bytes_sent += state.downstream.wire_bytes();
@@ -176,10 +177,19 @@ impl Http1Connection<'_> {
         log_at!(Connection, Debug, "{} {reason}", OfConnection(self.info.id));
         self.manager.http.inc(stat);
         if self.counted.is_http1 {
+            self.note_soft_drain();
             return false;
         }
         self.close_for(reason);
         true
+    }
+
+    /// Counts the connection among those that wait for their last request, if it does.
+    fn note_soft_drain(&mut self) {
+        if self.timers.is_waiting_for_last_request() && !self.counted.is_soft_drained {
+            self.counted.is_soft_drained = true;
+            self.manager.http.inc(HttpStat::DownstreamCxHttp1SoftDrain);
+        }
     }
 
     fn close_for(&mut self, reason: &'static str) {
@@ -358,6 +368,7 @@ struct Counted<'a> {
     start: Instant,
     /// Whether the first byte has come: until then Envoy has no codec.
     is_http1: bool,
+    is_soft_drained: bool,
     closed_by_remote: bool,
     active_request: bool,
 }
@@ -368,7 +379,14 @@ impl<'a> Counted<'a> {
         stats.inc(HttpStat::DownstreamCxTotal);
         stats.inc(HttpStat::DownstreamCxActive);
         let start = Instant::now();
-        Counted { manager, start, is_http1: false, closed_by_remote: false, active_request: false }
+        Counted {
+            manager,
+            start,
+            is_http1: false,
+            is_soft_drained: false,
+            closed_by_remote: false,
+            active_request: false,
+        }
     }
 
     fn begin_http1(&mut self) {
@@ -388,6 +406,9 @@ impl Drop for Counted<'_> {
         stats.dec(HttpStat::DownstreamCxActive);
         if self.is_http1 {
             stats.dec(HttpStat::DownstreamCxHttp1Active);
+        }
+        if self.is_soft_drained {
+            stats.dec(HttpStat::DownstreamCxHttp1SoftDrain);
         }
         stats.inc(HttpStat::DownstreamCxDestroy);
         let (by, active) = if self.closed_by_remote {

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use ferryman_codec::{HeaderBlock, HeaderName, KnownName};
 
 use crate::header_name;
+use crate::ip_range::IpRange;
 use crate::model::http_connection_manager::IpDetection;
 
 use super::connection_facts::ConnectionFacts;
@@ -17,7 +18,7 @@ use super::forwarded;
 /// An extension, compiled.
 #[derive(Debug, Clone)]
 enum Detector {
-    Xff { trusted_hops: u32, append: bool },
+    Xff { trusted_hops: u32, trusted_proxies: Vec<IpRange>, append: bool },
     CustomHeader { name: HeaderName, trusted: bool, reject_status: Option<u16> },
 }
 
@@ -42,8 +43,15 @@ impl OriginalIpDetection {
     pub(super) fn compile(models: &[IpDetection]) -> Result<Self, String> {
         let compile = |model: &IpDetection| {
             Ok(match model {
-                IpDetection::Xff { xff_num_trusted_hops, skip_xff_append } => {
-                    Detector::Xff { trusted_hops: *xff_num_trusted_hops, append: !skip_xff_append }
+                IpDetection::Xff { xff_num_trusted_hops, xff_trusted_cidrs, skip_xff_append } => {
+                    Detector::Xff {
+                        trusted_hops: *xff_num_trusted_hops,
+                        trusted_proxies: xff_trusted_cidrs
+                            .iter()
+                            .map(IpRange::compile)
+                            .collect::<Result<_, _>>()?,
+                        append: !skip_xff_append,
+                    }
                 }
                 IpDetection::CustomHeader { header_name, trusted, reject_status } => Detector::CustomHeader {
                     name: header_name::parse(header_name)?,
@@ -70,10 +78,14 @@ impl OriginalIpDetection {
     ) -> Result<Detected, u16> {
         for detector in &self.0 {
             match detector {
-                Detector::Xff { trusted_hops, append } => {
-                    let found = request
-                        .get(KnownName::XForwardedFor)
-                        .and_then(|value| forwarded::client(value, *trusted_hops));
+                Detector::Xff { trusted_hops, trusted_proxies, append } => {
+                    let value = request.get(KnownName::XForwardedFor);
+                    let found = value.and_then(|value| {
+                        if trusted_proxies.is_empty() {
+                            return forwarded::client(value, *trusted_hops);
+                        }
+                        forwarded::client_before(value, trusted_proxies, connection.remote?)
+                    });
                     if let (true, Some(address)) = (*append, &connection.forwarded_for) {
                         request.append_value(KnownName::XForwardedFor, address, b",");
                     }

@@ -11,13 +11,13 @@ use std::net::IpAddr;
 use ferryman_codec::{HeaderBlock, HeaderName, KnownName};
 
 use crate::header_name;
-use crate::model::http_connection_manager::HttpConnectionManager;
+use crate::model::http_connection_manager::{HttpConnectionManager, UserAgent};
 use crate::repeated_headers::Side;
 use crate::stats::HttpStat;
 use crate::stream_info::Address;
 use crate::uuid;
 
-use super::connection_facts::{self, ConnectionFacts};
+use super::connection_facts::{self, ConnectionFacts, ForwardProto};
 use super::connection_header;
 use super::forwarded::{self, InternalAddresses};
 use super::host_normalization::HostNormalization;
@@ -133,9 +133,14 @@ pub struct RequestHeaderPolicy {
     preserve_external_request_id: bool,
     pack_trace_reason: bool,
     forwards_client_certificate: bool,
+    pub(super) forward_proto: ForwardProto,
+    user_agent: Option<UserAgent>,
     detection: OriginalIpDetection,
     internal_only_headers: Vec<HeaderName>,
 }
+
+/// An edit of a request's head before it is looked at.
+pub type EarlyMutation<'a> = &'a mut dyn FnMut(&mut HeaderBlock);
 
 impl RequestHeaderPolicy {
     /// `local_address` stands in `x-forwarded-for` in the place of a loopback address.
@@ -161,6 +166,8 @@ impl RequestHeaderPolicy {
             preserve_external_request_id: config.preserve_external_request_id,
             pack_trace_reason: config.pack_trace_reason,
             forwards_client_certificate: config.forwards_client_certificate,
+            forward_proto: ForwardProto::compile(config.forward_proto_config.as_ref()),
+            user_agent: config.user_agent.clone(),
             detection: OriginalIpDetection::compile(&config.original_ip_detection)?,
             internal_only_headers: config
                 .route_config
@@ -171,8 +178,8 @@ impl RequestHeaderPolicy {
         })
     }
 
-    /// Brings the head into the form that HTTP filters and routes see. `random` is asked twice when the request gets a new
-    /// identifier.
+    /// Brings the head into the form that HTTP filters and routes see. `early` edits it once its path and host have their
+    /// form, and nothing else has. `random` is asked twice when the request gets a new identifier.
     ///
     /// # Errors
     /// Why the request is not to go on.
@@ -181,6 +188,7 @@ impl RequestHeaderPolicy {
         &self,
         request: &mut HeaderBlock,
         connection: &ConnectionFacts,
+        early: Option<EarlyMutation<'_>>,
         random: impl FnMut() -> u64,
     ) -> Result<RequestFacts, Refusal> {
         Side::Request.join_repeated(request);
@@ -195,10 +203,15 @@ impl RequestHeaderPolicy {
             Outcome::Redirect => return Err(Refusal::PathRedirect),
         }
         let stripped_port = self.host.apply(request, connection.local_port);
+        if let Some(mutate) = early {
+            mutate(request);
+            connection_header::sanitize(request);
+        }
         sanitize_referer(request);
         let (remote_address, internal) = self.set_origin(request, connection)?;
         let edge = !internal && self.use_remote_address;
         self.set_internal(request, internal, edge);
+        self.set_user_agent(request);
         if let Some(via) = &self.via {
             request.append_value(KnownName::Via, via, b", ");
         }
@@ -251,7 +264,7 @@ impl RequestHeaderPolicy {
                 }
             }
             if self.trusted_hops == 0 {
-                request.set(KnownName::XForwardedProto, connection.scheme());
+                request.set(KnownName::XForwardedProto, connection.forwarded_scheme());
                 self.set_forwarded_port(request, connection, true);
             }
             let is_internal =
@@ -268,7 +281,7 @@ impl RequestHeaderPolicy {
             (client.map(|client| client.address), internal)
         };
         if !request.contains(KnownName::XForwardedProto) {
-            request.append(KnownName::XForwardedProto, connection.scheme());
+            request.append(KnownName::XForwardedProto, connection.forwarded_scheme());
         }
         self.set_forwarded_port(request, connection, false);
         self.set_scheme(request, connection);
@@ -316,6 +329,19 @@ impl RequestHeaderPolicy {
         }
         for name in &self.internal_only_headers {
             request.remove_name(name);
+        }
+    }
+
+    /// Tells the upstream who this process is (`add_user_agent`).
+    #[inline]
+    fn set_user_agent(&self, request: &mut HeaderBlock) {
+        let Some(UserAgent { service_cluster, service_node }) = &self.user_agent else { return };
+        request.set(KnownName::XEnvoyDownstreamServiceCluster, service_cluster.as_bytes());
+        if request.get(KnownName::UserAgent).is_none_or(<[u8]>::is_empty) {
+            request.set(KnownName::UserAgent, service_cluster.as_bytes());
+        }
+        if !service_node.is_empty() {
+            request.set(KnownName::XEnvoyDownstreamServiceNode, service_node.as_bytes());
         }
     }
 

@@ -22,6 +22,7 @@ fn no_routes() -> RouteConfiguration {
     }
 }
 
+#[allow(clippy::too_many_lines, reason = "every field of the model")]
 fn config() -> HttpConnectionManager {
     HttpConnectionManager {
         place: String::new(),
@@ -80,6 +81,12 @@ fn config() -> HttpConnectionManager {
         scheme_matches_upstream: false,
         max_connection_duration_jitter_percent: 0.0,
         drain_timeout_jitter_percent: 0.0,
+        user_agent: None,
+        forward_proto_config: None,
+        early_header_mutations: Vec::new(),
+        http1_safe_max_connection_duration: false,
+        record_route_resolution_stats: false,
+        proxy_status_config: None,
         header_key_format: crate::model::http_connection_manager::HeaderKeyFormat::LowerCase,
     }
 }
@@ -119,7 +126,7 @@ fn apply(
         Instant::now(),
         SystemTime::now(),
     );
-    let facts = policy.apply(&mut request, &policy.connection(&connection, false), || 0)?;
+    let facts = policy.apply(&mut request, &policy.connection(&connection, false), None, || 0)?;
     Ok((facts, request))
 }
 
@@ -353,7 +360,8 @@ fn unix_sockets_have_no_address() {
     let pipe = || Address::Pipe("/tmp/socket".into());
     let connection = ConnectionInfo::new(1, pipe(), pipe(), Instant::now(), SystemTime::now());
     let mut request = head(&[]);
-    let facts = policy.apply(&mut request, &policy.connection(&connection, true), || 0).expect("passed on");
+    let facts =
+        policy.apply(&mut request, &policy.connection(&connection, true), None, || 0).expect("passed on");
     assert_eq!((facts.remote_address, facts.internal), (None, true));
     assert_eq!(request, {
         let mut expected = head(&["x-forwarded-proto: https", "x-envoy-internal: true"]);
