@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from harness.encoded_body import LOGGED_SIZES, SIZES, decoded
 from harness.http_message import Message, read_head, read_messages
 from harness.shapes import shape_of
 from harness.wire_text import from_wire
@@ -53,6 +54,8 @@ class Normaliser:
         self._shape = shape
         self._directory = directory
         self._masks = [re.compile(mask) for mask in masks]
+        self.has_encoded = False
+        """Whether a compressed body was seen."""
 
     def text(self, text: str) -> str:
         """A text with known ports and the run's directory replaced by their names."""
@@ -71,7 +74,9 @@ class Normaliser:
 
     def message(self, message: Message) -> dict[str, Any]:
         """A message in comparable form."""
-        described = message.describe(self._body)
+        content = decoded(message)
+        self.has_encoded |= content is not None
+        described = message.describe(lambda body: self._body(body if content is None else content))
         for kind in ("headers", "trailers"):
             for header in described.get(kind, []):  # type: ignore[attr-defined]
                 header[1] = self._header_value(header[0], header[1])
@@ -107,7 +112,14 @@ class Normaliser:
         if not split:
             return line
         fields = [entry.partition("=") for entry in line.split("\t")]
-        return {name: value for name, _, value in fields}
+        kept = {name: value for name, _, value in fields}
+        if self.has_encoded:
+            kept |= {name: "<size>" for name in LOGGED_SIZES if name in kept}
+        return kept
+
+    def sizes_taken_out(self, deltas: dict[str, int]) -> dict[str, int]:
+        """The stats without those that a compressed body makes different."""
+        return {n: d for n, d in deltas.items() if not (self.has_encoded and SIZES.search(n))}
 
 
 def stat_deltas(

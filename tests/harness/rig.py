@@ -77,6 +77,7 @@ class Rig:
         observation.log = [normaliser.log_line(line, split=case.log_format is None) for line in lines]
         deltas = stat_deltas(before, after, case.stats, case.ignore_stats)
         _take_out_time_digits(deltas, clients)
+        deltas = normaliser.sizes_taken_out(deltas)
         observation.stats = {normaliser.text(name): delta for name, delta in deltas.items()}
         return observation
 

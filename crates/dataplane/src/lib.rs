@@ -60,3 +60,4 @@ pub mod header_mutation;
 pub mod repeated_headers;
 pub mod decimal;
 pub mod token_bucket;
+pub mod compression;

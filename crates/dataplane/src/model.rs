@@ -9,6 +9,7 @@ pub mod access_log;
 pub mod address;
 pub mod bootstrap;
 pub mod cluster;
+pub mod compression;
 pub mod format;
 pub mod http_connection_manager;
 pub mod http_filters;

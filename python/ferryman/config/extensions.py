@@ -83,6 +83,7 @@ def built_types() -> dict[str, frozenset[str]]:
     from ferryman.config import (
         access_log,
         bootstrap,
+        compression,
         early_header_mutation,
         header_key_format,
         load_balancing_policies,
@@ -103,6 +104,8 @@ def built_types() -> dict[str, frozenset[str]]:
 
     return {
         "envoy.access_loggers": frozenset(access_log.BUILT),
+        compression.COMPRESSORS: frozenset(compression.BUILT_COMPRESSORS),
+        compression.DECOMPRESSORS: frozenset(compression.BUILT_DECOMPRESSORS),
         "envoy.formatter": frozenset(substitution_format.BUILT),
         "envoy.http.early_header_mutation": frozenset(early_header_mutation.BUILT),
         "envoy.http.original_ip_detection": frozenset(original_ip_detection.BUILT),

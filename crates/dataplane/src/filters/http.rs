@@ -30,8 +30,10 @@ pub mod body;
 pub mod buffer;
 pub mod built_in;
 pub mod chain;
+pub mod compressor;
 pub mod cors;
 pub mod csrf;
+pub mod decompressor;
 pub mod fault;
 pub mod health_check;
 pub mod header_mutation;
@@ -118,6 +120,13 @@ pub struct FilterContext<'a> {
 }
 
 impl<'a> FilterContext<'a> {
+    /// Whether the request has a body, here or still to come.
+    #[inline]
+    #[must_use]
+    pub fn request_has_body(&self) -> bool {
+        !self.end_stream || !self.body.is_empty()
+    }
+
     /// What the most specific level says to this filter that says anything to it.
     #[inline]
     #[must_use]

@@ -28,8 +28,8 @@ pub(crate) trait BodySource {
     fn data(&self) -> &[u8];
     /// Takes the first bytes away.
     fn consume(&mut self, count: usize);
-    /// What follows the body that has ended.
-    fn trailers(&mut self) -> &mut HeaderBlock;
+    /// What follows the body that has ended; none: nothing can.
+    fn trailers(&self) -> Option<&HeaderBlock>;
 }
 
 /// Calls the filter at a place of the stream's list.
@@ -55,6 +55,8 @@ struct Stage {
 #[derive(Debug, Default)]
 pub struct BodyPipeline {
     stages: Vec<Stage>,
+    /// What follows the body, as the filters leave it; none before the end.
+    trailers: Option<HeaderBlock>,
 }
 
 impl BodyPipeline {
@@ -77,8 +79,13 @@ impl BodyPipeline {
     #[inline]
     pub fn clear(&mut self) {
         if self.is_active() {
-            self.stages = Vec::new();
+            *self = BodyPipeline::default();
         }
+    }
+
+    /// What follows the body that has ended; none where no filter saw its end.
+    pub(super) fn take_trailers(&mut self) -> Option<HeaderBlock> {
+        self.trailers.take()
     }
 
     /// The bytes that are there: of the last stage, or of the reader where there is none.
@@ -129,7 +136,7 @@ impl BodyPipeline {
         source: &mut S,
         filters: &mut impl CallFilter,
     ) -> Poll<Result<(), S::Error>> {
-        poll_stages(&mut self.stages, cx, source, filters)
+        poll_stages(&mut self.stages, cx, source, &mut (filters, &mut self.trailers))
     }
 }
 
@@ -138,7 +145,7 @@ fn poll_stages<S: BodySource>(
     stages: &mut [Stage],
     cx: &mut Context<'_>,
     source: &mut S,
-    filters: &mut impl CallFilter,
+    called: &mut (&mut impl CallFilter, &mut Option<HeaderBlock>),
 ) -> Poll<Result<(), S::Error>> {
     let Some((stage, before)) = stages.split_last_mut() else { return source.poll(cx) };
     while stage.output.is_empty() && !stage.has_ended {
@@ -146,18 +153,21 @@ fn poll_stages<S: BodySource>(
             ready!(waiting.as_mut().poll(cx));
             stage.waiting = None;
         }
-        if poll_stages(before, cx, source, filters)?.is_pending() {
+        let polled = poll_stages(before, cx, source, called);
+        if !matches!(polled, Poll::Ready(Ok(()))) {
+            // What came before a failure goes on; whoever takes it asks again and hears of the failure then.
             if !stage.keeps {
-                return Poll::Pending;
+                return polled;
             }
-            stage.call(BodyInput::Pause, filters);
+            stage.call(BodyInput::Pause, called.0);
             continue;
         }
-        let taken = match before.last() {
-            None if source.data().is_empty() => stage.call(BodyInput::End(source.trailers()), filters),
-            None => stage.call(BodyInput::Data(source.data()), filters),
-            Some(before) if before.is_ended() => stage.call(BodyInput::End(source.trailers()), filters),
-            Some(before) => stage.call(BodyInput::Data(before.output.data()), filters),
+        let data = before.last().map_or_else(|| source.data(), |before| before.output.data());
+        let taken = if data.is_empty() {
+            let trailers = called.1.get_or_insert_with(|| source.trailers().cloned().unwrap_or_default());
+            stage.call(BodyInput::End(trailers), called.0)
+        } else {
+            stage.call(BodyInput::Data(data), called.0)
         };
         match before.last_mut() {
             None => source.consume(taken),

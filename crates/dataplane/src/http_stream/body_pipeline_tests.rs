@@ -101,8 +101,8 @@ impl BodySource for Pieces {
     fn consume(&mut self, count: usize) {
         self.0.first_mut().into_iter().for_each(|piece| drop(piece.drain(..count)));
     }
-    fn trailers(&mut self) -> &mut HeaderBlock {
-        &mut self.2
+    fn trailers(&self) -> Option<&HeaderBlock> {
+        Some(&self.2)
     }
 }
 

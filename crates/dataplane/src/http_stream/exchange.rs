@@ -430,27 +430,39 @@ fn to_u64(count: usize) -> u64 {
 
 /// All of the request has come: its trailers go on, as the filters leave them.
 fn end_request(stream: &mut HttpStream<'_>, with_trailers: bool) {
-    if !stream.state.filters.is_empty() && !stream.connection.reader.trailers().is_empty() {
-        let mut trailers = std::mem::take(stream.connection.reader.trailers_mut());
-        stream.walk_trailers(Phase::RequestTrailers, &mut trailers);
-        *stream.connection.reader.trailers_mut() = trailers;
+    let mut transformed = stream.state.request_body.take_trailers();
+    if !stream.state.filters.is_empty() {
+        let trailers = transformed.as_mut().unwrap_or(stream.connection.reader.trailers_mut());
+        if !trailers.is_empty() {
+            let mut taken = std::mem::take(trailers);
+            stream.walk_trailers(Phase::RequestTrailers, &mut taken);
+            *transformed.as_mut().unwrap_or(stream.connection.reader.trailers_mut()) = taken;
+        }
     }
-    let trailers = with_trailers.then(|| stream.connection.reader.trailers());
-    stream.state.upstream.finish(trailers);
+    let trailers = transformed.as_ref().unwrap_or(stream.connection.reader.trailers());
+    stream.state.upstream.finish(with_trailers.then_some(trailers));
 }
 
 /// All of the response has come: its trailers go on, as the filters leave them.
 fn end_response(stream: &mut HttpStream<'_>, reader: &mut Http1Reader) {
-    if !stream.state.filters.is_empty() && !reader.trailers().is_empty() {
-        stream.walk_trailers(Phase::ResponseTrailers, reader.trailers_mut());
+    let mut transformed = stream.state.response_body.take_trailers();
+    let is_transformed = transformed.is_some();
+    if is_transformed && !reader.trailers().is_empty() {
+        let fields = received_bytes(reader.trailers());
+        stream.state.info.upstream.bytes.header_bytes_received += fields;
+    }
+    let trailers = transformed.as_mut().unwrap_or(reader.trailers_mut());
+    if !stream.state.filters.is_empty() && !trailers.is_empty() {
+        stream.walk_trailers(Phase::ResponseTrailers, trailers);
     }
     let state = &mut *stream.state;
     let with_trailers = stream.manager.settings.http1_settings.enable_trailers;
-    state.downstream.finish(with_trailers.then(|| reader.trailers()));
-    if !reader.trailers().is_empty() {
-        state.response_trailers.clone_from(reader.trailers());
-        let fields = received_bytes(reader.trailers());
-        state.info.upstream.bytes.header_bytes_received += fields;
+    state.downstream.finish(with_trailers.then_some(&*trailers));
+    if !trailers.is_empty() {
+        state.response_trailers.clone_from(trailers);
+        if !is_transformed {
+            state.info.upstream.bytes.header_bytes_received += received_bytes(trailers);
+        }
     }
     state.info.mark(TimePoint::LastUpstreamRxByte, stream.now);
 }

@@ -50,15 +50,14 @@ impl BodySource for FromPeer<'_> {
         self.reader.consume(count, self.blocks);
     }
 
-    fn trailers(&mut self) -> &mut HeaderBlock {
-        self.reader.trailers_mut()
+    fn trailers(&self) -> Option<&HeaderBlock> {
+        Some(self.reader.trailers())
     }
 }
 
 /// A body of our own, all of which is there.
 struct Whole<'a> {
     rest: &'a [u8],
-    trailers: HeaderBlock,
 }
 
 impl BodySource for Whole<'_> {
@@ -76,8 +75,8 @@ impl BodySource for Whole<'_> {
         self.rest = self.rest.get(count..).unwrap_or_default();
     }
 
-    fn trailers(&mut self) -> &mut HeaderBlock {
-        &mut self.trailers
+    fn trailers(&self) -> Option<&HeaderBlock> {
+        None
     }
 }
 
@@ -242,7 +241,7 @@ impl HttpStream<'_> {
 
     /// Sends an answer of our own whose body filters transform.
     pub(super) async fn send_transformed(&mut self, body: &[u8]) -> Result<(), Error> {
-        let mut source = Whole { rest: body, trailers: HeaderBlock::new() };
+        let mut source = Whole { rest: body };
         let gone = |_| Error::from(ErrorKind::DownstreamDisconnect);
         poll_fn(|cx| {
             self.poll_deadlines(cx)?;
@@ -271,7 +270,9 @@ impl HttpStream<'_> {
             }
             let writer = &mut self.state.downstream;
             if !writer.is_finished() {
-                writer.finish(None);
+                let with_trailers = self.manager.settings.http1_settings.enable_trailers;
+                let trailers = self.state.response_body.take_trailers().filter(|_| with_trailers);
+                writer.finish(trailers.as_ref());
             }
             writer.poll_flush(self.connection.socket, cx).map_err(gone)
         })

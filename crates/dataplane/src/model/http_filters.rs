@@ -5,8 +5,10 @@ use serde::{Deserialize, Serialize};
 
 pub mod basic_auth;
 pub mod buffer;
+pub mod compressor;
 pub mod cors;
 pub mod csrf;
+pub mod decompressor;
 pub mod fault;
 pub mod health_check;
 pub mod header_mutation;
@@ -15,8 +17,10 @@ pub mod set_metadata;
 
 use basic_auth::{BasicAuth, BasicAuthPerRoute};
 use buffer::{Buffer, BufferPerRoute};
+use compressor::{Compressor, CompressorPerRoute};
 use cors::{Cors, CorsPolicy};
 use csrf::CsrfPolicy;
+use decompressor::Decompressor;
 use fault::Fault;
 use header_mutation::{HeaderMutation, HeaderMutationPerRoute};
 use header_to_metadata::HeaderToMetadata;
@@ -56,8 +60,10 @@ pub enum HttpFilterConfig {
     Router(Router),
     Buffer(Buffer),
     BasicAuth(BasicAuth),
+    Compressor(Compressor),
     Cors(Cors),
     Csrf(CsrfPolicy),
+    Decompressor(Decompressor),
     Fault(Fault),
     HealthCheck(HealthCheck),
     HeaderMutation(HeaderMutation),
@@ -71,6 +77,7 @@ pub enum HttpFilterConfig {
 pub enum PerRouteConfig {
     Buffer(BufferPerRoute),
     BasicAuth(BasicAuthPerRoute),
+    Compressor(CompressorPerRoute),
     Cors(CorsPolicy),
     Csrf(CsrfPolicy),
     Fault(Fault),

@@ -58,3 +58,75 @@ stats_group! {
         ResponseRlInjected counter "response_rl_injected",
     }
 }
+
+stats_group! {
+    /// Of the compressor filter: `http.<stat prefix>.compressor.<library name>.<library>.`
+    CompressorStats (Http)
+    CompressorStat {
+        HeaderCompressorOvershadowed counter "header_compressor_overshadowed",
+        HeaderCompressorUsed counter "header_compressor_used",
+        HeaderIdentity counter "header_identity",
+        HeaderNotValid counter "header_not_valid",
+        HeaderWildcard counter "header_wildcard",
+        NoAcceptHeader counter "no_accept_header",
+        NotCompressedEtag counter "not_compressed_etag",
+    }
+}
+
+stats_group! {
+    /// Of one direction of the compressor filter, behind the same prefix: `request.`, `response.`, or nothing.
+    CompressorDirectionStats (Http)
+    CompressorDirectionStat {
+        Compressed counter "compressed",
+        ContentLengthTooSmall counter "content_length_too_small",
+        NotCompressed counter "not_compressed",
+        TotalCompressedBytes counter "total_compressed_bytes",
+        TotalUncompressedBytes counter "total_uncompressed_bytes",
+    }
+}
+
+stats_group! {
+    /// Of one direction of the decompressor filter:
+    /// `http.<stat prefix>.decompressor.<library name>.<library>.<direction>.`
+    DecompressorStats (Http)
+    DecompressorStat {
+        Decompressed counter "decompressed",
+        NotDecompressed counter "not_decompressed",
+        TotalCompressedBytes counter "total_compressed_bytes",
+        TotalUncompressedBytes counter "total_uncompressed_bytes",
+    }
+}
+
+stats_group! {
+    /// Of decompressing gzip: `http.<stat prefix>.decompressor.<library name>.gzip.decompressor_library.`
+    ZlibDecompressorStats (Http)
+    ZlibDecompressorStat {
+        ZlibErrno counter "zlib_errno",
+        ZlibStreamError counter "zlib_stream_error",
+        ZlibDataError counter "zlib_data_error",
+        ZlibMemError counter "zlib_mem_error",
+        ZlibBufError counter "zlib_buf_error",
+        ZlibVersionError counter "zlib_version_error",
+    }
+}
+
+stats_group! {
+    /// Of decompressing brotli: `http.<stat prefix>.decompressor.<library name>.brotli.decompressor_library.`
+    BrotliDecompressorStats (Http)
+    BrotliDecompressorStat {
+        BrotliError counter "brotli_error",
+        BrotliOutputOverflow counter "brotli_output_overflow",
+        BrotliRedundantInput counter "brotli_redundant_input",
+    }
+}
+
+stats_group! {
+    /// Of decompressing zstd: `http.<stat prefix>.decompressor.<library name>.zstd.decompressor_library.`
+    ZstdDecompressorStats (Http)
+    ZstdDecompressorStat {
+        ZstdGenericError counter "zstd_generic_error",
+        ZstdDictionaryError counter "zstd_dictionary_error",
+        ZstdChecksumWrongError counter "zstd_checksum_wrong_error",
+        ZstdMemoryError counter "zstd_memory_error",
+    }
+}

@@ -216,8 +216,10 @@ macro_rules! built_in_filters {
 built_in_filters! {
     Buffer in buffer,
     BasicAuth in basic_auth,
+    Compressor in compressor,
     Cors in cors,
     Csrf in csrf,
+    Decompressor in decompressor,
     Fault in fault,
     HealthCheck in health_check,
     HeaderMutation in header_mutation,
@@ -235,6 +237,7 @@ pub(super) fn compile_per_route(
         Model::BasicAuth(model) => {
             RouteConfig::new(super::basic_auth::Users::new(&model.users, model.realm.as_deref()))
         }
+        Model::Compressor(model) => RouteConfig::new(super::compressor::CompressorPerRoute::new(model)),
         Model::Cors(model) => RouteConfig::new(super::cors::CorsPolicy::compile(model)?),
         Model::Csrf(model) => RouteConfig::new(super::csrf::CsrfPolicy::compile(model)?),
         Model::Fault(model) => RouteConfig::new(super::fault::FaultSettings::compile(model)?),

@@ -19,8 +19,10 @@ from ferryman.config.fields import Fields
 from ferryman.config.filters.http import (
     basic_auth,
     buffer,
+    compressor,
     cors,
     csrf,
+    decompressor,
     fault,
     header_mutation,
     header_to_metadata,
@@ -40,8 +42,10 @@ _FILTER = Fields(
 BUILT: Final[Mapping[str, Callable[[Cursor], model.HttpFilterConfig]]] = {
     basic_auth.TYPE: basic_auth.lower,
     buffer.TYPE: buffer.lower,
+    compressor.TYPE: compressor.lower,
     cors.TYPE: cors.lower,
     csrf.TYPE: csrf.lower,
+    decompressor.TYPE: decompressor.lower,
     fault.TYPE: fault.lower,
     health_check.TYPE: health_check.lower,
     header_mutation.TYPE: header_mutation.lower,
@@ -54,6 +58,7 @@ BUILT: Final[Mapping[str, Callable[[Cursor], model.HttpFilterConfig]]] = {
 BUILT_PER_ROUTE: Final[Mapping[str, Callable[[Cursor], model.PerRouteConfig]]] = {
     basic_auth.PER_ROUTE_TYPE: basic_auth.lower_per_route,
     buffer.PER_ROUTE_TYPE: buffer.lower_per_route,
+    compressor.PER_ROUTE_TYPE: compressor.lower_per_route,
     cors.PER_ROUTE_TYPE: cors.lower_per_route,
     csrf.TYPE: csrf.lower,
     fault.TYPE: fault.lower,

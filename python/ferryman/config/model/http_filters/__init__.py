@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from ferryman.config.model.http_filters.basic_auth import BasicAuth, BasicAuthPerRoute
 from ferryman.config.model.http_filters.buffer import Buffer, BufferPerRoute
+from ferryman.config.model.http_filters.compressor import Compressor, CompressorDirection, CompressorPerRoute
 from ferryman.config.model.http_filters.cors import Cors, CorsPolicy
 from ferryman.config.model.http_filters.csrf import CsrfPolicy
+from ferryman.config.model.http_filters.decompressor import Decompressor, DecompressorDirection
 from ferryman.config.model.http_filters.fault import Fault, FaultAbort, FaultDelay, FaultPercentage
 from ferryman.config.model.http_filters.header_mutation import (
     AppendHeader,
@@ -46,8 +48,10 @@ HttpFilterConfig = (
     Router
     | Buffer
     | BasicAuth
+    | Compressor
     | Cors
     | CsrfPolicy
+    | Decompressor
     | Fault
     | HeaderMutation
     | HeaderToMetadata
@@ -59,6 +63,7 @@ HttpFilterConfig = (
 PerRouteConfig = (
     BufferPerRoute
     | BasicAuthPerRoute
+    | CompressorPerRoute
     | CorsPolicy
     | CsrfPolicy
     | Fault
@@ -88,37 +93,42 @@ class RouteFilterConfig(Model, frozen=True):
 
 
 __all__ = [
+    "AppendHeader",
+    "AppendQueryParameter",
     "BasicAuth",
     "BasicAuthPerRoute",
     "Buffer",
     "BufferPerRoute",
+    "Compressor",
+    "CompressorDirection",
+    "CompressorPerRoute",
+    "CookieSelector",
     "Cors",
     "CorsPolicy",
     "CsrfPolicy",
+    "Decompressor",
+    "DecompressorDirection",
     "Fault",
     "FaultAbort",
     "FaultDelay",
     "FaultPercentage",
-    "HealthCheck",
-    "HttpFilter",
-    "HttpFilterConfig",
-    "PerRouteConfig",
-    "RouteFilterConfig",
-    "Router",
-    "AppendHeader",
-    "AppendQueryParameter",
     "HeaderEdit",
     "HeaderMutation",
     "HeaderMutationPerRoute",
-    "Mutations",
-    "RemoveHeader",
-    "RemoveHeadersOnMatch",
-    "RemoveQueryParameter",
-    "CookieSelector",
     "HeaderSelector",
     "HeaderToMetadata",
     "HeaderToMetadataRule",
-    "MetadataKeyValue",
+    "HealthCheck",
+    "HttpFilter",
+    "HttpFilterConfig",
     "MetadataEntry",
+    "MetadataKeyValue",
+    "Mutations",
+    "PerRouteConfig",
+    "RemoveHeader",
+    "RemoveHeadersOnMatch",
+    "RemoveQueryParameter",
+    "RouteFilterConfig",
+    "Router",
     "SetMetadata",
 ]
