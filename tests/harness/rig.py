@@ -20,6 +20,7 @@ from harness.case import Area, Case
 from harness.observation import Normaliser, Observation, stat_deltas
 from harness.proxy_process import ProxyProcess
 from harness.script import Conversation, ScriptError, Signals, Step
+from harness.stat_listing import StatListing
 from harness.upstream import Refusing, Replies, Silent, Upstream
 
 ACTIVE = re.compile(r"(_cx_active|_rq_active|_rq_pending_active)$")
@@ -80,6 +81,11 @@ class Rig:
         deltas = normaliser.sizes_taken_out(deltas)
         observation.stats = {normaliser.text(name): delta for name, delta in deltas.items()}
         return observation
+
+    def listing(self) -> StatListing:
+        """All statistics there are now."""
+        normaliser = Normaliser(self._port_names([]), str(self.directory), [], None)
+        return StatListing.of(self.proxy, normaliser.text)
 
     def begin(self, case: Case, signals: Signals | None = None) -> None:
         """Let the upstreams play the case's script, for tests that drive the clients themselves."""

@@ -47,6 +47,13 @@ class Shared(Generic[T]):
             return self._open
         return self._replace(area.alone(case))
 
+    def serving_all(self, area: Area) -> T | None:
+        """What serves all cases of the area at once, if there is such a thing."""
+        if self._area is not area:
+            self._area = area
+            self._begin(area)
+        return self._open if self._serves_all else None
+
     def _begin(self, area: Area) -> None:
         """Starts the area as a whole; if it is refused, what is left without the cases that are to blame."""
         self._refused = {}

@@ -15,6 +15,7 @@ from harness.case import Area, Case
 from harness.observation import Observation
 from harness.rig import Rig
 from harness.shared import Shared
+from harness.stat_listing import StatListing
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -51,6 +52,10 @@ class Pair:
         envoy = self._threads.submit(self._envoy.run, case)
         ours = self._threads.submit(self._ours.run, case)
         return envoy.result(), ours.result()
+
+    def listings(self) -> tuple[StatListing, StatListing]:
+        """All statistics of both."""
+        return self._envoy.listing(), self._ours.listing()
 
     def close(self) -> None:
         """End both."""

@@ -162,7 +162,7 @@ impl Cluster {
             stat_name,
             metadata: model.metadata.clone().map(Arc::new),
             hosts,
-            connections: connection_settings(model)?,
+            connections: connection_settings(model, registry)?,
             max_stream_duration: model.max_stream_duration_ms.map(Duration::from_millis),
             http1_settings: Http1Settings {
                 max_head_bytes: model.max_response_headers_bytes,
@@ -258,7 +258,12 @@ impl Cluster {
     }
 }
 
-fn connection_settings(model: &model::Cluster) -> Result<ConnectionSettings, String> {
+fn connection_settings(
+    model: &model::Cluster,
+    registry: &Arc<Registry>,
+) -> Result<ConnectionSettings, String> {
+    let proxy_protocol =
+        |header| HeaderWriter::compile(header, registry.upstream_proxy_protocol(&model.stat_name));
     let limit = match model.per_connection_buffer_limit_bytes {
         // Envoy: no limit.
         0 => u32::MAX,
@@ -273,7 +278,7 @@ fn connection_settings(model: &model::Cluster) -> Result<ConnectionSettings, Str
         buffer_limit: usize::try_from(limit).unwrap_or(usize::MAX),
         tcp_keepalive: model.tcp_keepalive.clone(),
         bind: SourceAddresses::compile(model.upstream_bind.as_ref())?,
-        proxy_protocol: model.proxy_protocol.as_ref().map(HeaderWriter::compile),
+        proxy_protocol: model.proxy_protocol.as_ref().map(proxy_protocol),
     })
 }
 

@@ -102,7 +102,7 @@ impl Proxy {
             None => (Vec::new(), AccessLogSet::default()),
         };
         let state = State {
-            process_stats: ProcessStats::of_version(&registry, bootstrap.stats_server_version),
+            process_stats: ProcessStats::of(&registry, &bootstrap),
             process: Arc::new(Process {
                 runtime: Arc::clone(runtime.published()),
                 node_cluster: bootstrap.node_cluster.as_str().into(),

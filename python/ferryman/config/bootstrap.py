@@ -160,6 +160,8 @@ def lower_bootstrap(cursor: Cursor, options: LoadOptions, references: References
         starts_draining=bool(flags_path) and os.path.exists(os.path.join(flags_path, "drain")),
         worker_cpu_affinity=fields.get("enable_worker_cpu_affinity", False),
         header_prefix=fields.get("header_prefix") or _HEADER_PREFIX,
+        deprecated_features=cursor.problems.count_of("deprecated"),
+        unknown_fields=cursor.problems.unknown_fields,
         layered_runtime=lower_layered_runtime(cursor.child("layered_runtime"), cluster),
     )
     _check_names(cursor, bootstrap)

@@ -165,6 +165,10 @@ class Problems:
         """How many there are of that severity, those included that were too many to keep."""
         return self._counts[severity]
 
+    def count_of(self, code: str) -> int:
+        """How many of the kept ones have that code."""
+        return sum(problem.code == code for problem in self._kept.values())
+
     def ordered(self) -> list[Problem]:
         """All kept problems by file and line; within a line as they were found."""
         files = {name: number for number, name in enumerate(self.files)}

@@ -48,6 +48,9 @@ impl Counters {
     pub fn connection_begins(&self) {
         self.listener.inc(ListenerStat::DownstreamCxTotal);
         self.listener.inc(ListenerStat::DownstreamCxActive);
+        // As in Envoy, these are written with the first connection, and never are anything but 0 here.
+        self.listener.add(ListenerStat::DownstreamPreCxActive, 0);
+        self.http.add(HttpStat::DownstreamCxRxBytesBuffered, 0);
         self.listener.record(ListenerHistogram::ConnectionsAcceptedPerSocketEvent, 1);
         self.thread.inc(ListenerWorkerStat::DownstreamCxTotal);
         self.thread.inc(ListenerWorkerStat::DownstreamCxActive);

@@ -170,6 +170,7 @@ fn choose_chain(
             info.remote_address,
         );
         listener.stats.inc(ListenerStat::NoFilterChainMatch);
+        listener.stats.add(ListenerStat::DownstreamPreCxActive, 0);
         if let Some(stream) = &mut info.stream {
             stream.set_flag(ResponseFlag::NoRouteFound);
             stream.response_code_details = "filter_chain_not_found".into();

@@ -117,5 +117,7 @@ pub struct Bootstrap {
     pub starts_draining: bool,
     pub worker_cpu_affinity: bool,
     pub header_prefix: String,
+    pub deprecated_features: u64,
+    pub unknown_fields: u64,
     pub layered_runtime: Vec<RuntimeLayer>,
 }

@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::{Tlv, Told, V2_SIGNATURE};
 use crate::model::upstream_connection::UpstreamProxyProtocol;
+use crate::stats::{Scope, UpstreamProxyProtocolStat, UpstreamProxyProtocolStats};
 use crate::stream_info::{Address, ConnectionInfo};
 
 /// A header that is sent to the hosts of a cluster.
@@ -17,12 +18,13 @@ pub struct HeaderWriter {
     pass_all: bool,
     passed: Vec<u8>,
     added: Vec<Tlv>,
+    stats: Scope<UpstreamProxyProtocolStats>,
 }
 
 impl HeaderWriter {
     /// As configured.
     #[must_use]
-    pub fn compile(model: &UpstreamProxyProtocol) -> Self {
+    pub fn compile(model: &UpstreamProxyProtocol, stats: Scope<UpstreamProxyProtocolStats>) -> Self {
         let tlv = |tlv: &crate::model::upstream_connection::Tlv| Tlv {
             kind: tlv.tlv_type,
             value: tlv.value.as_slice().into(),
@@ -32,6 +34,7 @@ impl HeaderWriter {
             pass_all: model.pass_all_tlvs,
             passed: model.pass_tlvs.clone(),
             added: model.added_tlvs.iter().map(tlv).collect(),
+            stats,
         }
     }
 
@@ -66,8 +69,12 @@ impl HeaderWriter {
                 && !self.added.iter().any(|added| added.kind == tlv.kind)
         };
         let told = told.map(|told| told.tlvs.as_slice()).unwrap_or_default();
+        let mut all_fit = true;
         for tlv in self.added.iter().chain(told.iter().filter(is_passed)) {
-            write_tlv(tlv, &mut block);
+            all_fit &= write_tlv(tlv, &mut block);
+        }
+        if !all_fit {
+            self.stats.add(UpstreamProxyProtocolStat::V2TlvsExceedMaxLength, 1);
         }
         let mut header = V2_SIGNATURE.to_vec();
         // Without addresses the connection is our own.
@@ -78,14 +85,16 @@ impl HeaderWriter {
     }
 }
 
-/// A TLV that would make the header too long is left out.
-fn write_tlv(tlv: &Tlv, block: &mut Vec<u8>) {
-    let Ok(length) = u16::try_from(tlv.value.len()) else { return };
-    if block.len() + 3 + tlv.value.len() <= usize::from(u16::MAX) {
+/// A TLV that would make the header too long is left out; answers whether it is in.
+fn write_tlv(tlv: &Tlv, block: &mut Vec<u8>) -> bool {
+    let Ok(length) = u16::try_from(tlv.value.len()) else { return false };
+    let fits = block.len() + 3 + tlv.value.len() <= usize::from(u16::MAX);
+    if fits {
         block.push(tlv.kind);
         block.extend(length.to_be_bytes());
         block.extend_from_slice(&tlv.value);
     }
+    fits
 }
 
 fn v1(addresses: Option<(SocketAddr, SocketAddr)>) -> Vec<u8> {
@@ -127,7 +136,9 @@ fn v6(ip: IpAddr) -> std::net::Ipv6Addr {
 mod tests {
     use super::super::{Accepted, Reading, read};
     use super::*;
+    use crate::model::bootstrap::StatsConfig;
     use crate::model::upstream_connection::Tlv as TlvModel;
+    use crate::stats::Registry;
     use std::time::{Instant, SystemTime};
 
     fn connection(local: &str, remote: &str) -> ConnectionInfo {
@@ -140,12 +151,9 @@ mod tests {
 
     fn writer(v2: bool) -> HeaderWriter {
         let added = vec![TlvModel { tlv_type: 2, value: b"mine".to_vec() }];
-        HeaderWriter::compile(&UpstreamProxyProtocol {
-            v2,
-            pass_all_tlvs: true,
-            pass_tlvs: vec![],
-            added_tlvs: added,
-        })
+        let model = UpstreamProxyProtocol { v2, pass_all_tlvs: true, pass_tlvs: vec![], added_tlvs: added };
+        let registry = Registry::new(&StatsConfig::default(), 1);
+        HeaderWriter::compile(&model, registry.upstream_proxy_protocol("web"))
     }
 
     #[test]
@@ -173,5 +181,15 @@ mod tests {
         info.proxy_protocol = Some(Box::new(Told { addresses: None, tlvs }));
         let header = writer(true).header(&info);
         assert!(header.ends_with(b"\x02\0\x04mine\x01\0\x02h2"), "{header:?}");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_left_out_and_counted() {
+        let mut info = connection("1.2.3.4:5", "6.7.8.9:10");
+        let tlvs = (3..6).map(|kind| Tlv { kind, value: vec![0; 30_000].into() }).collect();
+        info.proxy_protocol = Some(Box::new(Told { addresses: None, tlvs }));
+        let writer = writer(true);
+        assert!(writer.header(&info).len() < 65_000);
+        assert_eq!(writer.stats.value(UpstreamProxyProtocolStat::V2TlvsExceedMaxLength), 1);
     }
 }

@@ -81,7 +81,6 @@ impl Runtime {
             published: Arc::default(),
             stats: registry.runtime(),
         };
-        runtime.stats.set(RuntimeStat::AdminOverridesActive, 0);
         runtime.load();
         Ok(runtime)
     }
@@ -136,7 +135,6 @@ impl Runtime {
         let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         stats.set(RuntimeStat::NumLayers, number(state.loaded.len()));
         stats.set(RuntimeStat::NumKeys, number(keys(&state.loaded).len()));
-        stats.set(RuntimeStat::AdminOverridesActive, u64::from(!state.overrides.is_empty()));
     }
 
     /// Sets values in the layer of admin; an empty text takes a value back. All of them, or none.
@@ -159,6 +157,7 @@ impl Runtime {
         if overrides.len() > MAX_OVERRIDES {
             return Err(ModifyError::Refused(format!("there are more than {MAX_OVERRIDES} overrides")));
         }
+        self.stats.set(RuntimeStat::AdminOverridesActive, u64::from(!overrides.is_empty()));
         state.overrides = Arc::new(overrides);
         self.load_into(&mut state);
         Ok(())

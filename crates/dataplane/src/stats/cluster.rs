@@ -148,6 +148,14 @@ stats_group! {
 }
 
 stats_group! {
+    /// Of PROXY protocol headers to the hosts of a cluster: `cluster.<name>.upstream.proxyprotocol.`
+    UpstreamProxyProtocolStats (Cluster)
+    UpstreamProxyProtocolStat {
+        V2TlvsExceedMaxLength counter "v2_tlvs_exceed_max_length",
+    }
+}
+
+stats_group! {
     /// Of all clusters: `cluster_manager.`
     ClusterManagerStats (Plain)
     ClusterManagerStat {

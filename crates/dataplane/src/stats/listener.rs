@@ -47,16 +47,20 @@ stats_group! {
 
 stats_group! {
     /// Of the PROXY protocol listener filters with one stat prefix: `proxy_proto.[<stat prefix>.]`
-    ProxyProtocolStats (Plain)
+    ProxyProtocolStats (ProxyProtocol)
     ProxyProtocolStat {
         NotFoundAllowed counter "not_found_allowed",
         NotFoundDisallowed counter "not_found_disallowed",
-        V1Disallowed counter "versions.v1.disallowed",
-        V1Error counter "versions.v1.error",
-        V1Found counter "versions.v1.found",
-        V2Disallowed counter "versions.v2.disallowed",
-        V2Error counter "versions.v2.error",
-        V2Found counter "versions.v2.found",
+    }
+}
+
+stats_group! {
+    /// Of their headers of one version: `proxy_proto.[<stat prefix>.]versions.v<n>.`
+    ProxyProtocolVersionStats (ProxyProtocol)
+    ProxyProtocolVersionStat {
+        Disallowed counter "disallowed",
+        Error counter "error",
+        Found counter "found",
     }
 }
 
@@ -95,7 +99,7 @@ stats_group! {
 
 stats_group! {
     /// Of the RBAC network filters with one stat prefix: `<stat prefix>.rbac.`
-    RbacStats (Plain)
+    RbacStats (NetworkRbac)
     RbacStat {
         Allowed counter "allowed",
         Denied counter "denied",
@@ -104,7 +108,7 @@ stats_group! {
 
 stats_group! {
     /// Of the shadow rules of RBAC network filters: `<stat prefix>.rbac.[<shadow prefix>.]`
-    RbacShadowStats (Plain)
+    RbacShadowStats (NetworkRbac)
     RbacShadowStat {
         ShadowAllowed counter "shadow_allowed",
         ShadowDenied counter "shadow_denied",

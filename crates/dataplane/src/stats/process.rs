@@ -17,9 +17,10 @@ use super::memory::Memory;
 use super::registry::Registry;
 use super::scope::Scope;
 use super::server::{
-    FilesystemStats, OverloadActionStats, OverloadStats, ServerHistogram, ServerStat, ServerStats,
-    WatchdogStats,
+    FilesystemStats, OverloadActionStats, OverloadStats, RuntimeStat, RuntimeStats, ServerHistogram,
+    ServerStat, ServerStats, WatchdogStats,
 };
+use crate::model::bootstrap::Bootstrap;
 
 /// What `server.days_until_first_cert_expiring` says when there is no certificate.
 const NEVER_EXPIRES: u64 = 0xFFFF_FFFF;
@@ -49,6 +50,7 @@ pub struct ProcessStats {
     server: Scope<ServerStats>,
     listener_manager: Scope<ListenerManagerStats>,
     cluster_manager: Scope<ClusterManagerStats>,
+    runtime: Scope<RuntimeStats>,
     thread_clusters: Vec<Scope<ThreadLocalClusterStats>>,
     _listed: Listed,
 }
@@ -82,12 +84,22 @@ impl Listed {
 impl ProcessStats {
     /// Lists them all.
     pub fn new(registry: &Arc<Registry>) -> Self {
-        Self::of_version(registry, None)
+        Self::with(registry, version(), 0)
     }
 
-    /// The same, with a version in place of that of the program.
-    pub fn of_version(registry: &Arc<Registry>, version: Option<u64>) -> Self {
-        let version = version.unwrap_or_else(self::version);
+    /// The same, with what the configuration says about itself.
+    pub fn of(registry: &Arc<Registry>, bootstrap: &Bootstrap) -> Self {
+        let version = bootstrap.stats_server_version.unwrap_or_else(version);
+        let stats = Self::with(registry, version, bootstrap.unknown_fields);
+        let deprecated = bootstrap.deprecated_features;
+        if deprecated > 0 {
+            stats.runtime.set(RuntimeStat::DeprecatedFeatureUse, deprecated);
+            stats.runtime.set(RuntimeStat::DeprecatedFeatureSeenSinceProcessStart, deprecated);
+        }
+        stats
+    }
+
+    fn with(registry: &Arc<Registry>, version: u64, unknown_fields: u64) -> Self {
         let workers = (0..registry.workers()).map(|worker| format!("worker_{worker}"));
         let threads: Vec<String> = std::iter::once("main_thread".to_owned()).chain(workers).collect();
         let server = registry.server();
@@ -96,7 +108,7 @@ impl ProcessStats {
             (ServerStat::Concurrency, u64::try_from(registry.workers()).unwrap_or(u64::MAX)),
             (ServerStat::DaysUntilFirstCertExpiring, NEVER_EXPIRES),
             (ServerStat::DynamicUnknownFields, 0),
-            (ServerStat::StaticUnknownFields, 0),
+            (ServerStat::StaticUnknownFields, unknown_fields),
             (ServerStat::Version, version),
             (ServerStat::WipProtos, 0),
         ] {
@@ -105,6 +117,7 @@ impl ProcessStats {
         Self {
             listener_manager: registry.listener_manager(),
             cluster_manager: registry.cluster_manager(),
+            runtime: registry.runtime(),
             thread_clusters: threads
                 .iter()
                 .map(|thread| registry.thread_local_cluster_manager(thread))

@@ -8,7 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::buckets::Buckets;
 use super::chunks::{Chunks, Stopped};
-use super::cluster::{ClusterManagerStats, ClusterStats, EndpointStats, ThreadLocalClusterStats, ZoneStats};
+use super::cluster::{
+    ClusterManagerStats, ClusterStats, EndpointStats, ThreadLocalClusterStats, UpstreamProxyProtocolStats,
+    ZoneStats,
+};
 use super::declare::{Group, Stat};
 use super::http::{
     Http1Stats, HttpStats, ListenerHttpStats, RouteResolutionStats, RouterStats, TracingStats,
@@ -18,7 +21,7 @@ use super::json::Json;
 use super::listener::{
     ConnectionLimitStats, ListenerExtensionStats, ListenerManagerStats, ListenerRateLimitStats, ListenerStat,
     ListenerStats, ListenerWorkerStats, NetworkRateLimitStats, ProxyProtocolErrorStats, ProxyProtocolStats,
-    RbacShadowStats, RbacStats, TcpStats,
+    ProxyProtocolVersionStats, RbacShadowStats, RbacStats, TcpStats,
 };
 use super::listing::{self, Render};
 use super::matcher::IpMatcherStats;
@@ -219,6 +222,11 @@ impl Registry {
         Scope::new(Arc::new(ScopeData::new(EndpointStats::TABLE, Arc::from(""), self.workers + 1)))
     }
 
+    /// `cluster.<stat name>.upstream.proxyprotocol.`
+    pub fn upstream_proxy_protocol(&self, stat_name: &str) -> Scope<UpstreamProxyProtocolStats> {
+        self.scope(&format!("cluster.{}.upstream.proxyprotocol.", sanitize(stat_name)))
+    }
+
     /// `cluster_manager.`
     pub fn cluster_manager(&self) -> Scope<ClusterManagerStats> {
         self.scope("cluster_manager.")
@@ -300,6 +308,16 @@ impl Registry {
             "" => self.scope("proxy_proto."),
             prefix => self.scope(&format!("proxy_proto.{}.", sanitize(prefix))),
         }
+    }
+
+    /// `proxy_proto.versions.<version>.`, or `proxy_proto.<stat prefix>.versions.<version>.`
+    pub fn proxy_protocol_version(
+        &self,
+        stat_prefix: &str,
+        version: &str,
+    ) -> Scope<ProxyProtocolVersionStats> {
+        let filter = self.proxy_protocol(stat_prefix);
+        self.scope(&format!("{}versions.{version}.", filter.prefix()))
     }
 
     /// What all PROXY protocol listener filters count together, without a prefix.

@@ -47,7 +47,7 @@ stats_group! {
 
 stats_group! {
     /// Of the log files: `filesystem.`
-    FilesystemStats (Plain)
+    FilesystemStats (Untagged)
     FilesystemStat {
         FlushedByTimer counter "flushed_by_timer",
         ReopenFailed counter "reopen_failed",

@@ -31,6 +31,12 @@ pub enum Shape {
     NetworkRateLimit,
     /// `connection_limit.<stat prefix>.`
     ConnectionLimit,
+    /// `proxy_proto.[<stat prefix>.]`, and what may follow: `versions.v<n>.`
+    ProxyProtocol,
+    /// `<stat prefix>.rbac.`, and what may follow
+    NetworkRbac,
+    /// Without any tag, not even a configured one: Envoy makes these before it knows of tags.
+    Untagged,
     /// `….worker_<n>.`
     Worker,
     /// `vhost.<virtual host>.vcluster.<virtual cluster>.` or `….route.<stat prefix>.`
@@ -208,6 +214,9 @@ impl Tags {
     /// Each tag once: of two with one name the first counts.
     fn find<'a>(&'a self, name: &'a str, prefix_length: usize, shape: Shape) -> Vec<Found<'a>> {
         let mut found: Vec<Found<'_>> = Vec::new();
+        if shape == Shape::Untagged {
+            return found;
+        }
         found.extend(response_code(name));
         let prefix = name.get(..prefix_length).unwrap_or(name);
         let mut of_prefix = Vec::new();
@@ -273,7 +282,7 @@ fn defaults<'a>(prefix: &'a str, shape: Shape, found: &mut Vec<Found<'a>>) {
         }
     };
     match shape {
-        Shape::Plain => {}
+        Shape::Plain | Shape::Untagged => {}
         Shape::Cluster => first_token("envoy.cluster_name"),
         Shape::Http => first_token("envoy.http_conn_manager_prefix"),
         Shape::Tcp => first_token("envoy.tcp_prefix"),
@@ -283,6 +292,12 @@ fn defaults<'a>(prefix: &'a str, shape: Shape, found: &mut Vec<Found<'a>>) {
         Shape::Worker => found.extend(prefix.find('.').and_then(|dot| worker(prefix, dot + 1))),
         Shape::Listener => listener(prefix, found),
         Shape::VirtualHost => virtual_host(prefix, found),
+        Shape::ProxyProtocol => proxy_protocol(prefix, found),
+        Shape::NetworkRbac => {
+            if let Some(end) = prefix.find(".rbac.").filter(|end| *end > 0) {
+                found.push(Found::default_tag("envoy.rbac_prefix", prefix, 0..end, 0..end + 1));
+            }
+        }
     }
 }
 
@@ -312,6 +327,22 @@ fn listener<'a>(prefix: &'a str, found: &mut Vec<Found<'a>>) {
             address.clone(),
             address.start..address.end + 1,
         ));
+    }
+}
+
+/// A stat prefix and a version; either may be missing.
+fn proxy_protocol<'a>(prefix: &'a str, found: &mut Vec<Found<'a>>) {
+    const WORD: &str = "versions.v";
+    let start = "proxy_proto.".len();
+    let versions = prefix.rfind(WORD).filter(|at| *at >= start);
+    let end = versions.unwrap_or(prefix.len());
+    if end > start {
+        let tag = "envoy.proxy_protocol_prefix";
+        found.push(Found::default_tag(tag, prefix, start..end - 1, start..end));
+    }
+    if let Some(at) = versions {
+        let value = at + WORD.len()..prefix.len().saturating_sub(1);
+        found.push(Found::default_tag("envoy.proxy_protocol_version", prefix, value, at..prefix.len()));
     }
 }
 
@@ -385,14 +416,28 @@ VirtualHost|vhost.vh.vcluster.other.|upstream_rq_503|envoy_vhost_vcluster_upstre
 VirtualHost|vhost.vh.route.rsp.|upstream_rq_total|envoy_vhost_route_upstream_rq_total{envoy_virtual_host="vh",envoy_route="rsp"}
 VirtualHost|vhost.a.b.com.vcluster.vc1.|upstream_rq_total|envoy_vhost_b_com_vcluster_vc1_upstream_rq_total{envoy_virtual_host="a"}
 Worker|server.worker_0.|watchdog_miss|envoy_server_worker_watchdog_miss{envoy_worker_id="0"}
+ProxyProtocol|proxy_proto.|not_found_allowed|envoy_proxy_proto_not_found_allowed{}
+ProxyProtocol|proxy_proto.mine.|not_found_allowed|envoy_proxy_proto_not_found_allowed{envoy_proxy_protocol_prefix="mine"}
+ProxyProtocol|proxy_proto.versions.v1.|found|envoy_proxy_proto_found{envoy_proxy_protocol_version="1"}
+ProxyProtocol|proxy_proto.mine.versions.v2.|found|envoy_proxy_proto_found{envoy_proxy_protocol_prefix="mine",envoy_proxy_protocol_version="2"}
+NetworkRbac|net.rbac.|allowed|envoy_rbac_allowed{envoy_rbac_prefix="net"}
+NetworkRbac|net.rbac.sh_.|shadow_denied|envoy_rbac_sh__shadow_denied{envoy_rbac_prefix="net"}
 Tcp|tcp.tcpx.|idle_timeout|envoy_tcp_idle_timeout{envoy_tcp_prefix="tcpx"}
 "#;
 
     #[test]
     fn default_tags_are_those_of_envoy() {
         let tags = tags(true, &[]);
-        let shapes =
-            [Shape::Cluster, Shape::Http, Shape::Tcp, Shape::Listener, Shape::Worker, Shape::VirtualHost];
+        let shapes = [
+            Shape::Cluster,
+            Shape::Http,
+            Shape::Tcp,
+            Shape::Listener,
+            Shape::Worker,
+            Shape::VirtualHost,
+            Shape::ProxyProtocol,
+            Shape::NetworkRbac,
+        ];
         for case in DEFAULTS.trim().lines() {
             let [shape, prefix, name, expected] = case.split('|').collect::<Vec<_>>()[..] else {
                 panic!("{case}")

@@ -68,4 +68,6 @@ class Bootstrap(Model, frozen=True):
     starts_draining: bool  # health checks fail from the start
     worker_cpu_affinity: bool  # each worker stays on a CPU of its own
     header_prefix: str  # x-envoy
+    deprecated_features: int  # how many fields and values that are deprecated the configuration has
+    unknown_fields: int  # how many it has that Envoy 1.40 does not know
     layered_runtime: list[RuntimeLayer]  # the last one that has a key counts

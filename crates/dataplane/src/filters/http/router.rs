@@ -406,7 +406,9 @@ fn count_bytes(
     bytes.receive_head(received, 0);
     bytes.send_head(sent, state.upstream.field_bytes());
     let all_received = reader.received_bytes() - received_before;
-    cluster.stats.add(ClusterStat::UpstreamCxRxBytesTotal, all_received);
+    if all_received > 0 {
+        cluster.stats.add(ClusterStat::UpstreamCxRxBytesTotal, all_received);
+    }
     cluster.stats.add(ClusterStat::UpstreamCxTxBytesTotal, sent);
 }
 

@@ -11,7 +11,8 @@ use crate::model::listener_filter::ProxyProtocol as Model;
 use crate::proxy_protocol::read::each_tlv;
 use crate::proxy_protocol::{Accepted, Header, Reading, Tlv, Told, V1_LONGEST, Version, read};
 use crate::stats::{
-    LocalScope, ProxyProtocolErrorStat, ProxyProtocolErrorStats, ProxyProtocolStat, ProxyProtocolStats, Scope,
+    LocalScope, ProxyProtocolErrorStat, ProxyProtocolErrorStats, ProxyProtocolStat, ProxyProtocolStats,
+    ProxyProtocolVersionStat, ProxyProtocolVersionStats, Scope,
 };
 use crate::stream_info::ConnectionInfo;
 
@@ -23,6 +24,8 @@ pub struct ProxyProtocol {
     allows_v2: bool,
     pass_through: PassThrough,
     stats: Scope<ProxyProtocolStats>,
+    v1_stats: Scope<ProxyProtocolVersionStats>,
+    v2_stats: Scope<ProxyProtocolVersionStats>,
     errors: Scope<ProxyProtocolErrorStats>,
 }
 
@@ -47,6 +50,8 @@ impl ProxyProtocol {
             allows_v2: model.v2,
             pass_through: PassThrough { all: model.pass_all_tlvs, kinds: model.pass_tlvs.clone() },
             stats: context.registry.proxy_protocol(&model.stat_prefix),
+            v1_stats: context.registry.proxy_protocol_version(&model.stat_prefix, "v1"),
+            v2_stats: context.registry.proxy_protocol_version(&model.stat_prefix, "v2"),
             errors: context.registry.proxy_protocol_errors(),
         }
     }
@@ -57,6 +62,8 @@ impl ProxyProtocol {
 pub struct WorkerProxyProtocol {
     filter: Arc<ProxyProtocol>,
     stats: LocalScope<ProxyProtocolStats>,
+    v1_stats: LocalScope<ProxyProtocolVersionStats>,
+    v2_stats: LocalScope<ProxyProtocolVersionStats>,
     errors: LocalScope<ProxyProtocolErrorStats>,
 }
 
@@ -66,6 +73,8 @@ impl WorkerProxyProtocol {
     pub fn new(filter: &Arc<ProxyProtocol>, worker: usize) -> Self {
         WorkerProxyProtocol {
             stats: filter.stats.local(worker),
+            v1_stats: filter.v1_stats.local(worker),
+            v2_stats: filter.v2_stats.local(worker),
             errors: filter.errors.local(worker),
             filter: Arc::clone(filter),
         }
@@ -84,11 +93,11 @@ impl WorkerProxyProtocol {
                 Verdict::Continue { taken: 0 }
             }
             Reading::Invalid(version) => {
-                self.stats.inc(match version {
-                    None => ProxyProtocolStat::NotFoundDisallowed,
-                    Some(Version::V1) => ProxyProtocolStat::V1Error,
-                    Some(Version::V2) => ProxyProtocolStat::V2Error,
-                });
+                match version {
+                    None => self.stats.inc(ProxyProtocolStat::NotFoundDisallowed),
+                    Some(Version::V1) => self.v1_stats.inc(ProxyProtocolVersionStat::Error),
+                    Some(Version::V2) => self.v2_stats.inc(ProxyProtocolVersionStat::Error),
+                }
                 self.errors.inc(ProxyProtocolErrorStat::DownstreamCxProxyProtoError);
                 Verdict::Close
             }
@@ -97,17 +106,13 @@ impl WorkerProxyProtocol {
     }
 
     fn take(&self, bytes: &[u8], header: &Header, info: &mut ConnectionInfo) -> Verdict {
-        let (allowed, found, disallowed) = match header.version {
-            Version::V1 => {
-                (self.filter.allows_v1, ProxyProtocolStat::V1Found, ProxyProtocolStat::V1Disallowed)
-            }
-            Version::V2 => {
-                (self.filter.allows_v2, ProxyProtocolStat::V2Found, ProxyProtocolStat::V2Disallowed)
-            }
+        let (allowed, stats) = match header.version {
+            Version::V1 => (self.filter.allows_v1, &self.v1_stats),
+            Version::V2 => (self.filter.allows_v2, &self.v2_stats),
         };
-        self.stats.inc(found);
+        stats.inc(ProxyProtocolVersionStat::Found);
         if !allowed {
-            self.stats.inc(disallowed);
+            stats.inc(ProxyProtocolVersionStat::Disallowed);
             return Verdict::Close;
         }
         self.note(bytes, header, info);

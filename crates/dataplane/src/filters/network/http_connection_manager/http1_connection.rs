@@ -278,8 +278,10 @@ impl Http1Connection<'_> {
 
     fn count_received(&mut self) {
         let received = self.reader.received_bytes();
-        self.manager.http.add(HttpStat::DownstreamCxRxBytesTotal, received - self.received);
-        self.received = received;
+        if received != self.received {
+            self.manager.http.add(HttpStat::DownstreamCxRxBytesTotal, received - self.received);
+            self.received = received;
+        }
         if let Some(stream) = &mut self.info.stream {
             stream.bytes_received = received;
         }

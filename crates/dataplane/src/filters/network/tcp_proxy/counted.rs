@@ -46,6 +46,10 @@ impl<'a> Counted<'a> {
         let (tcp, cluster) = (self.tcp, self.cluster);
         if up.read != before.read {
             tcp.add(TcpStat::DownstreamCxRxBytesTotal, up.read - before.read);
+            if before.read == 0 {
+                // Listed from the first byte on; what is read is taken at once.
+                tcp.add(TcpStat::DownstreamCxRxBytesBuffered, 0);
+            }
         }
         if up.written != before.written {
             cluster.add(ClusterStat::UpstreamCxTxBytesTotal, up.written - before.written);

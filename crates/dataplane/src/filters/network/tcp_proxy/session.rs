@@ -303,7 +303,9 @@ impl<'a> Session<'a> {
         }
         if let Some(early) = &mut self.early {
             let received = u64::try_from(early.buffer.len()).unwrap_or(u64::MAX);
-            self.stats.add(TcpStat::DownstreamCxRxBytesTotal, received);
+            if received > 0 {
+                self.stats.add(TcpStat::DownstreamCxRxBytesTotal, received);
+            }
             self.stream.bytes_received = received;
             self.stream.downstream.wire_bytes_received = received;
             early.buffer.release(&self.worker.blocks);
