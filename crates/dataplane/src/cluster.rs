@@ -5,6 +5,7 @@
 //! traffic costs little more than its configuration. Does not connect (`connection_pool`) or choose
 //! (`load_balancing_policies`). Follows Envoy's pages "Cluster manager" and "Cluster stats".
 
+mod tracking;
 pub mod worker_cluster;
 
 use std::net::{IpAddr, SocketAddr};
@@ -26,6 +27,8 @@ use crate::stats::{ClusterStat, ClusterStats, EndpointStats, Registry, Scope, Zo
 use crate::stream_info::Address;
 use crate::transport_sockets::SourceAddresses;
 
+use tracking::Tracking;
+pub(crate) use tracking::WorkerTracking;
 pub use worker_cluster::{RetryPermit, WorkerCluster, WorkerHost};
 
 /// Where a group of hosts is.
@@ -134,6 +137,8 @@ pub struct Cluster {
     maintenance_mode: RuntimeKey,
     priorities: PrioritySettings,
     thresholds: [CircuitBreakerThresholds; 2],
+    /// What is counted only if that is asked for.
+    pub(crate) tracking: Option<Box<Tracking>>,
     threads: usize,
     /// Made with the first worker's part.
     circuit_breakers: OnceLock<Arc<CircuitBreakers>>,
@@ -155,6 +160,7 @@ impl Cluster {
         let stat_name =
             if model.stat_name == model.name { Arc::clone(&name) } else { Arc::from(&*model.stat_name) };
         let stats = registry.cluster(&stat_name);
+        let tracking = Tracking::compile(model.tracking, &stat_name, &hosts, registry);
         announce(&hosts, &stats);
         CircuitBreakers::announce(&model.circuit_breakers_default, &model.circuit_breakers_high, &stats);
         Ok(Cluster {
@@ -180,6 +186,7 @@ impl Cluster {
                 healthy_panic_threshold_percent: model.healthy_panic_threshold_percent,
             },
             thresholds: [model.circuit_breakers_default.clone(), model.circuit_breakers_high.clone()],
+            tracking,
             threads: workers + 1,
             circuit_breakers: OnceLock::new(),
         })

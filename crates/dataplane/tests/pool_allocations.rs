@@ -78,6 +78,7 @@ fn model(port: u16, policy: LoadBalancingPolicy) -> Model {
         upstream_bind: None,
         proxy_protocol: None,
         stats_matcher: None,
+        tracking: ferryman_dataplane::model::cluster::ClusterTracking::default(),
     }
 }
 

@@ -38,7 +38,7 @@ _OTHER_POLICY: Final = "it configures another load balancing policy than the one
 _CLUSTER = Fields(
     "envoy.config.cluster.v3.Cluster",
     "name metadata alt_stat_name stats_matcher connect_timeout per_connection_buffer_limit_bytes"
-    " lb_policy load_assignment"
+    " lb_policy load_assignment track_timeout_budgets track_cluster_stats"
     " max_requests_per_connection circuit_breakers common_http_protocol_options http_protocol_options"
     " typed_extension_protocol_options least_request_lb_config common_lb_config"
     " transport_socket upstream_bind_config upstream_connection_options load_balancing_policy",
@@ -68,6 +68,10 @@ _CLUSTER = Fields(
         "protocol_selection": "HTTP/1.1 is the only protocol on either side",
     },
     partly={"lb_policy": "ROUND_ROBIN, LEAST_REQUEST, RANDOM, LOAD_BALANCING_POLICY_CONFIG"},
+)
+_TRACKED = Fields(
+    "envoy.config.cluster.v3.TrackClusterStats",
+    "timeout_budgets request_response_sizes per_endpoint_stats",
 )
 _COMMON_LB = Fields(
     "envoy.config.cluster.v3.Cluster.CommonLbConfig",
@@ -154,6 +158,19 @@ def lower_cluster(cursor: Cursor) -> model.Cluster:
         else None,
         proxy_protocol=proxy_protocol,
         stats_matcher=lower_stats_matcher(cursor) if "stats_matcher" in fields else None,
+        tracking=_lower_tracking(cursor, fields),
+    )
+
+
+def _lower_tracking(cursor: Cursor, fields: dict[str, Any]) -> model.ClusterTracking:
+    tracked: dict[str, Any] = {}
+    if "track_cluster_stats" in fields:
+        tracked = _TRACKED.read(cursor.child("track_cluster_stats"))
+    budgets = tracked.get("timeout_budgets", False) or fields.get("track_timeout_budgets", False)
+    return model.ClusterTracking(
+        timeout_budgets=budgets,
+        request_response_sizes=tracked.get("request_response_sizes", False),
+        endpoints=tracked.get("per_endpoint_stats", False),
     )
 
 

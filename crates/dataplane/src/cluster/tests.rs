@@ -66,6 +66,7 @@ pub(crate) fn model(name: &str, addresses: &[&str]) -> Model {
         upstream_bind: None,
         proxy_protocol: None,
         stats_matcher: None,
+        tracking: model::ClusterTracking::default(),
     }
 }
 

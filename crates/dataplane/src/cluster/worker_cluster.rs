@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use ferryman_codec::Http1Settings;
 
+use super::tracking::WorkerTracking;
 use super::{Cluster, Host};
 use crate::circuit_breakers::{Resource, WorkerCircuitBreakers};
 use crate::connection_pool::HostPool;
@@ -47,6 +48,8 @@ pub struct WorkerCluster {
     pub info: Rc<UpstreamCluster>,
     /// What this worker counts.
     pub stats: LocalScope<ClusterStats>,
+    /// What this worker counts if that is asked for.
+    pub(crate) tracking: Option<Box<WorkerTracking>>,
     /// This worker's side of the limits.
     pub circuit_breakers: WorkerCircuitBreakers,
     hosts: Box<[Rc<WorkerHost>]>,
@@ -85,6 +88,10 @@ impl WorkerCluster {
                 metadata: cluster.metadata.clone(),
             }),
             stats: cluster.stats.local(worker),
+            tracking: cluster
+                .tracking
+                .as_ref()
+                .map(|tracking| Box::new(WorkerTracking::new(tracking, worker))),
             circuit_breakers: WorkerCircuitBreakers::new(Arc::clone(cluster.circuit_breakers()), worker),
             hosts: cluster.hosts.iter().enumerate().map(host).collect(),
             balancer: LoadBalancer::new(

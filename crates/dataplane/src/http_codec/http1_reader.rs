@@ -36,6 +36,7 @@ pub struct Http1Reader {
     is_closed: bool,
     head_bytes: u64,
     wire_bytes: u64,
+    body_bytes: u64,
 }
 
 /// A connection carries requests or responses, never both.
@@ -64,6 +65,7 @@ impl Http1Reader {
             is_closed: false,
             head_bytes: 0,
             wire_bytes: 0,
+            body_bytes: 0,
         }
     }
 
@@ -170,6 +172,7 @@ impl Http1Reader {
     fn begin_body(&mut self, framing: BodyFraming, settings: &Http1Settings) {
         self.head_is_read = true;
         self.framing = framing;
+        self.body_bytes = 0;
         self.body.begin(framing, settings);
     }
 
@@ -243,8 +246,15 @@ impl Http1Reader {
     pub fn consume(&mut self, count: usize, pool: &BlockPool) {
         let count = count.min(self.data);
         self.data -= count;
+        self.body_bytes += u64::try_from(count).unwrap_or(u64::MAX);
         let behind = if self.data == 0 { std::mem::take(&mut self.decoded_behind_data) } else { 0 };
         self.buffer.consume(count + behind, pool);
+    }
+
+    /// How many bytes of this message's body were consumed, without what frames them.
+    #[must_use]
+    pub fn body_bytes(&self) -> u64 {
+        self.body_bytes
     }
 
     /// Whether the body is complete and all of its data consumed.

@@ -40,6 +40,7 @@ pub struct Http1Writer {
     head_bytes: u64,
     field_bytes: u64,
     wire_bytes: u64,
+    body_bytes: u64,
     sent_bytes: u64,
 }
 
@@ -149,6 +150,7 @@ impl Http1Writer {
         block.respell(self.pending.get_mut(before..).unwrap_or_default(), self.style.name_case);
         self.count_queued(before);
         self.head_bytes = self.wire_bytes;
+        self.body_bytes = 0;
         let head = self.pending.get(before..).unwrap_or_default();
         let first_line = memchr::memchr(b'\n', head).map_or(0, |end| end + 1);
         // Without the empty line at the end.
@@ -251,6 +253,7 @@ impl Http1Writer {
     fn end_piece(&mut self, taken: usize) {
         let taken = u64::try_from(taken).unwrap_or(u64::MAX);
         self.wire_bytes += taken;
+        self.body_bytes += taken;
         match &mut self.body {
             Body::Length(remaining) => *remaining = remaining.saturating_sub(taken),
             Body::Chunks(missing) => {
@@ -322,6 +325,12 @@ impl Http1Writer {
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.body == Body::Finished
+    }
+
+    /// How many bytes of this message's body were taken, without what frames them.
+    #[must_use]
+    pub fn body_bytes(&self) -> u64 {
+        self.body_bytes
     }
 
     /// The size of this message's head on the wire, informational heads before it included.

@@ -61,6 +61,15 @@ pub enum LoadBalancingPolicy {
     LeastRequest { choice_count: u32, active_request_bias: RuntimeDouble },
 }
 
+/// Statistics that a cluster has only if they are asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClusterTracking {
+    pub timeout_budgets: bool,
+    pub request_response_sizes: bool,
+    pub endpoints: bool,
+}
+
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cluster {
@@ -90,4 +99,5 @@ pub struct Cluster {
     pub upstream_bind: Option<UpstreamBind>,
     pub proxy_protocol: Option<UpstreamProxyProtocol>,
     pub stats_matcher: Option<StatsMatcher>,
+    pub tracking: ClusterTracking,
 }

@@ -138,6 +138,32 @@ stats_group! {
 }
 
 stats_group! {
+    /// Of the messages of a cluster that wants them measured: `cluster.<name>.`
+    ClusterSizeStats (Cluster)
+    ClusterSizeStat {
+    }
+    ClusterSizeHistogram {
+        UpstreamRqBodySize "upstream_rq_body_size",
+        UpstreamRqHeadersCount "upstream_rq_headers_count",
+        UpstreamRqHeadersSize "upstream_rq_headers_size",
+        UpstreamRsBodySize "upstream_rs_body_size",
+        UpstreamRsHeadersCount "upstream_rs_headers_count",
+        UpstreamRsHeadersSize "upstream_rs_headers_size",
+    }
+}
+
+stats_group! {
+    /// Of the time that requests used, in percent of what they had: `cluster.<name>.`
+    ClusterBudgetStats (Cluster)
+    ClusterBudgetStat {
+    }
+    ClusterBudgetHistogram {
+        UpstreamRqTimeoutBudgetPerTryPercentUsed "upstream_rq_timeout_budget_per_try_percent_used",
+        UpstreamRqTimeoutBudgetPercentUsed "upstream_rq_timeout_budget_percent_used",
+    }
+}
+
+stats_group! {
     /// Of requests from one zone to another: `cluster.<name>.zone.<from>.<to>.`
     ZoneStats (Cluster, codes &[""])
     ZoneStat {

@@ -8,6 +8,7 @@ use super::buckets::{Bound, Buckets};
 use super::chunks::{Chunks, Stopped};
 use super::declare::Presence;
 use super::distribution::Merged;
+use super::endpoints::{self, ListedEndpoints};
 use super::merge::{Merge, Source};
 use super::query::{HistogramBuckets, StatsQuery};
 use super::rows::{self, RowValue};
@@ -123,6 +124,7 @@ impl Source for Histograms {
 /// The reader is gone.
 pub fn write(
     scopes: &[Arc<ScopeData>],
+    endpoints: &[Arc<ListedEndpoints>],
     buckets: &Buckets,
     query: &StatsQuery,
     render: &mut dyn Render,
@@ -130,6 +132,7 @@ pub fn write(
 ) -> Result<(), Stopped> {
     render.begin(&mut chunks.buffer);
     write_numbers(scopes, query, render, chunks)?;
+    endpoints::write(endpoints, query, render, chunks)?;
     if query.wants_histograms() {
         write_histograms(scopes, buckets, query, render, chunks)?;
     }

@@ -4,15 +4,16 @@
 //! goes away when nobody has it any more. Used when configuration changes and by the pages, never on traffic.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use super::buckets::Buckets;
 use super::chunks::{Chunks, Stopped};
 use super::cluster::{
-    ClusterManagerStats, ClusterStats, EndpointStats, ThreadLocalClusterStats, UpstreamProxyProtocolStats,
-    ZoneStats,
+    ClusterBudgetStats, ClusterManagerStats, ClusterSizeStats, ClusterStats, EndpointStats,
+    ThreadLocalClusterStats, UpstreamProxyProtocolStats, ZoneStats,
 };
 use super::declare::{Group, Stat};
+use super::endpoints::{self, ListedEndpoint, ListedEndpoints};
 use super::http::{
     Http1Stats, HttpStats, ListenerHttpStats, RouteResolutionStats, RouterStats, TracingStats,
     VirtualHostStats,
@@ -49,6 +50,7 @@ pub struct Registry {
     deferred_creation: bool,
     samples: OnceLock<Arc<SampleQueue>>,
     scopes: Mutex<Scopes>,
+    endpoints: Mutex<Vec<Weak<ListedEndpoints>>>,
     /// What new scopes have: that of the process, or of the listener or cluster that is being compiled.
     matcher: Mutex<Option<Arc<StatsMatcher>>>,
 }
@@ -67,7 +69,7 @@ impl Drop for Matching<'_> {
 }
 
 /// Envoy's form of a name within a statistic: no colon.
-fn sanitize(name: &str) -> String {
+pub(super) fn sanitize(name: &str) -> String {
     name.replace("://", "_").replace(":/", "_").replace([':', '\0'], "_")
 }
 
@@ -93,6 +95,7 @@ impl Registry {
             deferred_creation: config.deferred_creation,
             samples: OnceLock::new(),
             scopes: Mutex::default(),
+            endpoints: Mutex::default(),
             matcher: Mutex::new(config.matcher.as_ref().map(StatsMatcher::compile)),
         })
     }
@@ -166,14 +169,32 @@ impl Registry {
     /// The reader is gone.
     pub fn write(&self, query: &StatsQuery, chunks: &mut Chunks<'_>) -> Result<(), Stopped> {
         let scopes = self.scopes();
-        let mut list =
-            |render: &mut dyn Render| listing::write(&scopes, &self.buckets, query, render, chunks);
+        let endpoints = self.listed_endpoints();
+        let mut list = |render: &mut dyn Render| {
+            listing::write(&scopes, &endpoints, &self.buckets, query, render, chunks)
+        };
         match query.format {
             Format::Text => list(&mut Text::default()),
             Format::Html => list(&mut Text::html()),
             Format::Json => list(&mut Json::new(query.histogram_buckets)),
-            Format::Prometheus => prometheus::write(&scopes, &self.tags, &self.buckets, query, chunks),
+            Format::Prometheus => {
+                prometheus::write(&scopes, &self.tags, &self.buckets, query, chunks)?;
+                endpoints::write_metrics(&endpoints, &self.tags, query, chunks)
+            }
         }
+    }
+
+    /// Has the endpoints of a cluster listed, as long as the answer is held.
+    pub fn list_endpoints(&self, stat_name: &str, endpoints: Vec<ListedEndpoint>) -> Arc<ListedEndpoints> {
+        let listed = Arc::new(ListedEndpoints::new(stat_name, endpoints));
+        self.endpoints.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&listed));
+        listed
+    }
+
+    fn listed_endpoints(&self) -> Vec<Arc<ListedEndpoints>> {
+        let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
+        endpoints.retain(|listed| listed.strong_count() > 0);
+        endpoints.iter().filter_map(Weak::upgrade).collect()
     }
 
     /// Makes what was recorded in histograms since the last call readable; to be called at each
@@ -207,6 +228,16 @@ impl Registry {
 
     /// `cluster.<stat name>.`; the stat name is `alt_stat_name`, or the cluster's name.
     pub fn cluster(&self, stat_name: &str) -> Scope<ClusterStats> {
+        self.scope(&format!("cluster.{}.", sanitize(stat_name)))
+    }
+
+    /// `cluster.<stat name>.`, what only clusters have whose messages are measured.
+    pub fn cluster_sizes(&self, stat_name: &str) -> Scope<ClusterSizeStats> {
+        self.scope(&format!("cluster.{}.", sanitize(stat_name)))
+    }
+
+    /// `cluster.<stat name>.`, what only clusters have whose requests' times are measured.
+    pub fn cluster_budgets(&self, stat_name: &str) -> Scope<ClusterBudgetStats> {
         self.scope(&format!("cluster.{}.", sanitize(stat_name)))
     }
 

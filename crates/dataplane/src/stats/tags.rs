@@ -294,7 +294,10 @@ fn defaults<'a>(prefix: &'a str, shape: Shape, found: &mut Vec<Found<'a>>) {
         Shape::VirtualHost => virtual_host(prefix, found),
         Shape::ProxyProtocol => proxy_protocol(prefix, found),
         Shape::NetworkRbac => {
-            if let Some(end) = prefix.find(".rbac.").filter(|end| *end > 0) {
+            if let Some(end) = prefix
+                .find('.')
+                .filter(|end| *end > 0 && prefix.get(*end..).is_some_and(|rest| rest.starts_with(".rbac.")))
+            {
                 found.push(Found::default_tag("envoy.rbac_prefix", prefix, 0..end, 0..end + 1));
             }
         }
@@ -360,7 +363,7 @@ fn virtual_host<'a>(prefix: &'a str, found: &mut Vec<Found<'a>>) {
 }
 
 /// Appends `name="value"`.
-fn write_label(tag: &str, value: &str, out: &mut String) {
+pub(super) fn write_label(tag: &str, value: &str, out: &mut String) {
     out.extend(tag.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }));
     out.push_str("=\"");
     for c in value.chars() {
@@ -421,6 +424,7 @@ ProxyProtocol|proxy_proto.mine.|not_found_allowed|envoy_proxy_proto_not_found_al
 ProxyProtocol|proxy_proto.versions.v1.|found|envoy_proxy_proto_found{envoy_proxy_protocol_version="1"}
 ProxyProtocol|proxy_proto.mine.versions.v2.|found|envoy_proxy_proto_found{envoy_proxy_protocol_prefix="mine",envoy_proxy_protocol_version="2"}
 NetworkRbac|net.rbac.|allowed|envoy_rbac_allowed{envoy_rbac_prefix="net"}
+NetworkRbac|net.one.rbac.|allowed|envoy_net_one_rbac_allowed{}
 NetworkRbac|net.rbac.sh_.|shadow_denied|envoy_rbac_sh__shadow_denied{envoy_rbac_prefix="net"}
 Tcp|tcp.tcpx.|idle_timeout|envoy_tcp_idle_timeout{envoy_tcp_prefix="tcpx"}
 "#;

@@ -60,6 +60,14 @@ class LeastRequest(Tagged, tag="least_request", frozen=True):
 LoadBalancingPolicy = RoundRobin | Random | LeastRequest
 
 
+class ClusterTracking(Model, frozen=True):
+    """Statistics that a cluster has only if they are asked for."""
+
+    timeout_budgets: bool  # how much of its time each request used, in percent
+    request_response_sizes: bool
+    endpoints: bool
+
+
 class Cluster(Model, frozen=True):
     """A cluster of static endpoints. `stat_name` is `alt_stat_name` or the name, as configured."""
 
@@ -89,3 +97,4 @@ class Cluster(Model, frozen=True):
     upstream_bind: UpstreamBind | None
     proxy_protocol: UpstreamProxyProtocol | None
     stats_matcher: StatsMatcher | None
+    tracking: ClusterTracking

@@ -28,6 +28,7 @@ use crate::stream_info::{Address, PoolAnswer, TimePoint};
 
 mod strict_check_headers;
 mod terminate;
+mod tracking;
 
 /// Forwards a stream's request and its response.
 pub(crate) async fn forward<'a>(
@@ -73,7 +74,11 @@ pub(crate) async fn forward<'a>(
         charge(stream, &cluster, None, 503, false);
         return Err(ErrorKind::NoHealthyUpstream.into());
     };
+    let start = stream.now;
     let result = attempt(stream, action, &cluster, &host).await;
+    if let Some(of_cluster) = &cluster.tracking {
+        tracking::attempt_over(of_cluster, stream, start, &result);
+    }
     if let Err(error) = &result {
         count_failure(stream, &cluster, &host, error.kind);
     }
@@ -216,6 +221,9 @@ async fn converse(
             charge(stream, cluster, None, head.status, false);
         }
     };
+    if let Some(of_cluster) = &cluster.tracking {
+        of_cluster.response_head(&stream.state.response);
+    }
     if head.upgrade {
         if head.status == 101 && !is_upgrade(&stream.state.response) {
             return Err(ErrorKind::UpstreamCodec(CodecError::UnexpectedSwitch).into());
@@ -406,6 +414,9 @@ fn count_bytes(
     bytes.receive_head(received, 0);
     bytes.send_head(sent, state.upstream.field_bytes());
     let all_received = reader.received_bytes() - received_before;
+    if let Some(of_cluster) = &cluster.tracking {
+        tracking::exchange_over(of_cluster, stream, reader);
+    }
     if all_received > 0 {
         cluster.stats.add(ClusterStat::UpstreamCxRxBytesTotal, all_received);
     }

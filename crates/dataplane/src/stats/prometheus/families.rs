@@ -194,6 +194,12 @@ impl Plan {
                 }
             }
         }
+        for family in plan.families.values_mut() {
+            // Word by word, as Envoy: `a.` comes before `a-b.`.
+            family
+                .members
+                .sort_by(|one, other| one.scope.prefix.split('.').cmp(other.scope.prefix.split('.')));
+        }
         for rows in &mut plan.apart {
             rows.sort_by(|one, other| one.metric.cmp(&other.metric));
         }
