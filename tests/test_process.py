@@ -392,3 +392,17 @@ def test_a_proxy_that_nobody_holds_any_more_is_closed(tmp_path: Path) -> None:
     command = [sys.executable, "-c", DROPPED, str(configuration)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert (ended.stdout, ended.returncode) == ("closed\n", 0), ended.stderr
+
+
+def test_the_log_of_the_process_as_json(start: Start) -> None:
+    """A pattern of the configuration, in which the message stands as JSON text."""
+    log_format = {"json_format": {"level": "%l", "message": "%j", "n": [1]}}
+    configuration = bootstrap()
+    configuration["application_log_config"] = {"log_format": log_format}
+    running = start(configuration, "--component-log-level", "http:debug,main:info")
+    assert running.status_of_a_request() == 200
+    code, err = running.end(signal.SIGTERM)
+    lines = [json.loads(line) for line in err.splitlines()]
+    assert code == 0
+    assert "debug" in {line["level"] for line in lines}
+    assert all(list(line) == ["level", "message", "n"] and line["n"] == [1] for line in lines)

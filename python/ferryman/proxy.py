@@ -28,7 +28,7 @@ from ferryman.admin.page import RunningConfig, now
 from ferryman.admin.server_info import server_info
 from ferryman.config.pipeline import LoadOptions, Lowered, load_bootstrap, read_sources
 from ferryman.errors import StartError
-from ferryman.options import Options
+from ferryman.options import DEFAULT_LOG_FORMAT, Options
 from ferryman.ports_in_use import refuse_ports_in_use
 from ferryman.process_limits import allow_core_dumps, raise_descriptor_limit
 
@@ -53,6 +53,7 @@ def load_options_of(options: Options) -> LoadOptions:
         file_flush_interval_ms=options.file_flush_interval_msec,
         file_flush_min_size_bytes=options.file_flush_min_size_kb * 1024,
         stats_tags=options.stats_tags,
+        log_format_is_set=options.log_format != DEFAULT_LOG_FORMAT,
         skip_deprecated_logs=options.skip_deprecated_logs,
         allow_unknown_fields=options.allow_unknown_static_fields,
     )

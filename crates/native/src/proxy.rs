@@ -72,7 +72,8 @@ impl Proxy {
     ) -> PyResult<Self> {
         let bootstrap: model::bootstrap::Bootstrap = model::decode(bootstrap).map_err(refusal)?;
         set_log_levels(log_level, &component_log_levels).map_err(refusal)?;
-        let settings = Settings { format: log_format, escaped: log_format_escaped, path: log_path };
+        let format = bootstrap.application_log_format.clone().unwrap_or(log_format);
+        let settings = Settings { format, escaped: log_format_escaped, path: log_path };
         let presentation = Presentation {
             server_info: String::from_utf8_lossy(&server_info).into_owned(),
             python_pages: python_pages

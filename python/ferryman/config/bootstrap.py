@@ -15,6 +15,7 @@ from typing import Any, Final
 from ferryman.config import model
 from ferryman.config.access_log import check_log_path, lower_access_logs, lower_file_log
 from ferryman.config.address import lower_address
+from ferryman.config.application_log import lower_application_log
 from ferryman.config.concurrency import default_concurrency
 from ferryman.config.cursor import Cursor
 from ferryman.config.duration import milliseconds
@@ -35,13 +36,13 @@ _BOOTSTRAP = Fields(
     "envoy.config.bootstrap.v3.Bootstrap",
     "node static_resources admin stats_config stats_sinks stats_flush_interval stats_flush_on_admin"
     " deferred_stat_options stats_server_version_override header_prefix flags_path layered_runtime"
-    " enable_worker_cpu_affinity",
+    " enable_worker_cpu_affinity application_log_config",
     checked={
         "stats_eviction_interval": "a multiple of stats_flush_interval; what Envoy evicts is not built",
         "default_regex_engine": "envoy.regex_engines.google_re2",
         "cluster_manager": "where events are logged and when clusters are made",
     },
-    same={"dynamic_resources": EMPTY, "application_log_config": EMPTY},
+    same={"dynamic_resources": EMPTY},
     no_effect={
         "node_context_params": _FOR_CONTROL_PLANES,
         "dns_resolution_config": _NO_DNS,
@@ -111,6 +112,8 @@ class LoadOptions:
     file_flush_min_size_bytes: int = 64 * 1024
     stats_tags: tuple[tuple[str, str], ...] = ()
     """Tags with fixed values for every statistic, before those of the file."""
+    log_format_is_set: bool = False
+    """Whether `--log-format` is given."""
     skip_deprecated_logs: bool = False
     """Do not warn of deprecated fields and values."""
     allow_unknown_fields: bool = False
@@ -162,6 +165,11 @@ def lower_bootstrap(cursor: Cursor, options: LoadOptions, references: References
         header_prefix=fields.get("header_prefix") or _HEADER_PREFIX,
         deprecated_features=cursor.problems.count_of("deprecated"),
         unknown_fields=cursor.problems.unknown_fields,
+        application_log_format=lower_application_log(
+            cursor.child("application_log_config"), is_set_by_flag=options.log_format_is_set
+        )
+        if "application_log_config" in fields
+        else None,
         layered_runtime=lower_layered_runtime(cursor.child("layered_runtime"), cluster),
     )
     _check_names(cursor, bootstrap)

@@ -119,5 +119,6 @@ pub struct Bootstrap {
     pub header_prefix: String,
     pub deprecated_features: u64,
     pub unknown_fields: u64,
+    pub application_log_format: Option<String>,
     pub layered_runtime: Vec<RuntimeLayer>,
 }

@@ -70,4 +70,5 @@ class Bootstrap(Model, frozen=True):
     header_prefix: str  # x-envoy
     deprecated_features: int  # how many fields and values that are deprecated the configuration has
     unknown_fields: int  # how many it has that Envoy 1.40 does not know
+    application_log_format: str | None  # in place of that of the command line
     layered_runtime: list[RuntimeLayer]  # the last one that has a key counts
