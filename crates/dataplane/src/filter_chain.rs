@@ -11,6 +11,7 @@ use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::ip_range::{IpRange, NarrowestRange};
+use crate::matcher::VisibleState;
 use crate::matcher::input::{ConnectionData, MatchingData};
 use crate::matcher::tree::{MatchTree, Outcome};
 use crate::model::address::CidrRange;
@@ -243,8 +244,7 @@ impl Tree {
             server_name: facts.server_name,
             transport_protocol: facts.transport_protocol,
             application_protocols: &protocols.join(","),
-            filter_state: facts.filter_state,
-            stream_filter_state: None,
+            filter_state: VisibleState { stream: None, connection: Some(facts.filter_state) },
         };
         let data = MatchingData { connection: Some(connection), ..MatchingData::default() };
         match self.tree.find(&data, &mut |_| ()) {

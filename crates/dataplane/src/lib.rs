@@ -59,5 +59,6 @@ pub mod header_name;
 pub mod header_mutation;
 pub mod repeated_headers;
 pub mod decimal;
+mod base64;
 pub mod token_bucket;
 pub mod compression;

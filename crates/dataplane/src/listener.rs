@@ -285,7 +285,12 @@ impl WorkerListener {
         let Some(mut stream) = info.stream.take() else { return };
         let now = Instant::now();
         stream.mark(TimePoint::RequestComplete, now);
+        stream.dynamic_metadata = info.told_metadata().clone();
         let context = FormatContext::new(&stream, info, AccessLogType::NotSet, now, thread_random);
         self.listener.access_log.log(&worker.logs, &context);
+        if let Some(session_log) = &info.session_log {
+            let access_log_type = AccessLogType::TcpConnectionEnd;
+            session_log.log(&worker.logs, &FormatContext { access_log_type, ..context });
+        }
     }
 }

@@ -14,9 +14,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::access_loggers::AccessLogSet;
 use crate::model::metadata::Metadata;
 
 pub mod address;
+pub mod byte_meter;
 pub mod decisions;
 pub mod dynamic_metadata;
 pub mod filter_state;
@@ -25,6 +27,7 @@ pub mod response_flags;
 pub mod timing;
 
 pub use address::Address;
+pub use byte_meter::ByteMeter;
 pub use decisions::{Cause, Decisions, PoolAnswer};
 pub use dynamic_metadata::DynamicMetadata;
 pub use filter_close::{FilterClose, FilterCloseNote};
@@ -103,6 +106,8 @@ pub struct ConnectionInfo {
     pub start_time: SystemTime,
     /// What the listener's access log tells beside this; none where there is no such log.
     pub stream: Option<Box<StreamInfo>>,
+    /// The log that has a line to come after the listener's own, of the same stream.
+    pub session_log: Option<Arc<AccessLogSet>>,
     /// The listener's `name`.
     pub listener_name: Arc<str>,
     /// The matched filter chain's `name`; empty: none.
@@ -150,6 +155,7 @@ impl ConnectionInfo {
             start,
             start_time,
             stream: None,
+            session_log: None,
             listener_name: Arc::from(""),
             filter_chain_name: Arc::from(""),
             listener_metadata: None,
@@ -167,6 +173,14 @@ impl ConnectionInfo {
             filter_state: FilterState::default(),
             filter_close: None,
         }
+    }
+
+    /// What is known of the connection as metadata, also what network filters have said of it since its bytes come.
+    pub fn told_metadata(&mut self) -> &DynamicMetadata {
+        if let Some(note) = &self.filter_close {
+            self.dynamic_metadata.merge(note.take_metadata());
+        }
+        &self.dynamic_metadata
     }
 
     /// Takes over what a network filter has noted of the connection's end. Answers how many bytes it did not let pass;
@@ -234,43 +248,6 @@ pub struct UpstreamAttempt {
     pub host: Rc<UpstreamHost>,
     /// The connection that was used, if it came to one.
     pub connection_id: Option<u64>,
-}
-
-/// Bytes of one side of a stream as they went over the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ByteMeter {
-    /// Everything received: heads, framing, bodies.
-    pub wire_bytes_received: u64,
-    /// Everything sent.
-    pub wire_bytes_sent: u64,
-    /// Heads received, as on the wire (compressed for HTTP/2 and HTTP/3).
-    pub header_bytes_received: u64,
-    /// Heads sent, as on the wire.
-    pub header_bytes_sent: u64,
-    /// Heads received, after decompression; equal to `header_bytes_received` on HTTP/1.
-    pub decompressed_header_bytes_received: u64,
-    /// Heads sent, before compression; equal to `header_bytes_sent` on HTTP/1.
-    pub decompressed_header_bytes_sent: u64,
-}
-
-impl ByteMeter {
-    /// Counts a head that came in on HTTP/1: `wire` bytes, of which `headers` count as header bytes (Envoy: names
-    /// and values, and three bytes for each field).
-    #[inline]
-    pub fn receive_head(&mut self, wire: u64, headers: u64) {
-        self.wire_bytes_received += wire;
-        self.header_bytes_received += headers;
-        self.decompressed_header_bytes_received += headers;
-    }
-
-    /// Counts a head that went out on HTTP/1: `wire` bytes, of which `headers` are field lines (without the first
-    /// line and the empty one).
-    #[inline]
-    pub fn send_head(&mut self, wire: u64, headers: u64) {
-        self.wire_bytes_sent += wire;
-        self.header_bytes_sent += headers;
-        self.decompressed_header_bytes_sent += headers;
-    }
 }
 
 /// The upstream side of a stream: of the last attempt, and the list of all.

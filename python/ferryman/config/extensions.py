@@ -124,6 +124,7 @@ def built_types() -> dict[str, frozenset[str]]:
         "envoy.matching.input_matchers": frozenset(match_predicate.BUILT),
         "envoy.path.match": frozenset(route_match.PATH_POLICIES),
         "envoy.path.rewrite": frozenset(route_action.PATH_POLICIES),
+        "envoy.rbac.matchers": frozenset(network.rbac.MATCHERS),
         "envoy.regex_engines": frozenset(bootstrap.REGEX_ENGINES),
         "envoy.stats_sinks": frozenset(stats_sinks.BUILT),
         "envoy.transport_sockets.downstream": frozenset(transport_socket.BUILT),

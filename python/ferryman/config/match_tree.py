@@ -167,7 +167,8 @@ class _Work(Generic[Action]):
             lower = self._context.inputs.get(inner.type_name) or match_input.COMMON.get(inner.type_name)
             if lower is not None:
                 return lower(inner)
-            if self._context.refused_input and inner.type_name in match_input.HTTP:
+            known = inner.type_name in match_input.HTTP or inner.type_name in match_input.NETWORK
+            if self._context.refused_input and known:
                 cursor.problem(self._context.refused_input, field="typed_config")
                 return None
         open_extension(cursor, self._context.input_category, {})

@@ -1,8 +1,8 @@
 //! `%FILTER_STATE(KEY:F)%`: what filters left for each other, as text.
 //!
 //! Owns: the forms PLAIN, TYPED and FIELD. Does not own: the objects (`stream_info::filter_state`).
-//! Follows Envoy's page "Access logging". An object of the stream hides one of its connection. The objects that are built
-//! are texts: their typed form is a JSON string.
+//! Follows Envoy's page "Access logging". An object of the stream hides one of its connection. The typed form of a text is a
+//! JSON string.
 
 use super::FormatContext;
 use super::json_text;
@@ -53,6 +53,10 @@ impl FilterStateField {
             Form::Plain | Form::Typed => object.serialize(),
         };
         let Some(text) = text else { return Written::Unset };
+        if matches!(self.form, Form::Typed) && object.is_json() {
+            out.extend_from_slice(&text);
+            return Written::Json;
+        }
         if as_json || !matches!(self.form, Form::Typed) {
             out.extend_from_slice(&text);
             return Written::Text;

@@ -12,8 +12,9 @@ use ferryman_codec::{HeaderBlock, HeaderName, KnownName};
 
 use crate::decimal::Decimal;
 use crate::model::match_tree::{ConnectionFact, HeaderPart, MatchInput, ResponseFact};
-use crate::stream_info::{Address, ConnectionInfo, FilterState, FilterStateObject, StreamInfo};
+use crate::stream_info::{Address, ConnectionInfo, FilterStateObject, StreamInfo};
 
+use super::VisibleState;
 use super::query::decoded_parameter;
 
 /// What is known when a tree is asked. What is `None` is not known yet: a tree that needs it cannot decide.
@@ -48,10 +49,8 @@ pub struct ConnectionData<'a> {
     pub transport_protocol: &'a str,
     /// In Envoy's form: `'h2','http/1.1'`.
     pub application_protocols: &'a str,
-    /// What filters of the connection left for others.
-    pub filter_state: &'a FilterState,
-    /// The same of an HTTP stream on it; it hides that of the connection.
-    pub stream_filter_state: Option<&'a FilterState>,
+    /// What filters left for others.
+    pub filter_state: VisibleState<'a>,
 }
 
 impl<'a> ConnectionData<'a> {
@@ -65,14 +64,17 @@ impl<'a> ConnectionData<'a> {
             server_name: &connection.requested_server_name,
             transport_protocol: "",
             application_protocols: "",
-            filter_state: &connection.filter_state,
-            stream_filter_state: Some(&stream.filter_state),
+            filter_state: VisibleState {
+                stream: Some(&stream.filter_state),
+                connection: Some(&connection.filter_state),
+            },
         }
     }
 
     fn object(&self, key: &str) -> Option<&'a dyn FilterStateObject> {
-        let of_stream = self.stream_filter_state.and_then(|state| state.object(key));
-        of_stream.or_else(|| self.filter_state.object(key)).map(|object| &**object)
+        let VisibleState { stream, connection } = self.filter_state;
+        let of_stream = stream.and_then(|state| state.object(key));
+        of_stream.or_else(|| connection?.object(key)).map(|object| &**object)
     }
 }
 

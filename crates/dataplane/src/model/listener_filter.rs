@@ -12,6 +12,22 @@ pub struct TokenBucket {
     pub fill_interval_ms: u64,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TlvEncoding {
+    SanitizedUtf8,
+    Base64,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlvRule {
+    pub tlv_type: u8,
+    pub metadata_namespace: String,
+    pub key: String,
+    pub encoding: TlvEncoding,
+}
+
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[allow(clippy::struct_excessive_bools)] // Envoy's own switches
@@ -22,6 +38,8 @@ pub struct ProxyProtocol {
     pub v1: bool,
     pub v2: bool,
     pub stat_prefix: String,
+    pub rules: Vec<TlvRule>,
+    pub tlvs_in_filter_state: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]

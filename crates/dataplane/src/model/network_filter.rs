@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::address::CidrRange;
 use super::listener_filter::TokenBucket;
-use super::matcher::StringMatcher;
+use super::match_tree::MatchTree;
+use super::matcher::{FilterStateMatcher, MetadataMatcher, StringMatcher};
 use super::runtime::RuntimeFeatureFlag;
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -58,6 +59,8 @@ pub enum RbacRule {
     RequestedServerName { name: StringMatcher },
     RemoteIp { range: CidrRange },
     DirectRemoteIp { range: CidrRange },
+    Metadata { matcher: MetadataMatcher },
+    FilterState { matcher: FilterStateMatcher },
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -77,10 +80,31 @@ pub struct RbacRules {
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+pub struct RbacTreeAction {
+    pub name: String,
+    pub action: RbacAction,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RbacTree {
+    pub tree: MatchTree,
+    pub actions: Vec<RbacTreeAction>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum RbacEngine {
+    Rules(RbacRules),
+    Tree(RbacTree),
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Rbac {
     pub stat_prefix: String,
-    pub rules: Option<RbacRules>,
-    pub shadow_rules: Option<RbacRules>,
+    pub rules: Option<RbacEngine>,
+    pub shadow_rules: Option<RbacEngine>,
     pub shadow_rules_stat_prefix: String,
     pub continuous: bool,
     pub delay_deny_ms: Option<u64>,

@@ -59,6 +59,14 @@ impl DynamicMetadata {
         self.change(namespace, fields.byte_size(), |there| there.0.extend(fields.0))
     }
 
+    /// Sets all that is in another one.
+    pub fn merge(&mut self, other: DynamicMetadata) {
+        for (namespace, fields) in other.0.into_iter().flat_map(|held| held.metadata.0) {
+            // What finds no room is left out, as wherever it is set.
+            let _set: bool = self.set(&namespace, fields);
+        }
+    }
+
     /// Changes a namespace by something that takes so many bytes. Answers whether there was room; if not, nothing
     /// changes.
     pub fn change(&mut self, namespace: &str, bytes: usize, change: impl FnOnce(&mut Struct)) -> bool {

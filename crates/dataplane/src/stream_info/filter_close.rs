@@ -1,9 +1,11 @@
-//! How a network filter has ended a connection whose bytes it saw.
+//! What a network filter tells of a connection whose bytes it saw, and how it has ended it.
 //!
-//! Owns the note that the filter leaves and the connection finds. Does not decide anything
+//! Owns the notes that the filter leaves and the connection finds. Does not decide anything
 //! (`filters::network::read_filters`).
 
 use std::cell::RefCell;
+
+use super::DynamicMetadata;
 
 /// What is to be told of the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,18 +18,31 @@ pub struct FilterClose {
     pub bytes: u64,
 }
 
-/// Where the filter leaves the note.
+/// Where the filter leaves its notes.
 #[derive(Debug, Default)]
-pub struct FilterCloseNote(RefCell<Option<FilterClose>>);
+pub struct FilterCloseNote {
+    close: RefCell<Option<FilterClose>>,
+    metadata: RefCell<DynamicMetadata>,
+}
 
 impl FilterCloseNote {
     /// Leaves the note.
     pub fn leave(&self, close: FilterClose) {
-        self.0.replace(Some(close));
+        self.close.replace(Some(close));
     }
 
     /// Takes the note, if there is one.
     pub fn take(&self) -> Option<FilterClose> {
-        self.0.take()
+        self.close.take()
+    }
+
+    /// Lets a filter say something of the connection.
+    pub fn tell<R>(&self, tell: impl FnOnce(&mut DynamicMetadata) -> R) -> R {
+        tell(&mut self.metadata.borrow_mut())
+    }
+
+    /// Takes what filters have said since.
+    pub fn take_metadata(&self) -> DynamicMetadata {
+        self.metadata.take()
     }
 }

@@ -21,6 +21,11 @@ pub trait FilterStateObject: Debug {
     /// As a text, for access logs and for the rules that match it; none: it has no such form.
     fn serialize(&self) -> Option<Cow<'_, [u8]>>;
 
+    /// Whether that text is JSON and no string.
+    fn is_json(&self) -> bool {
+        false
+    }
+
     /// One of its fields as a text.
     fn field(&self, _name: &str) -> Option<Cow<'_, [u8]>> {
         None

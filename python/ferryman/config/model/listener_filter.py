@@ -14,6 +14,15 @@ class TokenBucket(Model, frozen=True):
     fill_interval_ms: int
 
 
+class TlvRule(Model, frozen=True):
+    """What is made of a TLV: a value in a namespace of the dynamic metadata, or in the filter state."""
+
+    tlv_type: int
+    metadata_namespace: str
+    key: str
+    encoding: str  # sanitized_utf8 (with `!` for what is none) | base64
+
+
 class ProxyProtocolFilter(Tagged, tag="proxy_protocol", frozen=True):
     """`envoy.filters.listener.proxy_protocol`; `v1` and `v2`: the version is not disallowed."""
 
@@ -23,6 +32,8 @@ class ProxyProtocolFilter(Tagged, tag="proxy_protocol", frozen=True):
     v1: bool
     v2: bool
     stat_prefix: str
+    rules: list[TlvRule]  # at most one for each type
+    tlvs_in_filter_state: bool
 
 
 class OriginalDst(Tagged, tag="original_dst", frozen=True):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ferryman.config.model.address import CidrRange
 from ferryman.config.model.listener_filter import TokenBucket
-from ferryman.config.model.matcher import StringMatcher
+from ferryman.config.model.match_tree import MatchTree
+from ferryman.config.model.matcher import FilterStateMatcher, MetadataMatcher, StringMatcher
 from ferryman.config.model.runtime import RuntimeFeatureFlag
 from ferryman.config.model.struct import Model, Tagged
 
@@ -93,6 +94,18 @@ class RbacDirectRemoteIp(Tagged, tag="direct_remote_ip", frozen=True):
     range: CidrRange
 
 
+class RbacMetadata(Tagged, tag="metadata", frozen=True):
+    """By what listener and network filters said of the connection."""
+
+    matcher: MetadataMatcher
+
+
+class RbacFilterState(Tagged, tag="filter_state", frozen=True):
+    """By what they left for others."""
+
+    matcher: FilterStateMatcher
+
+
 RbacRule = (
     RbacAny
     | RbacNever
@@ -104,6 +117,8 @@ RbacRule = (
     | RbacRequestedServerName
     | RbacRemoteIp
     | RbacDirectRemoteIp
+    | RbacMetadata
+    | RbacFilterState
 )
 
 
@@ -115,19 +130,33 @@ class RbacPolicy(Model, frozen=True):
     principals: RbacRule
 
 
-class RbacRules(Model, frozen=True):
+class RbacRules(Tagged, tag="rules", frozen=True):
     """Policies by name; the first that matches counts."""
 
     action: str  # allow | deny | log
     policies: list[RbacPolicy]
 
 
+class RbacTreeAction(Model, frozen=True):
+    """What a tree may say."""
+
+    name: str
+    action: str  # allow | deny | log
+
+
+class RbacTree(Tagged, tag="tree", frozen=True):
+    """A tree in the place of policies; what it has no action for is denied."""
+
+    tree: MatchTree
+    actions: list[RbacTreeAction]
+
+
 class NetworkRbac(Tagged, tag="rbac", frozen=True):
     """`envoy.filters.network.rbac`."""
 
     stat_prefix: str
-    rules: RbacRules | None
-    shadow_rules: RbacRules | None
+    rules: RbacRules | RbacTree | None
+    shadow_rules: RbacRules | RbacTree | None
     shadow_rules_stat_prefix: str
     continuous: bool
     delay_deny_ms: int | None

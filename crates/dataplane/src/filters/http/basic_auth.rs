@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use ferryman_codec::{HeaderBlock, HeaderName, KnownName};
 
+use crate::base64;
 use crate::local_reply::LocalReply;
 use crate::model::http_filters::basic_auth as model;
 use crate::route::own_url;
@@ -48,7 +49,7 @@ impl Users {
     fn accepts(&self, name: &[u8], password: &[u8]) -> bool {
         let known = self.digests.get(name);
         let mut given = Vec::with_capacity(28);
-        encode_base64(&sha1::digest(password), &mut given);
+        base64::encode(&sha1::digest(password), &mut given);
         let wanted = known.map_or(NO_DIGEST, |digest| digest);
         let difference = given.iter().zip(wanted).fold(0, |all, (one, other)| all | (one ^ other));
         difference == 0 && given.len() == wanted.len() && known.is_some()
@@ -60,41 +61,6 @@ impl std::fmt::Debug for Users {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Users").field("count", &self.digests.len()).finish()
     }
-}
-
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/// RFC 4648 section 4.
-fn encode_base64(bytes: &[u8], out: &mut Vec<u8>) {
-    for chunk in bytes.chunks(3) {
-        let bits = (0..3).fold(0_u32, |bits, at| bits << 8 | chunk.get(at).map_or(0, |&byte| byte.into()));
-        for place in 0..4 {
-            let digit = usize::try_from(bits >> (18 - 6 * place) & 63).unwrap_or(0);
-            let is_filled = place <= chunk.len();
-            out.push(if is_filled { ALPHABET.get(digit).copied().unwrap_or(b'=') } else { b'=' });
-        }
-    }
-}
-
-/// With or without its padding, as Envoy takes it, and without bits that stand for nothing.
-fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
-    let data = text.strip_suffix(b"==").or_else(|| text.strip_suffix(b"=")).unwrap_or(text);
-    if data.len() % 4 == 1 {
-        return None;
-    }
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    let (mut bits, mut count) = (0_u32, 0);
-    for byte in data {
-        let digit = u32::try_from(ALPHABET.iter().position(|known| known == byte)?).ok()?;
-        bits = bits << 6 | digit;
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push(u8::try_from(bits >> count & 0xff).ok()?);
-            bits &= (1 << count) - 1;
-        }
-    }
-    (bits == 0).then_some(bytes)
 }
 
 /// What is wrong with a request's credentials: the body and the details of the answer.
@@ -118,7 +84,7 @@ impl BasicAuth {
         if scheme != b"Basic " {
             return Err(INVALID_SCHEME);
         }
-        let mut decoded = decode_base64(token).ok_or(INVALID_FORMAT)?;
+        let mut decoded = base64::decode(token).ok_or(INVALID_FORMAT)?;
         let colon = decoded.iter().position(|&byte| byte == b':').ok_or(INVALID_FORMAT)?;
         let password = decoded.split_off(colon + 1);
         decoded.truncate(colon);
@@ -186,7 +152,7 @@ mod tests {
 
     fn encoded(bytes: &[u8]) -> String {
         let mut out = Vec::new();
-        encode_base64(bytes, &mut out);
+        base64::encode(bytes, &mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -202,10 +168,10 @@ mod tests {
             ("foobar", "Zm9vYmFy"),
         ] {
             assert_eq!(encoded(bytes.as_bytes()), text);
-            assert_eq!(decode_base64(text.as_bytes()).as_deref(), Some(bytes.as_bytes()));
+            assert_eq!(base64::decode(text.as_bytes()).as_deref(), Some(bytes.as_bytes()));
         }
         for bad in ["Zh==", "Z===", "Z", "Zg==Zg==", "Zm9v\n", "Zm9-"] {
-            assert_eq!(decode_base64(bad.as_bytes()), None, "{bad}");
+            assert_eq!(base64::decode(bad.as_bytes()), None, "{bad}");
         }
     }
 

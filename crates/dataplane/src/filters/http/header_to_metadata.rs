@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use ferryman_codec::{HeaderBlock, HeaderName, KnownName};
 
+use crate::base64;
 use crate::header_name;
 use crate::model::http_filters::header_to_metadata as model;
 use crate::model::http_filters::header_to_metadata::ValueType;
@@ -16,7 +17,6 @@ use crate::stream_info::DynamicMetadata;
 
 use super::{Answer, BuiltInFilter, FilterCompileContext, FilterContext, Phase};
 
-mod base64;
 mod protobuf_value;
 
 /// Values of this length and longer are left out.

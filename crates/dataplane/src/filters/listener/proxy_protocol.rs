@@ -1,7 +1,7 @@
 //! `envoy.filters.listener.proxy_protocol`: a header in front of the connection tells who it is really from.
 //!
 //! Owns: which headers are taken, the connection's addresses and metadata by them, and the statistics. Does not own: the
-//! form of the header (`proxy_protocol`). Follows Envoy's page "Proxy Protocol" of the listener filters.
+//! form of the header (`proxy_protocol`), nor what becomes of TLVs here (`tlv_rules`). Follows Envoy's page "Proxy Protocol" of the listener filters.
 
 use std::sync::Arc;
 
@@ -16,6 +16,10 @@ use crate::stats::{
 };
 use crate::stream_info::ConnectionInfo;
 
+mod tlv_rules;
+
+use tlv_rules::TlvRules;
+
 /// The filter, compiled.
 #[derive(Debug)]
 pub struct ProxyProtocol {
@@ -23,6 +27,7 @@ pub struct ProxyProtocol {
     allows_v1: bool,
     allows_v2: bool,
     pass_through: PassThrough,
+    rules: TlvRules,
     stats: Scope<ProxyProtocolStats>,
     v1_stats: Scope<ProxyProtocolVersionStats>,
     v2_stats: Scope<ProxyProtocolVersionStats>,
@@ -49,6 +54,7 @@ impl ProxyProtocol {
             allows_v1: model.v1,
             allows_v2: model.v2,
             pass_through: PassThrough { all: model.pass_all_tlvs, kinds: model.pass_tlvs.clone() },
+            rules: TlvRules::compile(model),
             stats: context.registry.proxy_protocol(&model.stat_prefix),
             v1_stats: context.registry.proxy_protocol_version(&model.stat_prefix, "v1"),
             v2_stats: context.registry.proxy_protocol_version(&model.stat_prefix, "v2"),
@@ -124,6 +130,7 @@ impl WorkerProxyProtocol {
         let block = bytes.get(header.tlvs.clone()).unwrap_or_default();
         // Whether they fill the block was looked at when the header was read.
         let _whole: bool = each_tlv(block, |kind, value| {
+            self.filter.rules.note(kind, value, info);
             if self.filter.pass_through.all || self.filter.pass_through.kinds.contains(&kind) {
                 told.tlvs.push(Tlv { kind, value: value.into() });
             }

@@ -7,24 +7,32 @@
 //! tell. What is known without TLS is known from the start, so that is when they are evaluated.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::listener::CompileContext;
+use crate::model::metadata::{Struct, Value};
 use crate::model::network_filter::Rbac as Model;
 use crate::stats::{LocalScope, RbacShadowStat, RbacShadowStats, RbacStat, RbacStats, Scope};
-use crate::stream_info::ConnectionInfo;
+use crate::stream_info::{ConnectionInfo, DynamicMetadata};
 
+mod engine;
 mod rules;
 
-use rules::{Decision, Rules};
+use engine::Engine;
+use rules::Decision;
+
+/// Where dynamic metadata tells of it.
+const NAMESPACE: &str = "envoy.filters.network.rbac";
 
 /// The filter, compiled.
 #[derive(Debug)]
 pub struct Rbac {
-    rules: Option<Rules>,
-    shadow_rules: Option<Rules>,
+    rules: Option<Engine>,
+    shadow_rules: Option<Engine>,
+    shadow_prefix: String,
     continuous: bool,
     delay: Option<Duration>,
     stats: Scope<RbacStats>,
@@ -37,14 +45,29 @@ impl Rbac {
     /// # Errors
     /// A rule that cannot be compiled.
     pub fn compile(model: &Model, context: &CompileContext<'_>) -> Result<Self, String> {
+        let compile = |engine| Engine::compile(engine, context.registry);
         Ok(Rbac {
-            rules: model.rules.as_ref().map(Rules::compile).transpose()?,
-            shadow_rules: model.shadow_rules.as_ref().map(Rules::compile).transpose()?,
+            rules: model.rules.as_ref().map(compile).transpose()?,
+            shadow_rules: model.shadow_rules.as_ref().map(compile).transpose()?,
+            shadow_prefix: model.shadow_rules_stat_prefix.clone(),
             continuous: model.continuous,
             delay: model.delay_deny_ms.map(Duration::from_millis),
             stats: context.registry.rbac(&model.stat_prefix),
             shadow_stats: context.registry.rbac_shadow(&model.stat_prefix, &model.shadow_rules_stat_prefix),
         })
+    }
+}
+
+impl Rbac {
+    /// As dynamic metadata tells what the shadow rules say.
+    fn shadow_metadata(&self, decision: &Decision) -> Struct {
+        let prefix = &self.shadow_prefix;
+        let result = Value::text(if decision.allowed { "allowed" } else { "denied" });
+        let mut fields = BTreeMap::from([(format!("{prefix}shadow_engine_result"), result)]);
+        if let Some(policy) = decision.policy.as_deref().filter(|policy| !policy.is_empty()) {
+            fields.insert(format!("{prefix}shadow_effective_policy_id"), Value::text(policy));
+        }
+        Struct(fields)
     }
 }
 
@@ -90,7 +113,7 @@ impl PendingRbac {
     /// Applies the rules to what is known of the connection.
     #[must_use]
     pub fn new(filter: &Rc<WorkerRbac>, info: &ConnectionInfo) -> Self {
-        let decide = |rules: &Option<Rules>| rules.as_ref().map(|rules| rules.decide(info));
+        let decide = |engine: &Option<Engine>| engine.as_ref().map(|engine| engine.decide(info));
         PendingRbac {
             decision: decide(&filter.filter.rules),
             shadow_decision: decide(&filter.filter.shadow_rules),
@@ -99,13 +122,19 @@ impl PendingRbac {
         }
     }
 
-    /// Bytes have come, or the client's end. Answers why the connection is to be ended.
-    pub fn on_data(&self) -> Option<Denial> {
+    /// Bytes have come, or the client's end. Answers why the connection is to be ended; what the shadow rules say is left
+    /// in `told`.
+    pub fn on_data(&self, told: &mut DynamicMetadata) -> Option<Denial> {
         let filter = &self.filter;
-        if self.is_applied.replace(true) && !filter.filter.continuous {
+        let was_applied = self.is_applied.replace(true);
+        if was_applied && !filter.filter.continuous {
             return None;
         }
         if let Some(decision) = &self.shadow_decision {
+            if !was_applied {
+                // A handful of short texts finds room.
+                let _set: bool = told.set(NAMESPACE, filter.filter.shadow_metadata(decision));
+            }
             filter.shadow_stats.inc(if decision.allowed {
                 RbacShadowStat::ShadowAllowed
             } else {

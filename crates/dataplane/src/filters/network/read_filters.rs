@@ -151,7 +151,8 @@ struct Watch {
 impl OnData for Watch {
     fn on_data(&self, count: usize) -> ReadVerdict {
         for filter in &self.filters {
-            let Some(denial) = filter.on_data() else { continue };
+            let denial = self.note.tell(|told| filter.on_data(told));
+            let Some(denial) = denial else { continue };
             self.stopped_at.set(u64::try_from(count).unwrap_or(u64::MAX));
             self.note.leave(FilterClose {
                 termination_details: denial.details,

@@ -40,7 +40,7 @@ pub struct TcpProxy {
     early_data: EarlyDataSettings,
     check_drain_close: bool,
     proxy_protocol_tlvs: ProxyProtocolTlvs,
-    access_log: AccessLogSet,
+    access_log: Arc<AccessLogSet>,
     stats: Scope<TcpStats>,
     buffer_limit: usize,
 }
@@ -76,8 +76,9 @@ impl TcpProxy {
             },
             check_drain_close: model.check_drain_close,
             proxy_protocol_tlvs: ProxyProtocolTlvs::compile(model),
-            access_log: AccessLogSet::open(&model.access_log, context.logs)?
-                .with_events(&model.access_log_events),
+            access_log: Arc::new(
+                AccessLogSet::open(&model.access_log, context.logs)?.with_events(&model.access_log_events),
+            ),
             stats: context.registry.tcp(&model.stat_prefix),
             buffer_limit,
         })

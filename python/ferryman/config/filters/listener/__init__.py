@@ -47,6 +47,8 @@ PROXY_PROTOCOL: Final = model.ListenerFilter(
         v1=True,
         v2=True,
         stat_prefix="",
+        rules=[],
+        tlvs_in_filter_state=False,
     ),
     disabled=None,
 )

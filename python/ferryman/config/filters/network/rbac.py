@@ -1,7 +1,7 @@
 """`envoy.filters.network.rbac`: which clients may use a connection.
 
-Owns the filter and, of RBAC's rules, those that Envoy takes on connections. Match trees (`matcher`) and CEL
-conditions are refused by name.
+Owns the filter and, of RBAC's rules, those that Envoy takes on connections. CEL conditions are refused by
+name.
 
 Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/listeners/network_filters/rbac_filter
 """
@@ -10,29 +10,54 @@ from __future__ import annotations
 
 from typing import Final
 
-from ferryman.config import model
+from ferryman.config import match_input, model
 from ferryman.config.address import lower_cidr_range
 from ferryman.config.cursor import Cursor
 from ferryman.config.duration import off_if_zero
+from ferryman.config.extensions import open_extension
 from ferryman.config.fields import Fields, word
+from ferryman.config.filter_state_matcher import lower_filter_state_matcher
+from ferryman.config.match_tree import MatchContext, lower_match_tree
 from ferryman.config.matcher import lower_string_matcher
+from ferryman.config.metadata_matcher import lower_metadata_matcher
 from ferryman.config.references import References
 
+_NO_HTTP: Final = "it asks for an HTTP request, and matches no connection"
+
 TYPE: Final = "envoy.extensions.filters.network.rbac.v3.RBAC"
-_FILTER = Fields(TYPE, "rules shadow_rules shadow_rules_stat_prefix stat_prefix enforcement_type delay_deny")
+_FILTER = Fields(
+    TYPE,
+    "rules shadow_rules shadow_rules_stat_prefix stat_prefix enforcement_type delay_deny matcher"
+    " shadow_matcher",
+)
+_ACTION = Fields("envoy.config.rbac.v3.Action", "name action", where="of a network filter")
 _RULES = Fields("envoy.config.rbac.v3.RBAC", "action policies", where="of a network filter")
 _POLICY = Fields("envoy.config.rbac.v3.Policy", "permissions principals", where="of a network filter")
 _PERMISSION = Fields(
     "envoy.config.rbac.v3.Permission",
     "and_rules or_rules not_rule any destination_ip destination_port destination_port_range"
-    " requested_server_name",
+    " requested_server_name metadata sourced_metadata",
+    checked={
+        "header": "nothing: Envoy takes it on HTTP alone",
+        "matcher": "what asks for the upstream's address",
+    },
+    no_effect={"url_path": _NO_HTTP, "uri_template": _NO_HTTP},
+    where="of a network filter",
+)
+_UPSTREAM_IP_PORT = Fields(
+    "envoy.extensions.rbac.matchers.upstream_ip_port.v3.UpstreamIpPortMatcher",
+    checked={"upstream_ip": "a range; no filter of a connection knows its upstream"},
+    no_effect={"upstream_port_range": "no filter of a connection knows its upstream"},
     where="of a network filter",
 )
 _PERMISSIONS = Fields(f"{_PERMISSION.message}.Set", "rules", where="of a network filter")
 _PORTS = Fields("envoy.type.v3.Int32Range", "start end", where="of a permission")
 _PRINCIPAL = Fields(
     "envoy.config.rbac.v3.Principal",
-    "and_ids or_ids not_id any source_ip direct_remote_ip remote_ip authenticated",
+    "and_ids or_ids not_id any source_ip direct_remote_ip remote_ip authenticated metadata filter_state"
+    " sourced_metadata",
+    checked={"header": "nothing: Envoy takes it on HTTP alone"},
+    no_effect={"url_path": _NO_HTTP},
     where="of a network filter",
 )
 _PRINCIPALS = Fields(f"{_PRINCIPAL.message}.Set", "ids", where="of a network filter")
@@ -42,6 +67,18 @@ _AUTHENTICATED = Fields(
     where="of a network filter",
 )
 
+_SOURCED = Fields(
+    "envoy.config.rbac.v3.SourcedMetadata", "metadata_matcher metadata_source", where="of a network filter"
+)
+_INPUTS: Final = {
+    name: lower
+    for name, lower in match_input.NETWORK.items()
+    if name.rpartition(".")[2]
+    not in ("SourceTypeInput", "TransportProtocolInput", "ApplicationProtocolInput")
+}
+"""As in Envoy, which finds the others in no request."""
+
+_DYNAMIC: Final = 0
 _ACTIONS: Final = ("allow", "deny", "log")
 _ENFORCEMENTS: Final = ("one_time_on_first_byte", "continuous")
 
@@ -51,12 +88,38 @@ def lower(cursor: Cursor, references: References) -> model.NetworkRbac:
     fields = _FILTER.read(cursor)
     return model.NetworkRbac(
         stat_prefix=fields.get("stat_prefix", ""),
-        rules=_lower_rules(cursor.child("rules")) if "rules" in fields else None,
-        shadow_rules=_lower_rules(cursor.child("shadow_rules")) if "shadow_rules" in fields else None,
+        rules=_engine(cursor, "rules", "matcher"),
+        shadow_rules=_engine(cursor, "shadow_rules", "shadow_matcher"),
         shadow_rules_stat_prefix=fields.get("shadow_rules_stat_prefix", ""),
         continuous=word(cursor, "enforcement_type", _ENFORCEMENTS) == "continuous",
         delay_deny_ms=off_if_zero(cursor, "delay_deny", fields, None),
     )
+
+
+def _engine(cursor: Cursor, rules: str, matcher: str) -> model.RbacRules | model.RbacTree | None:
+    """The tree, if there is one; the rules beside it then do not count."""
+    lowered = _lower_rules(cursor.child(rules)) if cursor.has(rules) else None
+    if not cursor.has(matcher):
+        return lowered
+    if lowered is not None:
+        cursor.warn(f"has no effect beside {matcher}", field=rules)
+    context = MatchContext(
+        match_input.NETWORK_CATEGORY,
+        _INPUTS,
+        _lower_tree_action,
+        refused_input="Envoy's filter of connections does not take it",
+    )
+    tree, actions = lower_match_tree(cursor.child(matcher), context)
+    return model.RbacTree(tree=tree, actions=actions)
+
+
+def _lower_tree_action(action: Cursor) -> model.RbacTreeAction | None:
+    opened = open_extension(action, "envoy.matching.action", {_ACTION.message: _ACTION})
+    if opened is None:
+        return None
+    inner, declared = opened
+    name = declared.read(inner).get("name", "")
+    return model.RbacTreeAction(name=name, action=word(inner, "action", _ACTIONS))
 
 
 def _lower_rules(cursor: Cursor) -> model.RbacRules:
@@ -94,9 +157,43 @@ def _permission(cursor: Cursor) -> model.RbacRule:
         case "requested_server_name":
             name = lower_string_matcher(cursor.child("requested_server_name"))
             return model.RbacRequestedServerName(name=name)
+        case "metadata":
+            return model.RbacMetadata(matcher=lower_metadata_matcher(cursor.child("metadata")))
+        case "sourced_metadata":
+            return _sourced(cursor.child("sourced_metadata"))
+        case "header":
+            cursor.problem("Envoy takes it on HTTP alone", "use envoy.filters.http.rbac", "header")
+        case "matcher":
+            _check_matcher(cursor.child("matcher"))
         case "any":
             return model.RbacAny()
     return model.RbacNever()
+
+
+def _sourced(cursor: Cursor) -> model.RbacRule:
+    """A SourcedMetadata. A connection has no route, so nothing matches the metadata of one."""
+    fields = _SOURCED.read(cursor)
+    matcher = lower_metadata_matcher(cursor.child("metadata_matcher"))
+    if fields.get("metadata_source", _DYNAMIC) != _DYNAMIC:
+        return model.RbacNever()
+    return model.RbacMetadata(matcher=matcher)
+
+
+def _check_matcher(cursor: Cursor) -> None:
+    """No filter of a connection knows its upstream, so a matcher of its address matches none."""
+    opened = open_extension(cursor, "envoy.rbac.matchers", MATCHERS)
+    if opened is None:
+        return
+    inner, declared = opened
+    fields = declared.read(inner)
+    if "upstream_ip" in fields:
+        lower_cidr_range(inner.child("upstream_ip"))
+    elif "upstream_port_range" not in fields:
+        inner.problem("upstream_ip or upstream_port_range must be set", code="required")
+
+
+MATCHERS: Final = {_UPSTREAM_IP_PORT.message: _UPSTREAM_IP_PORT}
+"""The matchers of permissions that are built, by the type of their configuration."""
 
 
 def _permissions(cursor: Cursor) -> list[model.RbacRule]:
@@ -117,6 +214,14 @@ def _principal(cursor: Cursor) -> model.RbacRule:
             return _within(cursor, "direct_remote_ip", model.RbacDirectRemoteIp)
         case "source_ip" | "remote_ip" as field:
             return _within(cursor, field, model.RbacRemoteIp)
+        case "metadata":
+            return model.RbacMetadata(matcher=lower_metadata_matcher(cursor.child("metadata")))
+        case "sourced_metadata":
+            return _sourced(cursor.child("sourced_metadata"))
+        case "filter_state":
+            return model.RbacFilterState(matcher=lower_filter_state_matcher(cursor.child("filter_state")))
+        case "header":
+            cursor.problem("Envoy takes it on HTTP alone", "use envoy.filters.http.rbac", "header")
         case "authenticated":
             _AUTHENTICATED.read(cursor.child("authenticated"))
             return model.RbacNever()

@@ -1,13 +1,14 @@
 //! The rules of role based access control on connections.
 //!
-//! Owns: rules, compiled, and their evaluation. Does not own: what a decision does (`rbac`).
+//! Owns: rules, compiled, and their evaluation. Does not own: match trees in their place (`engine`), what a decision does
+//! (`rbac`).
 //! Follows Envoy's `config.rbac.v3.RBAC`: policies by name, the first that matches counts.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::ip_range::IpRange;
-use crate::matcher::StringMatcher;
+use crate::matcher::{FilterStateMatcher, MetadataMatcher, StringMatcher, VisibleState};
 use crate::model::address::CidrRange;
 use crate::model::network_filter::{RbacAction, RbacPolicy, RbacRule as Model, RbacRules};
 use crate::stream_info::{Address, ConnectionInfo};
@@ -38,6 +39,8 @@ enum Rule {
     RequestedServerName(StringMatcher),
     RemoteIp(IpRange),
     DirectRemoteIp(IpRange),
+    Metadata(MetadataMatcher),
+    FilterState(FilterStateMatcher),
 }
 
 /// What rules say.
@@ -95,6 +98,8 @@ impl Rule {
             Model::RequestedServerName { name } => Rule::RequestedServerName(StringMatcher::compile(name)?),
             Model::RemoteIp { range: of } => Rule::RemoteIp(range(of)?),
             Model::DirectRemoteIp { range: of } => Rule::DirectRemoteIp(range(of)?),
+            Model::Metadata { matcher } => Rule::Metadata(MetadataMatcher::compile(matcher)?),
+            Model::FilterState { matcher } => Rule::FilterState(FilterStateMatcher::compile(matcher)?),
         })
     }
 
@@ -113,6 +118,10 @@ impl Rule {
             Rule::RequestedServerName(name) => name.matches(info.requested_server_name.as_bytes()),
             Rule::RemoteIp(range) => within(range, &info.remote_address),
             Rule::DirectRemoteIp(range) => within(range, &info.direct_remote_address),
+            Rule::Metadata(matcher) => matcher.matches(info.dynamic_metadata.all()),
+            Rule::FilterState(matcher) => {
+                matcher.matches(VisibleState { stream: None, connection: Some(&info.filter_state) })
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -438,17 +439,24 @@ impl<'a> Session<'a> {
     }
 
     fn log(&mut self, occasion: AccessLogType, now: Instant) {
-        let access_log = &self.proxy.access_log;
-        if access_log.is_empty() {
+        if self.proxy.access_log.is_empty() {
             return;
         }
+        self.name_stream();
+        let metadata = self.info.told_metadata();
+        if !metadata.is_empty() {
+            self.stream.dynamic_metadata = metadata.clone();
+        }
+        let context = FormatContext::new(&self.stream, self.info, occasion, now, thread_random);
+        self.proxy.access_log.log(&self.worker.logs, &context);
+    }
+
+    fn name_stream(&mut self) {
         if self.stream.stream_id.is_empty() {
             let random = &self.worker.random;
             let id = uuid::random(random.next(), random.next());
             self.stream.stream_id.push_str(&String::from_utf8_lossy(&id));
         }
-        let context = FormatContext::new(&self.stream, self.info, occasion, now, thread_random);
-        access_log.log(&self.worker.logs, &context);
     }
 }
 
@@ -456,7 +464,14 @@ impl Drop for Session<'_> {
     fn drop(&mut self) {
         let now = Instant::now();
         self.stream.mark(TimePoint::RequestComplete, now);
-        self.log(AccessLogType::TcpConnectionEnd, now);
+        if self.info.stream.is_none() {
+            return self.log(AccessLogType::TcpConnectionEnd, now);
+        }
+        // As in Envoy, the listener's line goes before this one.
+        if !self.proxy.access_log.is_empty() {
+            self.name_stream();
+            self.info.session_log = Some(Arc::clone(&self.proxy.access_log));
+        }
         if let Some(stream) = &mut self.info.stream {
             std::mem::swap(&mut **stream, &mut self.stream);
         }

@@ -1,9 +1,23 @@
 //! Base64 of the standard alphabet, with or without padding.
 //!
-//! Owns: decoding. Follows: RFC 4648 section 4.
+//! Owns: encoding, decoding. Follows: RFC 4648 section 4.
+
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// Appends the text of the bytes, with padding.
+pub(crate) fn encode(bytes: &[u8], out: &mut Vec<u8>) {
+    for chunk in bytes.chunks(3) {
+        let bits = (0..3).fold(0_u32, |bits, at| bits << 8 | chunk.get(at).map_or(0, |&byte| byte.into()));
+        for place in 0..4 {
+            let digit = usize::try_from(bits >> (18 - 6 * place) & 63).unwrap_or(0);
+            let is_filled = place <= chunk.len();
+            out.push(if is_filled { ALPHABET.get(digit).copied().unwrap_or(b'=') } else { b'=' });
+        }
+    }
+}
 
 /// The bytes; none when the text is no base64.
-pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let end = text.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
     let digits = text.get(..end)?;
     if text.len() - end > 2 || digits.len() % 4 == 1 {
