@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import multiprocessing
+import os
 import socket
 import statistics
 import threading
@@ -32,6 +33,9 @@ TIMEOUT_S = 5.0
 """Every timeout of the configuration."""
 _GOOD_PAUSE_S = 0.004
 _TRICKLE_S = 0.5
+"""How often each slow client sends its bit."""
+_SLICES = 50
+"""In that time; so many bits come at once, as from clients that know nothing of each other."""
 _WATCH_S = 0.25
 _GET = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
 _RANGES = b",".join(b"5-%d" % end for end in range(1300))
@@ -199,7 +203,8 @@ def _good_client(port: int, lasts_s: float) -> tuple[list[float], int]:
 
 
 def _attackers(mode: str, port: int, connections: int, control: Connection) -> None:
-    """Opens the connections and trickles; in a process of its own."""
+    """Opens the connections and trickles, in a process of its own that yields the CPU to the good client."""
+    os.nice(19)
     first, more = MODES[mode]
     with contextlib.ExitStack() as opened:
         attackers = [opened.enter_context(socket.socket()) for _ in range(connections)]
@@ -211,7 +216,9 @@ def _attackers(mode: str, port: int, connections: int, control: Connection) -> N
             with contextlib.suppress(OSError):
                 attacker.send(first)
         control.send("connected")
-        while not control.poll(_TRICKLE_S):
-            for attacker in attackers if more else ():
+        turn = 0
+        while not control.poll(_TRICKLE_S / _SLICES):
+            for attacker in attackers[turn::_SLICES] if more else ():
                 with contextlib.suppress(OSError):
                     attacker.send(more)
+            turn = (turn + 1) % _SLICES
