@@ -90,12 +90,9 @@ def _measure(proxy: str, case: Case, upstream: int, seconds: int, folder: Path) 
         said = _load(case, port, seconds)
         time.sleep(0.05)  # the last responses are still being accounted for
         used_s = cpu_s(process.pid) - before_s
-        requests = int(_found(r"(\d+) requests in", said))
+        requests, failed = counted(said)
         if not requests:
             raise BenchError(f"{proxy} answered nothing in case {case.name}:\n{said}")
-        failed = sum(
-            map(int, re.findall(r"(?:connect|read|write|timeout|Non-2xx or 3xx responses:) (\d+)", said))
-        )
         return Measurement(
             case=case.name,
             proxy=proxy,
@@ -114,6 +111,12 @@ def _load(case: Case, port: int, seconds: int) -> str:
     command = ["wrk", "-t1", f"-c{case.connections}", f"-d{seconds}s", "--latency", *extra]
     pinned = ["taskset", "-c", str(LOAD_CPU), *command, f"http://127.0.0.1:{port}{case.path}"]
     return subprocess.run(pinned, capture_output=True, text=True, check=True).stdout
+
+
+def counted(said: str) -> tuple[int, int]:
+    """How many requests wrk says that it made, and how many failed."""
+    failures = re.findall(r"(?:connect|read|write|timeout|Non-2xx or 3xx responses:) (\d+)", said)
+    return int(_found(r"(\d+) requests in", said)), sum(map(int, failures))
 
 
 def _found(pattern: str, text: str) -> str:

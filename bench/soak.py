@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.peers import LOAD_CPU, PROXY_CPU, nginx_upstream
+from bench.peers import LOAD_CPU, PROXY_CPU, counted, nginx_upstream
 from bench.process_figures import memory_mib
 from bench.proxies import address, present
 from bench.running import BenchError, free_port, running
@@ -33,7 +33,7 @@ from bench.running import BenchError, free_port, running
 _TYPED = "type.googleapis.com/envoy.extensions."
 _OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 LOG = "soak.log"
-_CONNECTIONS = 32
+_CONNECTIONS = 256
 _CHURN_PAUSE_S = 0.01
 _SAMPLE_S = 5.0
 _QUIET_S = 10.0
@@ -158,7 +158,7 @@ def soak(proxy: str, minutes: float, share: float, folder: Path) -> Soak:
         with running(command, admin, folder, cpu=PROXY_CPU) as process:
             rate = _flat_out(http) * share
             with _churning(http, tcp) as churned, _tending(process.pid, admin, folder) as samples:
-                requests, failed = _steady_load(http, rate, minutes)
+                requests, failed = _steady_load(http, rate, minutes, folder)
             time.sleep(_QUIET_S)  # idle timeouts close what is left
             left = _gauges_left(admin)
     second_half = samples[len(samples) // 2 :]
@@ -181,16 +181,17 @@ def _flat_out(port: int) -> float:
     return float(found[1])
 
 
-def _steady_load(port: int, rate: float, minutes: float) -> tuple[int, int]:
-    """Requests made and failed."""
-    each = max(1, round(rate / _CONNECTIONS))
-    command = ["taskset", "-c", str(LOAD_CPU), "h2load", "--h1", f"-c{_CONNECTIONS}", f"--rps={each}"]
-    command += [f"--duration={round(minutes * 60)}", f"http://127.0.0.1:{port}/"]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    found = re.search(r"requests: \d+ total, \d+ started, (\d+) done, \d+ succeeded, (\d+) failed", said)
-    if found is None:
-        raise BenchError(f"h2load said something else than expected:\n{said}")
-    return int(found[1]), int(found[2])
+def _steady_load(port: int, rate: float, minutes: float, folder: Path) -> tuple[int, int]:
+    """Requests made and failed.
+
+    Each client waits for its response and then for a while: nothing piles up where the machine is too busy.
+    """
+    pause_ms = _CONNECTIONS / rate * 1000
+    script = folder / "pace.lua"
+    script.write_text(f"function delay() return math.random() * {2 * pause_ms:.3f} end\n")
+    command = ["taskset", "-c", str(LOAD_CPU), "wrk", "-t1", f"-c{_CONNECTIONS}", f"-d{round(minutes * 60)}s"]
+    command += ["-s", str(script), f"http://127.0.0.1:{port}/"]
+    return counted(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 @contextlib.contextmanager
