@@ -32,6 +32,8 @@ pub struct LocalReply<'a> {
     pub details: Cow<'static, str>,
     /// The `location`, where the client is sent elsewhere.
     pub location: Option<Vec<u8>>,
+    /// The status of a reply to a gRPC call; none: that of HTTP stands for one.
+    pub grpc_status: Option<u64>,
     /// More fields of the head.
     pub headers: Option<Box<HeaderBlock>>,
     /// Whether a limit of ours is the reason (`x-envoy-overloaded`).

@@ -138,6 +138,8 @@ impl<'a> FilterContext<'a> {
 /// What a filter is compiled with.
 #[derive(Debug, Clone, Copy)]
 pub struct FilterCompileContext<'a> {
+    /// The filter's name in the list; empty for what stands outside of it.
+    pub name: &'a str,
     /// Statistics, clusters, logs.
     pub process: &'a CompileContext<'a>,
     /// The connection manager's `stat_prefix`.

@@ -245,6 +245,7 @@ impl HttpStream<'_> {
         let gone = |_| Error::from(ErrorKind::DownstreamDisconnect);
         poll_fn(|cx| {
             self.poll_deadlines(cx)?;
+            self.now = Instant::now();
             loop {
                 let mut pipeline = std::mem::take(&mut self.state.response_body);
                 let polled = pipeline.poll(cx, &mut source, &mut stream_filters!(self, Direction::Response));

@@ -14,7 +14,7 @@ use super::{LocalReply, set_status};
 
 /// Gives a reply to a call the form that its client understands.
 pub(super) fn translate(reply: &mut LocalReply<'_>, response: &mut HeaderBlock) {
-    let status = grpc_status::from_http(reply.status);
+    let status = reply.grpc_status.unwrap_or_else(|| grpc_status::from_http(reply.status));
     set_status(response, 200);
     response.remove(KnownName::ContentLength);
     response.set(KnownName::ContentType, b"application/grpc");

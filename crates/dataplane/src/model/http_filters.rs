@@ -80,7 +80,8 @@ pub enum PerRouteConfig {
     Compressor(CompressorPerRoute),
     Cors(CorsPolicy),
     Csrf(CsrfPolicy),
-    Fault(Fault),
+    /// Boxed, for it is far larger than the others.
+    Fault(Box<Fault>),
     HeaderMutation(HeaderMutationPerRoute),
     HeaderToMetadata(HeaderToMetadata),
 }

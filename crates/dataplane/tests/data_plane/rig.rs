@@ -80,7 +80,7 @@ impl Rig {
         let context = CompileContext { registry: &registry, snapshot: &snapshot, logs: &logs };
         let mut compiled = HttpConnectionManager::compile(model, "test", 1 << 20, &context).unwrap();
         compiled.filters = HttpFilters::new(filters, compiled.filters.router.clone()).unwrap();
-        let of_filters = FilterCompileContext { process: &context, stat_prefix: "test" };
+        let of_filters = FilterCompileContext { name: "", process: &context, stat_prefix: "test" };
         compiled.routes.set_filters(&model.route_config, &compiled.filters, &of_filters).unwrap();
         let process = Arc::new(Process::new(registry, Drain::new(Duration::ZERO, DrainStrategy::Immediate)));
         Rig {

@@ -48,6 +48,7 @@ impl NamedFilter {
     }
 
     fn compile(model: &HttpFilterModel, context: &FilterCompileContext<'_>) -> Result<Self, String> {
+        let context = &FilterCompileContext { name: &model.name, ..*context };
         let compiled = Compiled::compile(&model.config, context)
             .map_err(|text| format!("http_filters: '{}': {text}", model.name))?;
         Ok(NamedFilter::new(&model.name, model.disabled, compiled))

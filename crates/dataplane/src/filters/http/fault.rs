@@ -1,7 +1,6 @@
-//! Delays and aborts requests on purpose (Envoy: `envoy.filters.http.fault`).
+//! Delays and aborts requests, and slows responses, on purpose (Envoy: `envoy.filters.http.fault`).
 //!
-//! Owns: which requests get a fault, and which. Does not own: waiting (`http_stream`). Response rate limits and gRPC
-//! statuses are not built. Follows Envoy's page "Fault Injection".
+//! Owns: which requests get a fault, and which. Does not own: waiting (`http_stream`). Follows Envoy's page "Fault Injection".
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,16 +12,25 @@ use crate::decimal;
 use crate::local_reply::LocalReply;
 use crate::matcher::HeaderMatcher;
 use crate::model::http_filters::fault as model;
+use crate::model::metadata::Struct;
 use crate::runtime::{RuntimeFractionalPercent, RuntimeKey};
 use crate::stats::{FaultStat, FaultStats, Scope};
 use crate::stream_info::{ResponseFlag, StreamInfo};
 
+use super::body::{BodyAnswer, BodyInput, BodyOutput, Direction, pass_on};
 use super::{Answer, BuiltInFilter, FilterCompileContext, FilterContext, Phase};
+
+mod response_rate_limit;
+
+use response_rate_limit::ResponseRateLimit;
 
 /// The filter.
 #[derive(Debug)]
 pub struct Fault {
-    settings: FaultSettings,
+    /// Boxed, for it is far larger than other filters.
+    settings: Box<FaultSettings>,
+    /// The filter's name, under which its metadata stands.
+    name: Box<str>,
     /// Faults that are under way, on all workers.
     active: Arc<AtomicU64>,
     stats: Scope<FaultStats>,
@@ -33,6 +41,9 @@ pub struct Fault {
 pub struct FaultSettings {
     delay: Option<Delay>,
     abort: Option<Abort>,
+    rate_limit: Option<RateLimit>,
+    /// What is set as dynamic metadata of a request that is delayed or aborted.
+    metadata: Option<Struct>,
     upstream_cluster: Box<str>,
     headers: Vec<HeaderMatcher>,
     downstream_nodes: Vec<Box<[u8]>>,
@@ -59,17 +70,29 @@ struct Delay {
 
 #[derive(Debug)]
 struct Abort {
-    /// None: a header says it.
+    /// None: a header says it, or the status is one of gRPC.
     status: Option<u64>,
     status_key: RuntimeKey,
+    grpc_status: Option<u64>,
+    grpc_status_key: RuntimeKey,
     body: Box<[u8]>,
     percentage: Percentage,
 }
 
-/// What one stream keeps: whether its fault counts as one under way.
+#[derive(Debug)]
+struct RateLimit {
+    /// None: a header says it.
+    limit_kbps: Option<u64>,
+    percentage: Percentage,
+}
+
+/// What one stream keeps.
 #[derive(Debug, Default)]
 pub struct FaultState {
+    /// Whether its fault counts as one under way.
     is_active: bool,
+    /// What slows its response.
+    rate_limit: Option<ResponseRateLimit>,
 }
 
 fn number(request: &HeaderBlock, name: &[u8]) -> Option<u64> {
@@ -99,6 +122,22 @@ impl Percentage {
     }
 }
 
+impl Abort {
+    /// The status, and that for a gRPC call; none: the request asks for none.
+    fn statuses(&self, request: &HeaderBlock) -> Option<(u16, Option<u64>)> {
+        let by_header = self.status.is_none() && self.grpc_status.is_none();
+        let asked = |name: &[u8]| number(request, name).filter(|_| by_header);
+        let asked_status =
+            || asked(b"x-envoy-fault-abort-request").filter(|status| (200..600).contains(status));
+        if let Some(status) = self.status.or_else(asked_status) {
+            return Some((u16::try_from(self.status_key.integer(status)).unwrap_or(500), None));
+        }
+        let grpc_status = self.grpc_status.or_else(|| asked(b"x-envoy-fault-abort-grpc-request"))?;
+        // As in Envoy, whoever does not call over gRPC gets an answer that looks well.
+        Some((200, Some(self.grpc_status_key.integer(grpc_status))))
+    }
+}
+
 impl FaultSettings {
     pub(super) fn compile(model: &model::Fault) -> Result<Self, String> {
         let delay = |model: &model::Delay| Delay {
@@ -109,12 +148,23 @@ impl FaultSettings {
         let abort = |model: &model::Abort| Abort {
             status: model.http_status.map(u64::from),
             status_key: RuntimeKey::new(&model.status_runtime),
+            grpc_status: model.grpc_status.map(u64::from),
+            grpc_status_key: RuntimeKey::new(&model.grpc_status_runtime),
             body: model.response_body.as_bytes().into(),
             percentage: Percentage::compile(&model.percentage, b"x-envoy-fault-abort-request-percentage"),
+        };
+        let rate_limit = |model: &model::RateLimit| RateLimit {
+            limit_kbps: model.limit_kbps,
+            percentage: Percentage::compile(
+                &model.percentage,
+                b"x-envoy-fault-throughput-response-percentage",
+            ),
         };
         Ok(FaultSettings {
             delay: model.delay.as_ref().map(delay),
             abort: model.abort.as_ref().map(abort),
+            rate_limit: model.response_rate_limit.as_ref().map(rate_limit),
+            metadata: model.filter_metadata.clone(),
             upstream_cluster: model.upstream_cluster.as_str().into(),
             headers: model.headers.iter().map(HeaderMatcher::compile).collect::<Result<_, _>>()?,
             downstream_nodes: model.downstream_nodes.iter().map(|node| node.as_bytes().into()).collect(),
@@ -166,8 +216,29 @@ impl Fault {
             return None;
         }
         self.stats.inc_on(context.worker.index, FaultStat::DelaysInjected);
+        self.set_metadata(settings, context);
         context.info.response_flags.insert(ResponseFlag::DelayInjected);
         Some(Answer::Wait(Box::pin(tokio::time::sleep(Duration::from_millis(milliseconds)))))
+    }
+
+    /// Slows the response down, if it is this one's turn.
+    fn limit_rate(&self, settings: &FaultSettings, state: &mut FaultState, context: &FilterContext<'_>) {
+        let Some(limit) = &settings.rate_limit else { return };
+        let asked = || number(context.request, b"x-envoy-fault-throughput-response");
+        let Some(limit_kbps @ 1..) = limit.limit_kbps.or_else(asked) else { return };
+        if !limit.percentage.holds(context.request, context.worker.random.next())
+            || !self.begin(settings, state, context)
+        {
+            return;
+        }
+        self.stats.inc_on(context.worker.index, FaultStat::ResponseRlInjected);
+        state.rate_limit = Some(ResponseRateLimit::new(limit_kbps));
+    }
+
+    fn set_metadata(&self, settings: &FaultSettings, context: &mut FilterContext<'_>) {
+        if let Some(metadata) = &settings.metadata {
+            context.info.dynamic_metadata.set(&self.name, metadata.clone());
+        }
     }
 
     fn abort(&self, state: &mut FaultState, context: &mut FilterContext<'_>) -> Answer {
@@ -176,17 +247,16 @@ impl Fault {
         if !abort.percentage.holds(context.request, context.worker.random.next()) {
             return Answer::Continue;
         }
-        let asked = number(context.request, b"x-envoy-fault-abort-request");
-        let of_header = || asked.filter(|status| (200..600).contains(status));
-        let Some(status) = abort.status.or_else(of_header) else { return Answer::Continue };
-        let status = u16::try_from(abort.status_key.integer(status)).unwrap_or(500);
+        let Some((status, grpc_status)) = abort.statuses(context.request) else { return Answer::Continue };
         if !self.begin(settings, state, context) {
             return Answer::Continue;
         }
         self.stats.inc_on(context.worker.index, FaultStat::AbortsInjected);
+        self.set_metadata(settings, context);
         context.info.response_flags.insert(ResponseFlag::FaultInjected);
         Answer::Respond(LocalReply {
             status,
+            grpc_status,
             body: abort.body.to_vec().into(),
             details: "fault_filter_abort".into(),
             // As in Envoy, a bad request ends its connection.
@@ -202,14 +272,15 @@ impl BuiltInFilter for Fault {
 
     fn compile(model: &Self::Model, context: &FilterCompileContext<'_>) -> Result<Self, String> {
         Ok(Fault {
-            settings: FaultSettings::compile(model)?,
+            settings: Box::new(FaultSettings::compile(model)?),
+            name: context.name.into(),
             active: Arc::default(),
             stats: context.process.registry.filter(&context.stats_scope("fault")),
         })
     }
 
     fn takes_part_in(&self, phase: Phase) -> bool {
-        phase == Phase::RequestHeaders
+        matches!(phase, Phase::RequestHeaders | Phase::ResponseHeaders)
     }
 
     fn on_request_headers(&self, state: &mut FaultState, context: &mut FilterContext<'_>) -> Answer {
@@ -217,7 +288,27 @@ impl BuiltInFilter for Fault {
         if !settings.is_for(context) {
             return Answer::Continue;
         }
+        self.limit_rate(settings, state, context);
         self.delay(settings, state, context).unwrap_or_else(|| self.abort(state, context))
+    }
+
+    fn on_response_headers(&self, state: &mut FaultState, context: &mut FilterContext<'_>) -> Answer {
+        context.wishes.transform_body = state.rate_limit.is_some() && !context.response_end_stream;
+        Answer::Continue
+    }
+
+    fn transform_body(
+        &self,
+        state: &mut FaultState,
+        _direction: Direction,
+        input: BodyInput<'_>,
+        output: &mut BodyOutput,
+        context: &mut FilterContext<'_>,
+    ) -> BodyAnswer {
+        match &mut state.rate_limit {
+            Some(limit) => limit.transform(input, output, context.now),
+            None => pass_on(input, output),
+        }
     }
 
     fn resume(&self, state: &mut FaultState, _phase: Phase, context: &mut FilterContext<'_>) -> Answer {

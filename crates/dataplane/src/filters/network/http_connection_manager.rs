@@ -138,7 +138,7 @@ impl HttpConnectionManager {
     ) -> Result<Self, String> {
         let registry = context.registry;
         let resolve = |name: &str| context.snapshot.slot(name);
-        let of_filters = FilterCompileContext { process: context, stat_prefix: &model.stat_prefix };
+        let of_filters = FilterCompileContext { name: "", process: context, stat_prefix: &model.stat_prefix };
         let filters = HttpFilters::compile(&model.http_filters, &of_filters)?;
         let mut routes =
             RouteTable::compile(&model.route_config, &resolve).map_err(|error| error.to_string())?;

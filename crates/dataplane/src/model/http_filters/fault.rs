@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::matcher::HeaderMatcher;
+use super::super::metadata::Struct;
 use super::super::runtime::RuntimeFractionalPercent;
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -26,7 +27,16 @@ pub struct Delay {
 pub struct Abort {
     pub http_status: Option<u16>,
     pub status_runtime: String,
+    pub grpc_status: Option<u32>,
+    pub grpc_status_runtime: String,
     pub response_body: String,
+    pub percentage: Percentage,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateLimit {
+    pub limit_kbps: Option<u64>,
     pub percentage: Percentage,
 }
 
@@ -35,6 +45,8 @@ pub struct Abort {
 pub struct Fault {
     pub delay: Option<Delay>,
     pub abort: Option<Abort>,
+    pub response_rate_limit: Option<RateLimit>,
+    pub filter_metadata: Option<Struct>,
     pub upstream_cluster: String,
     pub headers: Vec<HeaderMatcher>,
     pub downstream_nodes: Vec<String>,

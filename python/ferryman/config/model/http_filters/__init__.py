@@ -8,7 +8,13 @@ from ferryman.config.model.http_filters.compressor import Compressor, Compressor
 from ferryman.config.model.http_filters.cors import Cors, CorsPolicy
 from ferryman.config.model.http_filters.csrf import CsrfPolicy
 from ferryman.config.model.http_filters.decompressor import Decompressor, DecompressorDirection
-from ferryman.config.model.http_filters.fault import Fault, FaultAbort, FaultDelay, FaultPercentage
+from ferryman.config.model.http_filters.fault import (
+    Fault,
+    FaultAbort,
+    FaultDelay,
+    FaultPercentage,
+    FaultRateLimit,
+)
 from ferryman.config.model.http_filters.header_mutation import (
     AppendHeader,
     AppendQueryParameter,
@@ -112,6 +118,7 @@ __all__ = [
     "FaultAbort",
     "FaultDelay",
     "FaultPercentage",
+    "FaultRateLimit",
     "HeaderEdit",
     "HeaderMutation",
     "HeaderMutationPerRoute",

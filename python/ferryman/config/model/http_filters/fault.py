@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ferryman.config.model.matcher import HeaderMatcher
+from ferryman.config.model.metadata import Struct
 from ferryman.config.model.runtime import RuntimeFractionalPercent
 from ferryman.config.model.struct import Model, Tagged
 
@@ -23,11 +24,20 @@ class FaultDelay(Model, frozen=True):
 
 
 class FaultAbort(Model, frozen=True):
-    """An answer of the proxy's own; status None: the request says it."""
+    """An answer of the proxy's own; neither status: the request says it."""
 
     http_status: int | None
     status_runtime: str
+    grpc_status: int | None
+    grpc_status_runtime: str
     response_body: str
+    percentage: FaultPercentage
+
+
+class FaultRateLimit(Model, frozen=True):
+    """So many KiB of a response in a second; None: the request says how many."""
+
+    limit_kbps: int | None
     percentage: FaultPercentage
 
 
@@ -36,6 +46,8 @@ class Fault(Tagged, tag="fault", frozen=True):
 
     delay: FaultDelay | None
     abort: FaultAbort | None
+    response_rate_limit: FaultRateLimit | None
+    filter_metadata: Struct | None
     upstream_cluster: str
     headers: list[HeaderMatcher]
     downstream_nodes: list[str]
