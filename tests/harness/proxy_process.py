@@ -64,8 +64,9 @@ class ProxyProcess:
         self.config.write_text(json.dumps(bootstrap, indent=1))
         self._admin_file = directory / f"{which}.admin"
         self._output = directory / f"{which}.out"
+        workers = [] if "--concurrency" in flags else ["--concurrency", "1"]
         command = [
-            *binary(which), "-c", str(self.config), "--concurrency", "1", "-l", "error",
+            *binary(which), "-c", str(self.config), *workers, "-l", "error",
             "--admin-address-path", str(self._admin_file), "--disable-hot-restart",
             "--file-flush-interval-msec", "1", *flags,
         ]  # fmt: skip

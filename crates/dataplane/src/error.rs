@@ -133,6 +133,12 @@ impl ErrorKind {
         }
     }
 
+    /// Whether the router answers it. All else is answered by the connection manager.
+    #[must_use]
+    pub fn is_of_router(self) -> bool {
+        self.side() == Side::Upstream || matches!(self, Self::Overflow | Self::MaintenanceMode)
+    }
+
     /// Whether another try, at another endpoint, may do better. The request must not have been answered yet.
     #[must_use]
     pub fn may_be_retried(self) -> bool {

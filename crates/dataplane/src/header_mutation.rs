@@ -30,6 +30,8 @@ pub struct MutationScratch {
 pub struct HeaderMutations {
     request: Edits,
     response: Edits,
+    /// Whether formats of the response's edits see its head.
+    sees_response: bool,
 }
 
 #[derive(Debug)]
@@ -63,6 +65,22 @@ impl HeaderMutations {
         Ok(HeaderMutations {
             request: Edits::compile(&model.request_headers_to_add, &model.request_headers_to_remove)?,
             response: Edits::compile(&model.response_headers_to_add, &model.response_headers_to_remove)?,
+            sees_response: true,
+        })
+    }
+
+    /// Additions that a filter makes. As in Envoy, their formats see no response.
+    ///
+    /// # Errors
+    /// As `compile`.
+    pub fn of_filter(
+        to_request: &[model::route::HeaderValueOption],
+        to_response: &[model::route::HeaderValueOption],
+    ) -> Result<Self, String> {
+        Ok(HeaderMutations {
+            request: Edits::compile(to_request, &[])?,
+            response: Edits::compile(to_response, &[])?,
+            sees_response: false,
         })
     }
 
@@ -71,7 +89,7 @@ impl HeaderMutations {
     /// # Errors
     /// As `compile`.
     pub fn of_response(add: &[model::route::HeaderValueOption]) -> Result<Self, String> {
-        Ok(HeaderMutations { request: Edits::compile(&[], &[])?, response: Edits::compile(add, &[])? })
+        Ok(HeaderMutations { sees_response: true, ..Self::of_filter(&[], add)? })
     }
 
     /// Edits a request. Formats see it as it is before this level's additions.
@@ -83,7 +101,7 @@ impl HeaderMutations {
         scratch: &mut MutationScratch,
     ) {
         if !self.request.is_empty() {
-            self.request.apply(Side::Request, request, context, scratch);
+            self.request.apply((Side::Request, true), request, context, scratch);
         }
     }
 
@@ -96,7 +114,7 @@ impl HeaderMutations {
         scratch: &mut MutationScratch,
     ) {
         if !self.response.is_empty() {
-            self.response.apply(Side::Response, response, context, scratch);
+            self.response.apply((Side::Response, self.sees_response), response, context, scratch);
         }
     }
 }
@@ -122,9 +140,10 @@ impl Edits {
         self.remove.is_empty() && self.add.is_empty()
     }
 
+    /// `sees_head`: whether formats see the head as it is before.
     fn apply(
         &self,
-        side: Side,
+        (side, sees_head): (Side, bool),
         head: &mut HeaderBlock,
         context: &FormatContext<'_>,
         scratch: &mut MutationScratch,
@@ -132,7 +151,12 @@ impl Edits {
         for name in &self.remove {
             head.remove_name(name);
         }
-        self.work_out(side, head, context, scratch);
+        let context = match side {
+            _ if !sees_head => *context,
+            Side::Request => FormatContext { request_headers: Some(head), ..*context },
+            Side::Response => FormatContext { response_headers: Some(head), ..*context },
+        };
+        self.work_out(head, &context, scratch);
         for (addition, value) in self.ready(scratch, true) {
             // As Envoy does: the field moves to the end.
             head.remove_name(&addition.name);
@@ -144,17 +168,7 @@ impl Edits {
     }
 
     /// Notes which additions are made and their values.
-    fn work_out(
-        &self,
-        side: Side,
-        head: &HeaderBlock,
-        context: &FormatContext<'_>,
-        scratch: &mut MutationScratch,
-    ) {
-        let context = match side {
-            Side::Request => FormatContext { request_headers: Some(head), ..*context },
-            Side::Response => FormatContext { response_headers: Some(head), ..*context },
-        };
+    fn work_out(&self, head: &HeaderBlock, context: &FormatContext<'_>, scratch: &mut MutationScratch) {
         scratch.text.clear();
         scratch.ready.clear();
         for (index, addition) in self.add.iter().enumerate() {
@@ -162,7 +176,7 @@ impl Edits {
             let is_empty = match addition.value.constant() {
                 Some(value) => value.is_empty(),
                 None => {
-                    addition.value.write(&context, &mut scratch.text);
+                    addition.value.write(context, &mut scratch.text);
                     scratch.text.len() == start
                 }
             };

@@ -20,7 +20,7 @@ use crate::filters::network::http_connection_manager::{
 use crate::format::{AccessLogType, FormatContext};
 use crate::header_mutation::MutationScratch;
 use crate::http_codec::{Http1Reader, Http1Writer};
-use crate::local_reply::{LocalReply, set_status};
+use crate::local_reply::{LocalReply, Origin, set_status};
 use crate::random::thread_random;
 use crate::repeated_headers::Side;
 use crate::route::{
@@ -446,6 +446,7 @@ impl<'a> HttpStream<'a> {
             status: redirect.response_code(),
             details: Cow::Borrowed("direct_response"),
             location: Some(location),
+            origin: Origin::Route,
             ..LocalReply::default()
         })
         .await
@@ -460,6 +461,7 @@ impl<'a> HttpStream<'a> {
             details: Cow::Borrowed("direct_response"),
             location: response.location(&self.state.request),
             headers,
+            origin: Origin::Route,
             ..LocalReply::default()
         })
         .await

@@ -5,12 +5,15 @@
 //! Follows Envoy's pages "Response code details" and "Local reply modification".
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use ferryman_codec::http1::reason::phrase;
 use ferryman_codec::{HeaderBlock, HeaderName, KnownName};
 
 use crate::decimal::Decimal;
 use crate::error::{Error, ErrorKind};
+use crate::format::FormatContext;
+use crate::header_mutation::{HeaderMutations, MutationScratch};
 
 mod body_format;
 mod grpc;
@@ -36,10 +39,28 @@ pub struct LocalReply<'a> {
     pub grpc_status: Option<u64>,
     /// More fields of the head.
     pub headers: Option<Box<HeaderBlock>>,
+    /// Edits of the head that the configuration asks for, in such an answer alone.
+    pub edits: Option<Arc<HeaderMutations>>,
+    /// In how many seconds to ask again, unless the head says it already.
+    pub retry_after_s: Option<u64>,
+    /// Who answers.
+    pub origin: Origin,
     /// Whether a limit of ours is the reason (`x-envoy-overloaded`).
     pub overloaded: bool,
     /// Whether the connection is closed afterwards.
     pub close: bool,
+}
+
+/// Who gives an answer: that says which edits it gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Origin {
+    /// A filter, or the connection manager.
+    #[default]
+    Filter,
+    /// The router, in the place of an upstream.
+    Router,
+    /// The route itself: a direct response or a redirect.
+    Route,
 }
 
 /// Whether the response had begun when the upstream failed.
@@ -55,6 +76,11 @@ impl LocalReply<'_> {
     /// The answer to an error. `request_complete`: whether all of the request had come.
     #[must_use]
     pub fn for_error(error: &Error, request_complete: bool) -> LocalReply<'static> {
+        let origin = if error.kind.is_of_router() { Origin::Router } else { Origin::Filter };
+        LocalReply { origin, ..Self::of_kind(error, request_complete) }
+    }
+
+    fn of_kind(error: &Error, request_complete: bool) -> LocalReply<'static> {
         let timeout_status = if request_complete { 504 } else { 408 };
         match error.kind {
             ErrorKind::DownstreamCodec(kind) => {
@@ -102,20 +128,33 @@ impl LocalReply<'_> {
         }
     }
 
-    /// Writes the head, before the route edits it.
-    pub fn write_head(&self, response: &mut HeaderBlock) {
-        response.clear();
-        set_status(response, self.status);
+    /// Writes the fields that are its own, in the place of those that the route has set.
+    pub fn write_own_headers(&self, response: &mut HeaderBlock) {
         if self.overloaded {
-            response.append(KnownName::XEnvoyOverloaded, b"true");
+            response.set(KnownName::XEnvoyOverloaded, b"true");
         }
         for (name, value) in self.headers.iter().flat_map(|headers| headers.iter()) {
             if let Ok(name) = HeaderName::new(name) {
-                response.append_name(&name, value);
+                response.set_name(&name, value);
             }
         }
         if let Some(location) = &self.location {
-            response.append(KnownName::Location, location);
+            response.set(KnownName::Location, location);
+        }
+    }
+
+    /// Makes the edits that the configuration asks for.
+    pub fn edit(
+        &self,
+        response: &mut HeaderBlock,
+        context: &FormatContext<'_>,
+        scratch: &mut MutationScratch,
+    ) {
+        if let Some(edits) = &self.edits {
+            edits.apply_to_response(response, context, scratch);
+        }
+        if let Some(seconds) = self.retry_after_s.filter(|_| !response.contains(KnownName::RetryAfter)) {
+            response.append(KnownName::RetryAfter, Decimal::new(seconds).as_bytes());
         }
     }
 
@@ -240,6 +279,12 @@ mod tests {
         );
     }
 
+    fn begin(reply: &LocalReply<'_>, head: &mut HeaderBlock) {
+        head.clear();
+        set_status(head, reply.status);
+        reply.write_own_headers(head);
+    }
+
     #[test]
     fn heads() {
         let mut head = HeaderBlock::new();
@@ -247,17 +292,17 @@ mod tests {
             head.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect::<Vec<_>>()
         };
         let reply = LocalReply::for_error(&ErrorKind::Overflow.into(), true);
-        reply.write_head(&mut head);
+        begin(&reply, &mut head);
         head.append_name(&HeaderName::new(b"x-route").expect("name"), b"1");
         reply.write_body_headers(&mut head);
         assert_eq!(names(&head), ["x-envoy-overloaded", "x-route", "content-length", "content-type"]);
         assert_eq!(head.get(KnownName::Status), Some(&b"503"[..]));
-        reply.write_head(&mut head);
+        begin(&reply, &mut head);
         head.append(KnownName::ContentType, b"a/b");
         reply.write_body_headers(&mut head);
         assert_eq!(names(&head), ["x-envoy-overloaded", "content-type", "content-length"]);
         let reply = LocalReply::for_error(&ErrorKind::RouteNotFound.into(), true);
-        reply.write_head(&mut head);
+        begin(&reply, &mut head);
         head.append(KnownName::ContentType, b"a/b");
         reply.write_body_headers(&mut head);
         assert_eq!(head.iter().count(), 0);

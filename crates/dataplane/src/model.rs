@@ -10,6 +10,7 @@ pub mod address;
 pub mod bootstrap;
 pub mod cluster;
 pub mod compression;
+pub mod filter_state;
 pub mod format;
 pub mod http_connection_manager;
 pub mod http_filters;

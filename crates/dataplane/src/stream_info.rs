@@ -9,7 +9,7 @@
 //! It belongs to one worker, so what it shares with the worker's hosts and clusters is an `Rc`.
 
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -22,6 +22,7 @@ pub mod byte_meter;
 pub mod decisions;
 pub mod dynamic_metadata;
 pub mod filter_state;
+pub mod filter_state_objects;
 pub mod filter_close;
 pub mod response_flags;
 pub mod timing;
@@ -36,6 +37,7 @@ pub use response_flags::{ResponseFlag, ResponseFlags};
 pub use timing::{TimePoint, Timing};
 
 use crate::proxy_protocol::Told;
+use crate::token_bucket::TokenBucket;
 
 /// The protocol of one side of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +140,8 @@ pub struct ConnectionInfo {
     pub dynamic_metadata: DynamicMetadata,
     /// What they left for others.
     pub filter_state: FilterState,
+    /// The bucket that local rate limits of single connections share; `Some(None)`: they have none.
+    pub rate_limit: OnceCell<Option<Rc<TokenBucket>>>,
     /// Where a network filter that sees the bytes notes that it has ended the connection; none: there is no such filter.
     pub filter_close: Option<Rc<FilterCloseNote>>,
 }
@@ -171,6 +175,7 @@ impl ConnectionInfo {
             proxy_protocol: None,
             dynamic_metadata: DynamicMetadata::default(),
             filter_state: FilterState::default(),
+            rate_limit: OnceCell::new(),
             filter_close: None,
         }
     }
@@ -302,6 +307,8 @@ pub struct StreamInfo {
     pub response_code: Option<u16>,
     /// Why the response is what it is; empty: unset.
     pub response_code_details: Cow<'static, str>,
+    /// Whether details without a text were given: they are printed as nothing.
+    pub details_are_blank: bool,
     /// Envoy's response flags.
     pub response_flags: ResponseFlags,
     /// Body bytes received from downstream.
@@ -349,6 +356,7 @@ impl StreamInfo {
             protocol: None,
             response_code: None,
             response_code_details: Cow::Borrowed(""),
+            details_are_blank: false,
             response_flags: ResponseFlags::default(),
             bytes_received: 0,
             bytes_sent: 0,
@@ -377,6 +385,7 @@ impl StreamInfo {
         self.protocol = None;
         self.response_code = None;
         self.response_code_details = Cow::Borrowed("");
+        self.details_are_blank = false;
         self.response_flags = ResponseFlags::default();
         self.bytes_received = 0;
         self.bytes_sent = 0;

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::model::listener_filter::TokenBucket as Model;
 
+const NANOSECONDS: u64 = 1_000_000_000;
+
 /// A bucket. What it holds is the time since it was last empty, in nanoseconds, at the rate of filling.
 #[derive(Debug)]
 pub struct TokenBucket {
@@ -22,13 +24,13 @@ pub struct TokenBucket {
 }
 
 impl TokenBucket {
-    /// A full bucket.
+    /// A full bucket; one that holds no token gives none.
     ///
     /// # Errors
-    /// It holds no token, or none ever comes.
+    /// No token ever comes.
     pub fn compile(model: &Model) -> Result<Self, String> {
-        if model.max_tokens == 0 || model.tokens_per_fill == 0 {
-            return Err("a token bucket must hold tokens and be refilled".to_owned());
+        if model.tokens_per_fill == 0 {
+            return Err("a token bucket must be refilled".to_owned());
         }
         let interval = Duration::from_millis(model.fill_interval_ms).as_nanos();
         let per_token =
@@ -39,9 +41,37 @@ impl TokenBucket {
         Ok(TokenBucket { epoch, empty_at: AtomicU64::new(0), per_token, to_fill })
     }
 
+    /// Nanoseconds from the epoch.
+    fn since(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.epoch).as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// How many tokens it holds when it is full.
+    #[must_use]
+    pub fn max_tokens(&self) -> u64 {
+        self.to_fill / self.per_token
+    }
+
+    /// How many whole tokens it holds.
+    pub fn remaining(&self, now: Instant) -> u64 {
+        self.filled(now) / self.per_token
+    }
+
+    /// In how many seconds, rounded up, there is a token again; 0: there is one.
+    pub fn next_token_s(&self, now: Instant) -> u64 {
+        self.per_token.saturating_sub(self.filled(now)).div_ceil(NANOSECONDS)
+    }
+
+    /// What it holds, as the time in which that came.
+    fn filled(&self, now: Instant) -> u64 {
+        let since = self.since(now);
+        let empty_at = self.empty_at.load(Ordering::Acquire).max(since);
+        since.saturating_add(self.to_fill).saturating_sub(empty_at)
+    }
+
     /// Takes one token, if there is one.
     pub fn take(&self, now: Instant) -> bool {
-        let since = u64::try_from(now.saturating_duration_since(self.epoch).as_nanos()).unwrap_or(u64::MAX);
+        let since = self.since(now);
         let now = since.saturating_add(self.to_fill);
         let taken = self.empty_at.fetch_update(Ordering::AcqRel, Ordering::Acquire, |empty_at| {
             let next = empty_at.max(since).saturating_add(self.per_token);
@@ -67,10 +97,26 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_bucket_is_refused() {
-        for (max_tokens, tokens_per_fill) in [(0, 1), (1, 0)] {
-            let model = Model { max_tokens, tokens_per_fill, fill_interval_ms: 1000 };
-            assert!(TokenBucket::compile(&model).is_err());
-        }
+    fn it_tells_what_is_left() {
+        let model = Model { max_tokens: 2, tokens_per_fill: 1, fill_interval_ms: 10_000 };
+        let bucket = TokenBucket::compile(&model).expect("bucket");
+        let at = |seconds| bucket.epoch + Duration::from_secs(seconds);
+        let told = |seconds| (bucket.remaining(at(seconds)), bucket.next_token_s(at(seconds)));
+        assert_eq!((bucket.max_tokens(), told(0)), (2, (2, 0)));
+        assert!(bucket.take(at(0)));
+        assert_eq!(told(0), (1, 0));
+        assert!(bucket.take(at(0)));
+        assert_eq!(
+            [told(0), told(1), told(9), told(10), told(100)],
+            [(0, 10), (0, 9), (0, 1), (1, 0), (2, 0)]
+        );
+    }
+
+    #[test]
+    fn an_empty_bucket_gives_nothing_and_one_that_is_never_filled_is_refused() {
+        let model = Model { max_tokens: 0, tokens_per_fill: 1, fill_interval_ms: 1000 };
+        let bucket = TokenBucket::compile(&model).expect("bucket");
+        assert!(!bucket.take(bucket.epoch) && !bucket.take(bucket.epoch + Duration::from_secs(60)));
+        assert!(TokenBucket::compile(&Model { max_tokens: 1, tokens_per_fill: 0, ..model }).is_err());
     }
 }

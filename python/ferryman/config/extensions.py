@@ -21,6 +21,11 @@ Lower = TypeVar("Lower")
 
 UUID_REQUEST_ID: Final = "envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig"
 
+HINTS: Final[Mapping[str, str]] = {
+    "envoy.filters.http.grpc_stats": "remove it until HTTP/2 is built: no gRPC call comes before",
+}
+"""What to do without an extension that is not built, by its name."""
+
 
 def open_extension(
     cursor: Cursor, category: str, built: Mapping[str, Lower], field: str = "typed_config"
@@ -62,7 +67,8 @@ def refuse_type(cursor: Cursor, category: str, full_name: str, field: str | None
     """Report that an extension's message cannot stand here: not built, or of another category."""
     matching = [found for found in known.by_type().get(full_name, ()) if found.category == category]
     if matching:
-        refuse(cursor, f"{matching[0].name} is not supported yet", field=field)
+        name = matching[0].name
+        refuse(cursor, f"{name} is not supported yet", HINTS.get(name), field)
         return
     others = known.by_type().get(full_name)
     hint = f"it belongs to {others[0].category}" if others else None

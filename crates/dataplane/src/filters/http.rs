@@ -34,12 +34,15 @@ pub mod compressor;
 pub mod cors;
 pub mod csrf;
 pub mod decompressor;
+pub mod custom_response;
 pub mod fault;
 pub mod health_check;
 pub mod header_mutation;
 pub mod header_to_metadata;
+pub mod local_ratelimit;
 pub mod route_config;
 pub mod router;
+pub mod set_filter_state;
 pub mod set_metadata;
 
 pub use built_in::BuiltInFilter;

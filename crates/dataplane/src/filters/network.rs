@@ -18,6 +18,7 @@ pub mod http_connection_manager;
 pub mod local_ratelimit;
 pub mod rbac;
 pub mod read_filters;
+pub mod set_filter_state;
 pub mod tcp_proxy;
 
 use direct_response::DirectResponse;
@@ -77,7 +78,8 @@ impl NetworkFilter {
             model::listener::NetworkFilter::Echo(_) => Self::Echo(Echo::new(limit)),
             model::listener::NetworkFilter::ConnectionLimit(_)
             | model::listener::NetworkFilter::LocalRatelimit(_)
-            | model::listener::NetworkFilter::Rbac(_) => {
+            | model::listener::NetworkFilter::Rbac(_)
+            | model::listener::NetworkFilter::SetFilterState(_) => {
                 return Err("the last network filter does not end the chain".to_owned());
             }
         })

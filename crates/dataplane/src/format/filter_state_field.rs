@@ -7,6 +7,7 @@
 use super::FormatContext;
 use super::json_text;
 use super::operator::Written;
+use crate::stream_info::filter_state::TypedForm;
 
 enum Form {
     Plain,
@@ -48,24 +49,37 @@ impl FilterStateField {
         let of_stream = context.stream.filter_state.object(&self.key);
         let found = of_stream.or_else(|| context.connection.filter_state.object(&self.key));
         let Some(object) = found else { return Written::Unset };
-        let text = match &self.form {
-            Form::Field(name) => object.field(name),
-            Form::Plain | Form::Typed => object.serialize(),
+        let form = match &self.form {
+            Form::Field(name) => object.field(name).map(TypedForm::Text),
+            Form::Plain => object.serialize().map(TypedForm::Text),
+            Form::Typed => object.typed(),
         };
-        let Some(text) = text else { return Written::Unset };
-        if matches!(self.form, Form::Typed) && object.is_json() {
-            out.extend_from_slice(&text);
-            return Written::Json;
+        match form {
+            None => return Written::Unset,
+            Some(TypedForm::Text(text)) if !as_json && matches!(self.form, Form::Typed) => {
+                write_quoted(&text, out);
+            }
+            Some(TypedForm::Text(text)) => out.extend_from_slice(&text),
+            Some(TypedForm::Json(text)) => {
+                out.extend_from_slice(&text);
+                return Written::Json;
+            }
         }
-        if as_json || !matches!(self.form, Form::Typed) {
-            out.extend_from_slice(&text);
-            return Written::Text;
-        }
-        out.push(b'"');
-        let start = out.len();
-        out.extend_from_slice(&text);
-        json_text::escape_from(out, start);
-        out.push(b'"');
         Written::Text
     }
+}
+
+/// As protobuf writes a JSON string: without the signs that HTML has a meaning for.
+fn write_quoted(text: &[u8], out: &mut Vec<u8>) {
+    let mut quoted = vec![b'"'];
+    quoted.extend_from_slice(text);
+    json_text::escape_from(&mut quoted, 1);
+    for byte in quoted {
+        match byte {
+            b'<' => out.extend_from_slice(b"\\u003c"),
+            b'>' => out.extend_from_slice(b"\\u003e"),
+            _ => out.push(byte),
+        }
+    }
+    out.push(b'"');
 }

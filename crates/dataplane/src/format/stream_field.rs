@@ -6,7 +6,7 @@
 use super::FormatContext;
 use super::operator::{Written, write_text};
 use crate::stream_info::address::write_decimal;
-use crate::stream_info::{ResponseFlag, UpstreamAttempt};
+use crate::stream_info::{ResponseFlag, StreamInfo, UpstreamAttempt};
 use crate::uuid;
 
 /// Finds a number.
@@ -82,14 +82,22 @@ impl TextField {
     pub(super) fn write(self, context: &FormatContext<'_>, out: &mut Vec<u8>) -> Written {
         match self {
             TextField::Borrowed(field) => write_text(field(context), out),
-            TextField::Reason(field) => {
-                let reason = field(context);
-                out.extend(reason.bytes().map(|byte| if byte.is_ascii_whitespace() { b'_' } else { byte }));
-                if reason.is_empty() { Written::Unset } else { Written::Text }
-            }
+            TextField::Reason(field) => write_reason(field(context), out),
             TextField::Made(field) => field(context, out),
         }
     }
+}
+
+fn write_reason(reason: &str, out: &mut Vec<u8>) -> Written {
+    out.extend(reason.bytes().map(|byte| if byte.is_ascii_whitespace() { b'_' } else { byte }));
+    if reason.is_empty() { Written::Unset } else { Written::Text }
+}
+
+fn response_code_details(context: &FormatContext<'_>, out: &mut Vec<u8>) -> Written {
+    if context.stream.details_are_blank {
+        return Written::Text;
+    }
+    write_reason(&context.stream.response_code_details, out)
 }
 
 use TextField::{Borrowed, Made, Reason};
@@ -119,8 +127,8 @@ const TEXTS: &[(&str, TextField)] = &[
     ("LOCAL_REPLY_BODY", Borrowed(|c| Some(c.local_reply_body))),
     ("PROTOCOL", Borrowed(|c| c.stream.protocol.map(|protocol| protocol.as_str().as_bytes()))),
     ("REQUESTED_SERVER_NAME", Borrowed(|c| unless_empty(&c.connection.requested_server_name))),
-    ("RESPONSE_CODE_DETAILS", Reason(|c| &c.stream.response_code_details)),
-    ("RESPONSE_CODE_DETAILS_AS_IS", Borrowed(|c| unless_empty(&c.stream.response_code_details))),
+    ("RESPONSE_CODE_DETAILS", Made(response_code_details)),
+    ("RESPONSE_CODE_DETAILS_AS_IS", Borrowed(|c| details_as_they_are(c.stream))),
     ("RESPONSE_FLAGS", Made(|c, out| write_flags(c, out, ResponseFlag::short))),
     ("RESPONSE_FLAGS_LONG", Made(|c, out| write_flags(c, out, ResponseFlag::long))),
     ("ROUTE_NAME", Borrowed(|c| unless_empty(&c.stream.route_name))),
@@ -189,6 +197,11 @@ const TEXTS: &[(&str, TextField)] = &[
 
 fn unless_empty(text: &str) -> Option<&[u8]> {
     (!text.is_empty()).then_some(text.as_bytes())
+}
+
+fn details_as_they_are(stream: &StreamInfo) -> Option<&[u8]> {
+    let details = stream.response_code_details.as_bytes();
+    (!details.is_empty() || stream.details_are_blank).then_some(details)
 }
 
 /// An HTTP stream's id is its `x-request-id`.

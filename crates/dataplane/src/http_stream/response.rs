@@ -16,9 +16,9 @@ use crate::decimal::Decimal;
 use crate::error::{Error, ErrorKind, Side};
 use crate::format::grpc_status::is_grpc_request;
 use crate::format::{AccessLogType, FormatContext};
-use crate::local_reply::{Answered, LocalReply, When, details_of_reset};
+use crate::local_reply::{Answered, LocalReply, Origin, When, details_of_reset, set_status};
 use crate::random::thread_random;
-use crate::route::Matched;
+use crate::route::{Action, Matched};
 use crate::stats::HttpStat;
 use crate::stream_info::{Cause, TimePoint};
 
@@ -88,13 +88,12 @@ impl HttpStream<'_> {
 
     fn write_reply_head(&mut self, reply: &mut LocalReply<'_>) {
         log_at!(Http, Debug, "{} sending local reply with details {}", self.tag(), reply.details);
-        reply.write_head(&mut self.state.response);
+        self.state.response.clear();
+        set_status(&mut self.state.response, reply.status);
         self.state.info.response_code_details = reply.details.clone();
+        self.state.info.details_are_blank = reply.details.is_empty();
         self.close |= reply.close;
-        self.set_attempt_count_of_response();
-        // As in Envoy, the route's formats do not know the status of a local reply yet.
-        self.make_response_edits();
-        self.state.info.response_code = Some(reply.status);
+        self.edit_reply(reply);
         let state = &mut *self.state;
         if let Some(policy) = &self.manager.settings.local_replies {
             let mut answered = Answered {
@@ -112,6 +111,31 @@ impl HttpStream<'_> {
             return;
         }
         reply.write_body_headers(&mut self.state.response);
+    }
+
+    /// As in Envoy, a route that forwards edits first what is answered in an upstream's place; one that answers itself
+    /// edits its own answers alone, and last.
+    fn edit_reply(&mut self, reply: &LocalReply<'_>) {
+        let is_of_route = reply.origin == Origin::Route;
+        if !is_of_route
+            && self.matched.is_some_and(|matched| matches!(matched.route.action, Action::Forward(_)))
+        {
+            self.make_response_edits();
+        }
+        let state = &mut *self.state;
+        reply.write_own_headers(&mut state.response);
+        let now = self.now;
+        let mut context =
+            FormatContext::new(&state.info, self.connection.info, AccessLogType::NotSet, now, thread_random);
+        context.request_headers = Some(&state.request);
+        reply.edit(&mut state.response, &context, &mut state.scratch);
+        if reply.origin == Origin::Router {
+            self.set_attempt_count_of_response();
+        }
+        if is_of_route {
+            self.make_response_edits();
+        }
+        self.state.info.response_code = Some(reply.status);
     }
 
     /// Writes a whole body and all that waits before it.

@@ -9,10 +9,13 @@ pub mod compressor;
 pub mod cors;
 pub mod csrf;
 pub mod decompressor;
+pub mod custom_response;
 pub mod fault;
 pub mod health_check;
 pub mod header_mutation;
 pub mod header_to_metadata;
+pub mod local_ratelimit;
+pub mod set_filter_state;
 pub mod set_metadata;
 
 use basic_auth::{BasicAuth, BasicAuthPerRoute};
@@ -20,11 +23,14 @@ use buffer::{Buffer, BufferPerRoute};
 use compressor::{Compressor, CompressorPerRoute};
 use cors::{Cors, CorsPolicy};
 use csrf::CsrfPolicy;
+use custom_response::CustomResponse;
 use decompressor::Decompressor;
 use fault::Fault;
 use header_mutation::{HeaderMutation, HeaderMutationPerRoute};
 use header_to_metadata::HeaderToMetadata;
 use health_check::HealthCheck;
+use local_ratelimit::LocalRatelimit;
+use set_filter_state::SetFilterState;
 use set_metadata::SetMetadata;
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -64,10 +70,13 @@ pub enum HttpFilterConfig {
     Cors(Cors),
     Csrf(CsrfPolicy),
     Decompressor(Decompressor),
+    CustomResponse(CustomResponse),
     Fault(Fault),
     HealthCheck(HealthCheck),
     HeaderMutation(HeaderMutation),
     HeaderToMetadata(HeaderToMetadata),
+    LocalRatelimit(LocalRatelimit),
+    SetFilterState(SetFilterState),
     SetMetadata(SetMetadata),
 }
 
@@ -80,10 +89,13 @@ pub enum PerRouteConfig {
     Compressor(CompressorPerRoute),
     Cors(CorsPolicy),
     Csrf(CsrfPolicy),
+    CustomResponse(CustomResponse),
     /// Boxed, for it is far larger than the others.
     Fault(Box<Fault>),
     HeaderMutation(HeaderMutationPerRoute),
     HeaderToMetadata(HeaderToMetadata),
+    LocalRatelimit(LocalRatelimit),
+    SetFilterState(SetFilterState),
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]

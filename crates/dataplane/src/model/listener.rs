@@ -10,7 +10,7 @@ use super::http_connection_manager::HttpConnectionManager;
 use super::listener_filter::ListenerFilter;
 use super::match_tree::MatchTree;
 use super::metadata::Metadata;
-use super::network_filter::{ConnectionLimit, DirectResponse, Echo, LocalRatelimit, Rbac};
+use super::network_filter::{ConnectionLimit, DirectResponse, Echo, LocalRatelimit, Rbac, SetFilterState};
 
 use super::upstream_connection::{Tlv, TlvMergePolicy};
 
@@ -57,6 +57,7 @@ pub enum NetworkFilter {
     ConnectionLimit(ConnectionLimit),
     LocalRatelimit(LocalRatelimit),
     Rbac(Box<Rbac>),
+    SetFilterState(SetFilterState),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::address::CidrRange;
+use super::filter_state::FilterStateValue;
 use super::listener_filter::TokenBucket;
 use super::match_tree::MatchTree;
 use super::matcher::{FilterStateMatcher, MetadataMatcher, StringMatcher};
@@ -108,4 +109,10 @@ pub struct Rbac {
     pub shadow_rules_stat_prefix: String,
     pub continuous: bool,
     pub delay_deny_ms: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetFilterState {
+    pub on_new_connection: Vec<FilterStateValue>,
 }

@@ -33,6 +33,18 @@ stats_group! {
 }
 
 stats_group! {
+    /// Of the local rate limit filters with one stat prefix: `<stat prefix>.http_local_rate_limit.`
+    HttpRateLimitStats (HttpRateLimit)
+    HttpRateLimitStat {
+        Enabled counter "enabled",
+        Enforced counter "enforced",
+        Ok counter "ok",
+        RateLimited counter "rate_limited",
+        ShadowMode counter "shadow_mode",
+    }
+}
+
+stats_group! {
     /// Of the health check filter: `http.<stat prefix>.health_check.`
     HealthCheckStats (Http)
     HealthCheckStat {

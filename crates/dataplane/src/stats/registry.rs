@@ -18,6 +18,7 @@ use super::http::{
     Http1Stats, HttpStats, ListenerHttpStats, RouteResolutionStats, RouterStats, TracingStats,
     VirtualHostStats,
 };
+use super::http_filters::HttpRateLimitStats;
 use super::json::Json;
 use super::listener::{
     ConnectionLimitStats, ListenerExtensionStats, ListenerManagerStats, ListenerRateLimitStats, ListenerStat,
@@ -369,6 +370,11 @@ impl Registry {
     /// `local_rate_limit.<stat prefix>.`
     pub fn network_rate_limit(&self, stat_prefix: &str) -> Scope<NetworkRateLimitStats> {
         self.scope(&format!("local_rate_limit.{}.", sanitize(stat_prefix)))
+    }
+
+    /// `<stat prefix>.http_local_rate_limit.`
+    pub fn http_rate_limit(&self, stat_prefix: &str) -> Scope<HttpRateLimitStats> {
+        self.scope(&format!("{}.http_local_rate_limit.", sanitize(stat_prefix)))
     }
 
     /// `<stat prefix>.rbac.`

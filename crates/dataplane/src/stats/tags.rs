@@ -29,6 +29,8 @@ pub enum Shape {
     ListenerRateLimit,
     /// `local_rate_limit.<stat prefix>.`
     NetworkRateLimit,
+    /// `<stat prefix>.http_local_rate_limit.`
+    HttpRateLimit,
     /// `connection_limit.<stat prefix>.`
     ConnectionLimit,
     /// `proxy_proto.[<stat prefix>.]`, and what may follow: `versions.v<n>.`
@@ -288,6 +290,7 @@ fn defaults<'a>(prefix: &'a str, shape: Shape, found: &mut Vec<Found<'a>>) {
         Shape::Tcp => first_token("envoy.tcp_prefix"),
         Shape::ListenerRateLimit => first_token("envoy.local_listener_ratelimit_prefix"),
         Shape::NetworkRateLimit => first_token("envoy.local_network_ratelimit_prefix"),
+        Shape::HttpRateLimit => found.extend(http_rate_limit(prefix)),
         Shape::ConnectionLimit => first_token("envoy.connection_limit_prefix"),
         Shape::Worker => found.extend(prefix.find('.').and_then(|dot| worker(prefix, dot + 1))),
         Shape::Listener => listener(prefix, found),
@@ -302,6 +305,14 @@ fn defaults<'a>(prefix: &'a str, shape: Shape, found: &mut Vec<Found<'a>>) {
             }
         }
     }
+}
+
+/// A prefix of more than one word is no tag.
+fn http_rate_limit(prefix: &str) -> Option<Found<'_>> {
+    let (value, removed) = token(prefix, 0)?;
+    let rest = prefix.get(removed.end..)?;
+    (rest == "http_local_rate_limit.")
+        .then(|| Found::default_tag("envoy.local_http_ratelimit_prefix", prefix, value, removed))
 }
 
 /// `worker_<n>.` at `start`: the number is the tag.

@@ -26,6 +26,12 @@ pub trait FilterStateObject: Debug {
         false
     }
 
+    /// In its typed form, as `TYPED` of `%FILTER_STATE%` prints it; none: it has none.
+    fn typed(&self) -> Option<TypedForm<'_>> {
+        let form = if self.is_json() { TypedForm::Json } else { TypedForm::Text };
+        self.serialize().map(form)
+    }
+
     /// One of its fields as a text.
     fn field(&self, _name: &str) -> Option<Cow<'_, [u8]>> {
         None
@@ -38,6 +44,15 @@ pub trait FilterStateObject: Debug {
 
     /// For whoever knows its type.
     fn as_any(&self) -> &dyn Any;
+}
+
+/// An object in its typed form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TypedForm<'a> {
+    /// A text.
+    Text(Cow<'a, [u8]>),
+    /// JSON that is no string.
+    Json(Cow<'a, [u8]>),
 }
 
 /// A text (Envoy: `Router::StringAccessor`).

@@ -14,6 +14,7 @@ from ferryman.config.model.address import *
 from ferryman.config.model.bootstrap import *
 from ferryman.config.model.cluster import *
 from ferryman.config.model.compression import *
+from ferryman.config.model.filter_state import *
 from ferryman.config.model.format import *
 from ferryman.config.model.header import *
 from ferryman.config.model.http_connection_manager import *

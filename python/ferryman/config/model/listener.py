@@ -14,6 +14,7 @@ from ferryman.config.model.network_filter import (
     NetworkDirectResponse,
     NetworkLocalRateLimit,
     NetworkRbac,
+    NetworkSetFilterState,
 )
 from ferryman.config.model.stats_matcher import StatsMatcher
 from ferryman.config.model.struct import Model, Tagged
@@ -61,6 +62,7 @@ NetworkFilter = (
     | ConnectionLimit
     | NetworkLocalRateLimit
     | NetworkRbac
+    | NetworkSetFilterState
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ferryman.config.model.address import CidrRange
+from ferryman.config.model.filter_state import FilterStateValue
 from ferryman.config.model.listener_filter import TokenBucket
 from ferryman.config.model.match_tree import MatchTree
 from ferryman.config.model.matcher import FilterStateMatcher, MetadataMatcher, StringMatcher
@@ -160,3 +161,9 @@ class NetworkRbac(Tagged, tag="rbac", frozen=True):
     shadow_rules_stat_prefix: str
     continuous: bool
     delay_deny_ms: int | None
+
+
+class NetworkSetFilterState(Tagged, tag="set_filter_state", frozen=True):
+    """`envoy.filters.network.set_filter_state`."""
+
+    on_new_connection: list[FilterStateValue]

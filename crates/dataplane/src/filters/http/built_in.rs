@@ -97,6 +97,7 @@ macro_rules! built_in_filters {
 
         /// What one stream keeps of a filter.
         #[derive(Debug)]
+        #[allow(clippy::enum_variant_names, reason = "they are the names of filters")]
         pub(super) enum State {
             $($name(<super::$module::$name as BuiltInFilter>::State),)*
             Custom(Box<dyn StreamFilter>),
@@ -220,17 +221,20 @@ built_in_filters! {
     Cors in cors,
     Csrf in csrf,
     Decompressor in decompressor,
+    CustomResponse in custom_response,
     Fault in fault,
     HealthCheck in health_check,
     HeaderMutation in header_mutation,
     HeaderToMetadata in header_to_metadata,
+    LocalRatelimit in local_ratelimit,
+    SetFilterState in set_filter_state,
     SetMetadata in set_metadata,
 }
 
 /// The one list of what routes say to filters.
 pub(super) fn compile_per_route(
     model: &Model,
-    _context: &FilterCompileContext<'_>,
+    context: &FilterCompileContext<'_>,
 ) -> Result<RouteConfig, String> {
     Ok(match model {
         Model::Buffer(model) => RouteConfig::new(super::buffer::BufferPerRoute::new(model)),
@@ -240,12 +244,21 @@ pub(super) fn compile_per_route(
         Model::Compressor(model) => RouteConfig::new(super::compressor::CompressorPerRoute::new(model)),
         Model::Cors(model) => RouteConfig::new(super::cors::CorsPolicy::compile(model)?),
         Model::Csrf(model) => RouteConfig::new(super::csrf::CsrfPolicy::compile(model)?),
+        Model::CustomResponse(model) => {
+            RouteConfig::new(super::custom_response::CustomResponse::compile(model, context)?)
+        }
         Model::Fault(model) => RouteConfig::new(super::fault::FaultSettings::compile(model)?),
         Model::HeaderMutation(model) => {
             RouteConfig::new(super::header_mutation::Mutations::compile(&model.mutations)?)
         }
         Model::HeaderToMetadata(model) => {
             RouteConfig::new(super::header_to_metadata::HeaderToMetadata::new(model)?)
+        }
+        Model::SetFilterState(model) => {
+            RouteConfig::new(super::set_filter_state::SetFilterState::compile(model, context)?)
+        }
+        Model::LocalRatelimit(model) => {
+            RouteConfig::new(super::local_ratelimit::LocalRatelimit::compile(model, context)?)
         }
     })
 }

@@ -250,7 +250,12 @@ async fn converse(
     charge(stream, cluster, Some(host), head.status, is_canary);
     if let Some(reply) = receive_head(stream, head.status, end_stream).await? {
         stream.reply_in_place(reply).await?;
-        return Ok(Outcome::Replaced);
+        if !end_stream {
+            return Ok(Outcome::Replaced);
+        }
+        // Nothing follows the head that was replaced.
+        count_time(stream, cluster, host, is_canary);
+        return Ok(Outcome::Complete { announces_close: head.announces_close });
     }
     let framing = if head.upgrade { BodyFraming::UntilClose } else { head.framing };
     stream.start_response(framing)?;

@@ -14,6 +14,7 @@ use std::time::Duration;
 use super::connection_limit::{ConnectionLimit, Permit, WorkerConnectionLimit};
 use super::local_ratelimit::{LocalRateLimit, WorkerLocalRateLimit};
 use super::rbac::{PendingRbac, Rbac, WorkerRbac};
+use super::set_filter_state::SetFilterState;
 use crate::listener::CompileContext;
 use crate::model::listener::NetworkFilter as Model;
 use crate::stream_info::{ConnectionInfo, FilterClose, FilterCloseNote, ResponseFlag};
@@ -24,6 +25,7 @@ enum ReadFilter {
     ConnectionLimit(Arc<ConnectionLimit>),
     LocalRateLimit(Arc<LocalRateLimit>),
     Rbac(Arc<Rbac>),
+    SetFilterState(Arc<SetFilterState>),
 }
 
 /// The filters before the last one of a chain, compiled.
@@ -35,6 +37,7 @@ enum WorkerReadFilter {
     ConnectionLimit(WorkerConnectionLimit),
     LocalRateLimit(WorkerLocalRateLimit),
     Rbac(Rc<WorkerRbac>),
+    SetFilterState(Arc<SetFilterState>),
 }
 
 /// The filters before the last one of a chain, on one worker.
@@ -74,6 +77,9 @@ impl ReadFilters {
                     ReadFilter::LocalRateLimit(Arc::new(LocalRateLimit::compile(model, context)?))
                 }
                 Model::Rbac(model) => ReadFilter::Rbac(Arc::new(Rbac::compile(model, context)?)),
+                Model::SetFilterState(model) => {
+                    ReadFilter::SetFilterState(Arc::new(SetFilterState::compile(model)?))
+                }
                 Model::DirectResponse(_) | Model::Echo(_) => {
                     return Err("a filter that ends a chain stands before its end".to_owned());
                 }
@@ -96,6 +102,7 @@ impl ReadFilters {
                 WorkerReadFilter::LocalRateLimit(WorkerLocalRateLimit::new(filter, worker))
             }
             ReadFilter::Rbac(filter) => WorkerReadFilter::Rbac(Rc::new(WorkerRbac::new(filter, worker))),
+            ReadFilter::SetFilterState(filter) => WorkerReadFilter::SetFilterState(Arc::clone(filter)),
         });
         WorkerReadFilters(filters.collect())
     }
@@ -112,13 +119,14 @@ impl WorkerReadFilters {
     ///
     /// # Errors
     /// The connection is to be closed.
-    pub fn on_new_connection(&self, info: &ConnectionInfo) -> Result<Held, Refusal> {
+    pub fn on_new_connection(&self, info: &mut ConnectionInfo) -> Result<Held, Refusal> {
         let mut held = Held::default();
         for filter in &self.0 {
             match filter {
                 WorkerReadFilter::ConnectionLimit(filter) => held.permits.extend(filter.admit()?),
                 WorkerReadFilter::LocalRateLimit(filter) => filter.admit()?,
                 WorkerReadFilter::Rbac(filter) => held.pending.push(PendingRbac::new(filter, info)),
+                WorkerReadFilter::SetFilterState(filter) => filter.on_new_connection(info),
             }
         }
         Ok(held)

@@ -22,12 +22,15 @@ from ferryman.config.filters.http import (
     compressor,
     cors,
     csrf,
+    custom_response,
     decompressor,
     fault,
     header_mutation,
     header_to_metadata,
     health_check,
+    local_ratelimit,
     router,
+    set_filter_state,
     set_metadata,
 )
 
@@ -46,11 +49,14 @@ BUILT: Final[Mapping[str, Callable[[Cursor], model.HttpFilterConfig]]] = {
     cors.TYPE: cors.lower,
     csrf.TYPE: csrf.lower,
     decompressor.TYPE: decompressor.lower,
+    custom_response.TYPE: custom_response.lower,
     fault.TYPE: fault.lower,
     health_check.TYPE: health_check.lower,
     header_mutation.TYPE: header_mutation.lower,
     header_to_metadata.TYPE: header_to_metadata.lower,
+    local_ratelimit.TYPE: local_ratelimit.lower,
     router.TYPE: router.lower,
+    set_filter_state.TYPE: set_filter_state.lower,
     set_metadata.TYPE: set_metadata.lower,
 }
 """The HTTP filters that are built, by the type of their configuration."""
@@ -61,9 +67,12 @@ BUILT_PER_ROUTE: Final[Mapping[str, Callable[[Cursor], model.PerRouteConfig]]] =
     compressor.PER_ROUTE_TYPE: compressor.lower_per_route,
     cors.PER_ROUTE_TYPE: cors.lower_per_route,
     csrf.TYPE: csrf.lower,
+    custom_response.TYPE: custom_response.lower,
     fault.TYPE: fault.lower,
     header_mutation.PER_ROUTE_TYPE: header_mutation.lower_per_route,
     header_to_metadata.TYPE: header_to_metadata.lower_per_route,
+    local_ratelimit.TYPE: local_ratelimit.lower_per_route,
+    set_filter_state.TYPE: set_filter_state.lower,
 }
 """What routes may say to HTTP filters, by the type of the message."""
 

@@ -22,6 +22,7 @@ from ferryman.config.filters.network import (
     http_connection_manager,
     local_ratelimit,
     rbac,
+    set_filter_state,
     tcp_proxy,
 )
 from ferryman.config.references import References
@@ -40,6 +41,7 @@ BUILT: Final[Mapping[str, Callable[[Cursor, References], model.NetworkFilter]]] 
     connection_limit.TYPE: connection_limit.lower,
     local_ratelimit.TYPE: local_ratelimit.lower,
     rbac.TYPE: rbac.lower,
+    set_filter_state.TYPE: set_filter_state.lower,
 }
 """The network filters that are built, by the type of their configuration."""
 

@@ -7,6 +7,7 @@ from ferryman.config.model.http_filters.buffer import Buffer, BufferPerRoute
 from ferryman.config.model.http_filters.compressor import Compressor, CompressorDirection, CompressorPerRoute
 from ferryman.config.model.http_filters.cors import Cors, CorsPolicy
 from ferryman.config.model.http_filters.csrf import CsrfPolicy
+from ferryman.config.model.http_filters.custom_response import CustomResponse, LocalResponsePolicy
 from ferryman.config.model.http_filters.decompressor import Decompressor, DecompressorDirection
 from ferryman.config.model.http_filters.fault import (
     Fault,
@@ -34,6 +35,8 @@ from ferryman.config.model.http_filters.header_to_metadata import (
     MetadataKeyValue,
 )
 from ferryman.config.model.http_filters.health_check import HealthCheck
+from ferryman.config.model.http_filters.local_ratelimit import HttpLocalRateLimit
+from ferryman.config.model.http_filters.set_filter_state import HttpSetFilterState
 from ferryman.config.model.http_filters.set_metadata import MetadataEntry, SetMetadata
 from ferryman.config.model.struct import Model, Tagged
 
@@ -58,10 +61,13 @@ HttpFilterConfig = (
     | Cors
     | CsrfPolicy
     | Decompressor
+    | CustomResponse
     | Fault
     | HeaderMutation
     | HeaderToMetadata
     | HealthCheck
+    | HttpLocalRateLimit
+    | HttpSetFilterState
     | SetMetadata
 )
 """What a filter of the chain is configured with."""
@@ -72,9 +78,12 @@ PerRouteConfig = (
     | CompressorPerRoute
     | CorsPolicy
     | CsrfPolicy
+    | CustomResponse
     | Fault
     | HeaderMutationPerRoute
     | HeaderToMetadata
+    | HttpLocalRateLimit
+    | HttpSetFilterState
 )
 """What a route, or a level above or below it, says to one filter."""
 
@@ -114,28 +123,32 @@ __all__ = [
     "CsrfPolicy",
     "Decompressor",
     "DecompressorDirection",
+    "CustomResponse",
+    "LocalResponsePolicy",
     "Fault",
     "FaultAbort",
     "FaultDelay",
     "FaultPercentage",
     "FaultRateLimit",
+    "HealthCheck",
+    "HttpFilter",
+    "HttpFilterConfig",
+    "HttpLocalRateLimit",
+    "HttpSetFilterState",
+    "PerRouteConfig",
+    "RouteFilterConfig",
+    "Router",
     "HeaderEdit",
     "HeaderMutation",
     "HeaderMutationPerRoute",
     "HeaderSelector",
     "HeaderToMetadata",
     "HeaderToMetadataRule",
-    "HealthCheck",
-    "HttpFilter",
-    "HttpFilterConfig",
     "MetadataEntry",
     "MetadataKeyValue",
     "Mutations",
-    "PerRouteConfig",
     "RemoveHeader",
     "RemoveHeadersOnMatch",
     "RemoveQueryParameter",
-    "RouteFilterConfig",
-    "Router",
     "SetMetadata",
 ]

@@ -10,7 +10,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::TcpProxy;
 use super::counted::Counted;
@@ -22,6 +22,9 @@ use crate::format::{AccessLogType, FormatContext};
 use crate::random::thread_random;
 use crate::relay::{End, Relay, Side, Sides};
 use crate::stats::{ClusterStat, LocalScope, TcpStat, TcpStats};
+use crate::stream_info::filter_state_objects::{
+    ClusterObject, MillisecondsObject, TCP_PROXY_CLUSTER, TCP_PROXY_IDLE_TIMEOUT,
+};
 use crate::stream_info::{ConnectionInfo, DetectedCloseType, ResponseFlag, StreamInfo, TimePoint};
 use crate::timer::{LazyTimer, earliest};
 use crate::transport_sockets::TransportSocket;
@@ -91,6 +94,8 @@ pub(super) struct Session<'a> {
     early: Option<EarlyData>,
     timer: LazyTimer,
     max_at: Option<Instant>,
+    /// The proxy's, or what a filter has said of this connection.
+    idle_timeout: Option<Duration>,
     idle_at: Option<Instant>,
     /// When the next line is due in the access log.
     log_at: Option<Instant>,
@@ -103,15 +108,19 @@ impl<'a> Session<'a> {
         worker: &'a Rc<Worker>,
         info: &'a mut ConnectionInfo,
     ) -> Self {
+        let idle_timeout = info.filter_state.get::<MillisecondsObject>(TCP_PROXY_IDLE_TIMEOUT);
+        let idle_timeout = idle_timeout
+            .map_or(proxy.idle_timeout, |asked| Some(asked.duration).filter(|duration| !duration.is_zero()));
         Session {
             proxy,
             stats,
             worker,
+            idle_timeout,
             stream: StreamInfo::new(info.start, info.start_time),
             early: EarlyData::new(&proxy.early_data),
             timer: LazyTimer::new(),
             max_at: proxy.max_duration(&worker.random).and_then(|duration| info.start.checked_add(duration)),
-            idle_at: proxy.idle_timeout.and_then(|timeout| info.start.checked_add(timeout)),
+            idle_at: idle_timeout.and_then(|timeout| info.start.checked_add(timeout)),
             log_at: None,
             info,
         }
@@ -190,7 +199,9 @@ impl<'a> Session<'a> {
 
     fn choose_cluster(&mut self) -> Result<Rc<WorkerCluster>, GivenUp> {
         let snapshot = self.worker.snapshot();
-        let name = self.proxy.choose_cluster(&self.worker.random);
+        let chosen = self.info.filter_state.get::<ClusterObject>(TCP_PROXY_CLUSTER);
+        let name =
+            chosen.map_or_else(|| self.proxy.choose_cluster(&self.worker.random), |cluster| &cluster.0);
         let Some(cluster) = snapshot.cluster_by_name(name) else {
             log_at!(Filter, Debug, "{} unknown cluster '{name}'", OfConnection(self.info.id));
             self.stats.inc(TcpStat::DownstreamCxNoRoute);
@@ -385,7 +396,7 @@ impl<'a> Session<'a> {
 
     /// Something has happened: the idle timeout counts from now.
     fn touch(&mut self) {
-        if let Some(timeout) = self.proxy.idle_timeout {
+        if let Some(timeout) = self.idle_timeout {
             self.idle_at = Instant::now().checked_add(timeout);
         }
     }
