@@ -20,6 +20,8 @@ pub struct Request {
     pub query: String,
     /// The parameters: of the query, or of the body when that is a form.
     pub parameters: Parameters,
+    /// What the client likes best: the first of what it accepts, without parameters.
+    pub accepted: String,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -57,6 +59,7 @@ impl Request {
             path: normalize_path(path),
             query: query.to_owned(),
             parameters,
+            accepted: text(KnownName::Accept).split([',', ';']).next().unwrap_or_default().trim().to_owned(),
             body,
             target,
         }

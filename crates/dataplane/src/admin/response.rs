@@ -14,6 +14,9 @@ use crate::stats::{Chunks, Stopped};
 
 /// Plain text, as Envoy says it.
 pub const TEXT: &str = "text/plain; charset=UTF-8";
+/// Prometheus' metrics as protobuf.
+pub const PROTOBUF: &str =
+    "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
 /// JSON.
 pub const JSON: &str = "application/json";
 /// HTML.

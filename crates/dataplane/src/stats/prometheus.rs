@@ -5,6 +5,7 @@
 //! `families`.
 
 mod families;
+mod protobuf;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use super::query::{HistogramBuckets, StatsQuery};
 use super::scope::{Reading, ScopeData};
 use super::tags::{Tags, write_metric};
 use families::{Apart, Column, Family, Item, Metric, Phase, Plan};
+pub use protobuf::Converter;
 
 /// Metrics of one phase, sorted: those of a family, or those that stand apart.
 enum Metrics<'p> {

@@ -61,6 +61,8 @@ pub struct StatsQuery {
     pub stat_type: StatType,
     /// `format`
     pub format: Format,
+    /// Prometheus' metrics as protobuf: `prom_protobuf`, or what the client accepts.
+    pub protobuf: bool,
     /// `histogram_buckets`
     pub histogram_buckets: HistogramBuckets,
 }
@@ -106,6 +108,7 @@ impl StatsQuery {
             invert_filter: first("invert_filter").is_some(),
             stat_type,
             format,
+            protobuf: first("prom_protobuf").is_some(),
             histogram_buckets: histogram_buckets(format, filled("histogram_buckets"))?,
         })
     }

@@ -178,11 +178,30 @@ impl Registry {
             Format::Text => list(&mut Text::default()),
             Format::Html => list(&mut Text::html()),
             Format::Json => list(&mut Json::new(query.histogram_buckets)),
-            Format::Prometheus => {
-                prometheus::write(&scopes, &self.tags, &self.buckets, query, chunks)?;
-                endpoints::write_metrics(&endpoints, &self.tags, query, chunks)
+            Format::Prometheus if query.protobuf => {
+                let mut converter = prometheus::Converter::default();
+                let mut lines = Chunks::new(|lines| {
+                    converter.convert(&lines, &mut chunks.buffer);
+                    chunks.cut()
+                });
+                self.write_metrics(&scopes, &endpoints, query, &mut lines)?;
+                lines.finish()?;
+                converter.finish(&mut chunks.buffer);
+                Ok(())
             }
+            Format::Prometheus => self.write_metrics(&scopes, &endpoints, query, chunks),
         }
+    }
+
+    fn write_metrics(
+        &self,
+        scopes: &[Arc<ScopeData>],
+        endpoints: &[Arc<ListedEndpoints>],
+        query: &StatsQuery,
+        chunks: &mut Chunks<'_>,
+    ) -> Result<(), Stopped> {
+        prometheus::write(scopes, &self.tags, &self.buckets, query, chunks)?;
+        endpoints::write_metrics(endpoints, &self.tags, query, chunks)
     }
 
     /// Has the endpoints of a cluster listed, as long as the answer is held.

@@ -5,8 +5,11 @@
 use std::sync::Arc;
 
 use super::{Context, Page};
-use crate::admin::response::{HTML, JSON, Response, TEXT};
+use crate::admin::response::{HTML, JSON, PROTOBUF, Response, TEXT};
 use crate::stats::{Format, StatsQuery};
+
+/// A kind of histogram that only protobuf has.
+const NATIVE: &str = "prometheusnative";
 
 pub const PAGES: &[Page] = &[
     Page {
@@ -45,12 +48,20 @@ pub const PAGES: &[Page] = &[
 ];
 
 fn write(context: &Context<'_>, prometheus: bool) -> Response {
-    let query = match StatsQuery::parse(prometheus, |name| context.request.parameters.first(name)) {
+    let accepts_protobuf = context.request.accepted == "application/vnd.google.protobuf";
+    let mut query = match StatsQuery::parse(prometheus, |name| context.request.parameters.first(name)) {
         Ok(query) => query,
+        Err(_)
+            if accepts_protobuf && context.request.parameters.first("histogram_buckets") == Some(NATIVE) =>
+        {
+            return Response::text(400, "native histograms are not built\n");
+        }
         Err(text) => return Response::text(400, text),
     };
+    query.protobuf |= accepts_protobuf;
     context.state.refresh_stats();
     let content_type = match query.format {
+        Format::Prometheus if query.protobuf => PROTOBUF,
         Format::Text | Format::Prometheus => TEXT,
         Format::Json => JSON,
         Format::Html => HTML,
