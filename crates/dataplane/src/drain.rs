@@ -92,11 +92,12 @@ impl Drain {
     }
 
     /// Whether the response that is about to begin is to close its connection. `random` is any number. A gradual drain says
-    /// so more and more often as its time runs out, so that not all clients come back at once.
+    /// so more and more often as its time runs out, so that not all clients come back at once. `modify_only`: the
+    /// connection's listener does not drain for `/healthcheck/fail`.
     #[inline]
     #[must_use]
-    pub fn should_close(&self, random: u64) -> bool {
-        if self.health_check_failed() {
+    pub fn should_close(&self, random: u64, modify_only: bool) -> bool {
+        if self.health_check_failed() && !modify_only {
             return true;
         }
         match self.phase() {
@@ -226,12 +227,21 @@ mod tests {
     use std::rc::Rc;
 
     #[test]
+    fn a_failed_health_check_does_not_count_where_only_modifications_drain() {
+        let drain = Drain::new(Duration::from_secs(600), DrainStrategy::Gradual);
+        drain.set_health_check_failed(true);
+        assert!(drain.should_close(0, false) && !drain.should_close(0, true));
+        drain.end();
+        assert!(drain.should_close(0, true));
+    }
+
+    #[test]
     fn immediate_drain_closes_every_connection() {
         let drain = Drain::new(Duration::from_secs(600), DrainStrategy::Immediate);
-        assert!(!drain.should_close(0));
+        assert!(!drain.should_close(0, false));
         assert!(drain.begin(Instant::now()));
         assert!(!drain.begin(Instant::now()));
-        assert!(drain.should_close(0) && drain.should_close(u64::MAX));
+        assert!(drain.should_close(0, false) && drain.should_close(u64::MAX, false));
     }
 
     #[test]
@@ -239,7 +249,7 @@ mod tests {
         let drain = Drain::new(Duration::from_secs(600), DrainStrategy::Gradual);
         drain.end();
         assert_eq!(drain.phase(), Phase::Ending);
-        assert!(drain.should_close(u64::MAX) && !drain.begin(Instant::now()));
+        assert!(drain.should_close(u64::MAX, false) && !drain.begin(Instant::now()));
     }
 
     #[test]
@@ -250,17 +260,17 @@ mod tests {
         let began = drain.epoch;
         drain.begin(began);
         let total = u64::try_from(hour.as_millis()).expect("fits");
-        assert!(drain.should_close(total / 4));
-        assert!(!drain.should_close(total / 4 * 3));
+        assert!(drain.should_close(total / 4, false));
+        assert!(!drain.should_close(total / 4 * 3, false));
     }
 
     #[test]
     fn failed_health_checks_close_and_can_be_taken_back() {
         let drain = Drain::new(Duration::from_secs(1), DrainStrategy::Gradual);
         drain.set_health_check_failed(true);
-        assert!(drain.should_close(u64::MAX));
+        assert!(drain.should_close(u64::MAX, false));
         drain.set_health_check_failed(false);
-        assert!(!drain.should_close(0));
+        assert!(!drain.should_close(0, false));
     }
 
     #[test]

@@ -26,6 +26,7 @@ use crate::random::thread_random;
 use crate::snapshot::Snapshot;
 use crate::stats::{ListenerExtensionStats, ListenerStats, ListenerWorkerStats, LocalScope, Registry, Scope};
 use crate::stream_info::{Address, ConnectionInfo, TimePoint};
+use crate::token_bucket::SharedBuckets;
 use crate::worker::Worker;
 
 mod accepting;
@@ -46,6 +47,8 @@ pub struct CompileContext<'a> {
     pub snapshot: &'a Arc<Snapshot>,
     /// Where access logs are opened.
     pub logs: &'a LogWriterHandle,
+    /// What filters of several chains take tokens from.
+    pub shared_buckets: &'a SharedBuckets,
 }
 
 /// A compiled listener, shared by all workers.

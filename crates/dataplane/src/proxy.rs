@@ -28,6 +28,7 @@ use crate::stat_sinks::{StatSinks, StreamFeed};
 use crate::state::{ServedListener, Serving, State};
 use crate::stats::{ProcessStats, Registry, Samples};
 use crate::stream_info::Address;
+use crate::token_bucket::SharedBuckets;
 use crate::worker::{Command, Process, WorkerThread};
 
 /// What happens that Python has to know.
@@ -158,7 +159,8 @@ impl Proxy {
             .collect::<Result<_, _>>()?;
         let snapshot = Arc::new(Snapshot::new(clusters)?);
         let logs = &self.state.logs;
-        let context = CompileContext { registry, snapshot: &snapshot, logs };
+        let shared_buckets = &SharedBuckets::default();
+        let context = CompileContext { registry, snapshot: &snapshot, logs, shared_buckets };
         let compiled: Vec<_> = listeners
             .into_iter()
             .map(|listener| Listener::compile(listener, &context).map(Arc::new))

@@ -4,12 +4,35 @@
 //! Follows Envoy's `type.v3.TokenBucket`: full at first, refilled continuously at `tokens_per_fill` in each
 //! `fill_interval`.
 
+use std::cell::RefCell;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::model::listener_filter::TokenBucket as Model;
 
 const NANOSECONDS: u64 = 1_000_000_000;
+
+/// Buckets that several filters take from: those of the same name and size share one.
+#[derive(Debug, Default)]
+pub struct SharedBuckets(RefCell<Vec<(String, Model, Arc<TokenBucket>)>>);
+
+impl SharedBuckets {
+    /// The bucket of a name; without a name, one of its own.
+    ///
+    /// # Errors
+    /// As `TokenBucket::compile`.
+    pub fn bucket(&self, name: &str, model: &Model) -> Result<Arc<TokenBucket>, String> {
+        let mut buckets = self.0.borrow_mut();
+        let is_same = |known: &&(String, Model, _)| !name.is_empty() && known.0 == name && known.1 == *model;
+        if let Some((_, _, bucket)) = buckets.iter().find(is_same) {
+            return Ok(Arc::clone(bucket));
+        }
+        let bucket = Arc::new(TokenBucket::compile(model)?);
+        buckets.push((name.to_owned(), model.clone(), Arc::clone(&bucket)));
+        Ok(bucket)
+    }
+}
 
 /// A bucket. What it holds is the time since it was last empty, in nanoseconds, at the rate of filling.
 #[derive(Debug)]
@@ -84,6 +107,17 @@ impl TokenBucket {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn buckets_of_one_name_and_size_are_one() {
+        let shared = SharedBuckets::default();
+        let model = |max_tokens| Model { max_tokens, tokens_per_fill: 1, fill_interval_ms: 1000 };
+        let bucket = |name, max_tokens| shared.bucket(name, &model(max_tokens)).expect("a bucket");
+        assert!(Arc::ptr_eq(&bucket("a", 1), &bucket("a", 1)));
+        assert!(!Arc::ptr_eq(&bucket("a", 1), &bucket("a", 2)));
+        assert!(!Arc::ptr_eq(&bucket("a", 1), &bucket("b", 1)));
+        assert!(!Arc::ptr_eq(&bucket("", 1), &bucket("", 1)));
+    }
 
     #[test]
     fn it_is_full_at_first_and_fills_up_again() {

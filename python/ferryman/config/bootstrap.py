@@ -28,6 +28,7 @@ from ferryman.config.runtime import lower_layered_runtime
 from ferryman.config.socket_options import lower_socket_options
 from ferryman.config.stats_config import lower_stats_config
 from ferryman.config.stats_sinks import lower_stats_sinks
+from ferryman.config.upstream_bind import lower_upstream_bind
 
 _FOR_CONTROL_PLANES: Final = "it is sent to control planes, and xDS is refused"
 _NO_DNS: Final = "no cluster type that does DNS is built"
@@ -79,10 +80,12 @@ _NODE = Fields(
 _ADMIN = Fields(
     "envoy.config.bootstrap.v3.Admin",
     "access_log access_log_path address allow_paths socket_options",
+    same={"ignore_global_conn_limit": True},
     no_effect={"profile_path": "the pages that write profiles are not built"},
 )
 _CLUSTER_MANAGER = Fields(
     "envoy.config.bootstrap.v3.ClusterManager",
+    "upstream_bind_config",
     checked={
         "outlier_detection": "a log file that can be opened; clusters with outlier_detection are refused"
     },
@@ -216,6 +219,14 @@ def _check_empty_parts(cursor: Cursor, fields: dict[str, Any]) -> None:
             opened[1].read(opened[0])
     if "cluster_manager" in fields:
         _check_cluster_manager(cursor.child("cluster_manager"))
+
+
+def lower_default_bind(cursor: Cursor) -> model.UpstreamBind | None:
+    """Where connections come from whose cluster does not say it."""
+    manager = cursor.child("cluster_manager")
+    if not manager.has("upstream_bind_config"):
+        return None
+    return lower_upstream_bind(manager.child("upstream_bind_config"))
 
 
 def _check_cluster_manager(cursor: Cursor) -> None:

@@ -115,8 +115,11 @@ _CONNECT_TIMEOUT_MS: Final = 5000
 _PANIC_PERCENT: Final = 50.0
 
 
-def lower_cluster(cursor: Cursor) -> model.Cluster:
-    """A Cluster. What cannot be lowered is reported, and the result is then not to be used."""
+def lower_cluster(cursor: Cursor, bind: model.UpstreamBind | None = None) -> model.Cluster:
+    """A Cluster. What cannot be lowered is reported, and the result is then not to be used.
+
+    `bind`: where its connections come from unless it says so itself.
+    """
     fields = _CLUSTER.read(cursor)
     name = fields.get("name", "")
     is_static = _check_type(cursor, fields)
@@ -155,7 +158,7 @@ def lower_cluster(cursor: Cursor) -> model.Cluster:
         tcp_keepalive=_lower_tcp_keepalive(cursor, fields),
         upstream_bind=lower_upstream_bind(cursor.child("upstream_bind_config"))
         if "upstream_bind_config" in fields
-        else None,
+        else bind,
         proxy_protocol=proxy_protocol,
         stats_matcher=lower_stats_matcher(cursor) if "stats_matcher" in fields else None,
         tracking=_lower_tracking(cursor, fields),

@@ -105,6 +105,7 @@ def built_types() -> dict[str, frozenset[str]]:
         stats_sinks,
         substitution_format,
         transport_socket,
+        upstream_bind,
     )
     from ferryman.config.filters import http, listener, network
 
@@ -135,5 +136,6 @@ def built_types() -> dict[str, frozenset[str]]:
         "envoy.stats_sinks": frozenset(stats_sinks.BUILT),
         "envoy.transport_sockets.downstream": frozenset(transport_socket.BUILT),
         "envoy.transport_sockets.upstream": frozenset(transport_socket.BUILT_UPSTREAM),
+        "envoy.upstream.local_address_selector": frozenset(upstream_bind.SELECTORS),
         "envoy.upstream_options": frozenset(protocol_options.BUILT),
     }

@@ -32,7 +32,7 @@ _LISTENER = Fields(
     " enable_reuse_port access_log tcp_backlog_size max_connections_to_accept_per_socket_event"
     " metadata bind_to_port deprecated_v1 ignore_global_conn_limit listener_filters listener_filters_timeout"
     " continue_on_listener_filters_timeout socket_options tcp_keepalive use_original_dst"
-    " filter_chain_matcher",
+    " filter_chain_matcher drain_type enable_mptcp",
     same={
         "per_connection_buffer_high_watermark_timeout": EMPTY,
     },
@@ -46,6 +46,7 @@ _OPTIONS_OVERRIDE = Fields("envoy.config.core.v3.SocketOptionsOverride", "socket
 _DEPRECATED_V1 = Fields("envoy.config.listener.v3.Listener.DeprecatedV1", "bind_to_port")
 
 _LISTENER_FILTERS_TIMEOUT_MS: Final = 15_000
+_DRAIN_TYPES: Final = ("default", "modify_only")
 _DIRECTIONS: Final = ("unspecified", "inbound", "outbound")
 
 
@@ -121,12 +122,21 @@ def _lower_listener(cursor: Cursor, references: References) -> model.Listener:
         default_filter_chain=default,
         access_log=lower_access_logs(cursor),
         traffic_direction=word(cursor, "traffic_direction", _DIRECTIONS),
+        drains_on_modification_only=word(cursor, "drain_type", _DRAIN_TYPES) == "modify_only",
+        enable_mptcp=_enable_mptcp(cursor, fields, addresses),
         ignore_global_conn_limit=fields.get("ignore_global_conn_limit", False),
         max_connections_to_accept_per_socket_event=_wrapped(
             fields, "max_connections_to_accept_per_socket_event", None
         ),
         stats_matcher=lower_stats_matcher(cursor) if "stats_matcher" in fields else None,
     )
+
+
+def _enable_mptcp(cursor: Cursor, fields: dict[str, Any], addresses: list[model.Address]) -> bool:
+    enabled = bool(fields.get("enable_mptcp", False))
+    if enabled and any(isinstance(address, model.Pipe) for address in addresses):
+        cursor.problem("enable_mptcp is for IP addresses alone", field="enable_mptcp")
+    return enabled
 
 
 def _listener_filters(cursor: Cursor) -> list[model.ListenerFilter]:

@@ -11,7 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ferryman.config import model
-from ferryman.config.bootstrap import LoadOptions, lower_bootstrap, read_static_resources
+from ferryman.config.bootstrap import (
+    LoadOptions,
+    lower_bootstrap,
+    lower_default_bind,
+    read_static_resources,
+)
 from ferryman.config.cluster import lower_cluster
 from ferryman.config.collector import collector_paused
 from ferryman.config.cursor import Cursor
@@ -69,7 +74,8 @@ def validate_and_lower(cursor: Cursor, options: LoadOptions) -> Lowered | None:
     references = References()
     bootstrap = lower_bootstrap(cursor, options, references)
     resources = read_static_resources(cursor)
-    clusters = _lower_clusters(resources, references)
+    bind = lower_default_bind(cursor)
+    clusters = _lower_clusters(resources, references, bind)
     listeners = lower_listeners(resources, references)
     if not _lacks_clusters(cursor, resources):
         references.check()
@@ -100,10 +106,12 @@ def _lacks_clusters(root: Cursor, resources: Cursor) -> bool:
     return unread or misplaced or any(not item.get("name") for item in resources.items("clusters"))
 
 
-def _lower_clusters(resources: Cursor, references: References) -> list[model.Cluster]:
+def _lower_clusters(
+    resources: Cursor, references: References, bind: model.UpstreamBind | None
+) -> list[model.Cluster]:
     lowered = []
     for item in resources.items("clusters"):
-        cluster = lower_cluster(item)
+        cluster = lower_cluster(item, bind)
         if not references.define_cluster(cluster.name) and cluster.name:
             item.problem(f"there is a cluster `{cluster.name}` already", field="name", code="duplicate")
         lowered.append(cluster)

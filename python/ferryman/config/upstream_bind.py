@@ -1,31 +1,46 @@
 """Where connections to hosts come from.
 
-Owns BindConfig and ExtraSourceAddress. The choice among several by an extension is refused.
+Owns BindConfig and ExtraSourceAddress. Of the extensions that choose among several, the default one is built:
+the first address of the host's version.
 
 Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/config/core/v3/address.proto#config-core-v3-bindconfig
 """
 
 from __future__ import annotations
 
+from typing import Final
+
 from ferryman.config import model
 from ferryman.config.address import lower_socket_address
 from ferryman.config.cursor import Cursor
+from ferryman.config.extensions import open_extension
 from ferryman.config.fields import Fields
 from ferryman.config.socket_options import lower_socket_options
 
 _BIND = Fields(
     "envoy.config.core.v3.BindConfig",
     "source_address freebind socket_options extra_source_addresses additional_source_addresses",
+    checked={"local_address_selector": "the default one"},
 )
+_SELECTOR = Fields("envoy.config.upstream.local_address_selector.v3.DefaultLocalAddressSelector")
 _EXTRA = Fields("envoy.config.core.v3.ExtraSourceAddress", "address socket_options")
 _OPTIONS_OVERRIDE = Fields(
     "envoy.config.core.v3.SocketOptionsOverride", "socket_options", where="of a source address"
 )
 
 
+SELECTORS: Final = {_SELECTOR.message: _SELECTOR}
+"""The choices of an address that are built, by the type of their configuration."""
+
+
 def lower_upstream_bind(cursor: Cursor) -> model.UpstreamBind:
     """A BindConfig."""
     fields = _BIND.read(cursor)
+    if "local_address_selector" in fields:
+        selector = cursor.child("local_address_selector")
+        opened = open_extension(selector, "envoy.upstream.local_address_selector", SELECTORS)
+        if opened is not None:
+            opened[1].read(opened[0])
     sources = []
     if "source_address" in fields:
         sources.append(_source(cursor.child("source_address"), []))

@@ -230,7 +230,8 @@ impl HttpStream<'_> {
         if self.connection.is_last_request {
             self.manager.http.inc(HttpStat::DownstreamCxMaxRequestsReached);
         }
-        let drains = self.worker.process.drain.should_close(self.worker.random.next());
+        let modify_only = self.connection.info.drains_on_modification_only;
+        let drains = self.worker.process.drain.should_close(self.worker.random.next(), modify_only);
         if drains {
             log_at!(Http, Debug, "{} drain closing connection", self.tag());
             self.manager.http.inc(HttpStat::DownstreamCxDrainClose);

@@ -140,6 +140,7 @@ pub fn bind_admin(
 ) -> Result<BoundSocket, BindError> {
     let options = Options {
         reuse_port: false,
+        mptcp: false,
         freebind: false,
         transparent: false,
         backlog: BACKLOG,
@@ -165,6 +166,7 @@ fn share(sockets: &mut [Vec<BoundSocket>], socket: BoundSocket) -> io::Result<()
 
 struct Options<'a> {
     reuse_port: bool,
+    mptcp: bool,
     freebind: bool,
     transparent: bool,
     backlog: i32,
@@ -184,6 +186,7 @@ fn bind_one(
         socket_options: &of_address.socket_options,
         tcp_keepalive: of_address.tcp_keepalive.as_ref(),
         reuse_port: listener.reuse_port,
+        mptcp: listener.enable_mptcp,
         freebind: listener.freebind,
         transparent: listener.transparent,
         backlog,
@@ -208,7 +211,8 @@ fn bind_address(
 }
 
 fn bind_tcp(address: SocketAddr, ipv4_compat: bool, options: &Options<'_>) -> io::Result<BoundSocket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let protocol = if options.mptcp { Protocol::MPTCP } else { Protocol::TCP };
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(protocol))?;
     socket.set_reuse_address(true)?;
     if options.reuse_port {
         socket.set_reuse_port(true)?;

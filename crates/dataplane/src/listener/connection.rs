@@ -58,6 +58,7 @@ pub(super) fn begin(
 fn enter(listener: &WorkerListener, info: &mut ConnectionInfo) {
     info.listener_name = Arc::clone(&listener.listener.name);
     info.listener_metadata.clone_from(&listener.listener.metadata);
+    info.drains_on_modification_only = listener.listener.model.drains_on_modification_only;
     let is_logged = !listener.listener.access_log.is_empty();
     info.stream = is_logged.then(|| Box::new(StreamInfo::new(info.start, info.start_time)));
 }

@@ -142,6 +142,8 @@ pub struct Listener {
     pub access_log: Vec<AccessLog>,
     pub traffic_direction: TrafficDirection,
     pub ignore_global_conn_limit: bool,
+    pub drains_on_modification_only: bool,
+    pub enable_mptcp: bool,
     pub max_connections_to_accept_per_socket_event: Option<u32>,
     pub stats_matcher: Option<StatsMatcher>,
 }

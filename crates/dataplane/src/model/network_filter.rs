@@ -36,6 +36,7 @@ pub struct ConnectionLimit {
 pub struct LocalRatelimit {
     pub stat_prefix: String,
     pub token_bucket: TokenBucket,
+    pub share_key: String,
     pub enabled: RuntimeFeatureFlag,
 }
 

@@ -77,7 +77,12 @@ impl Rig {
         let snapshot = Arc::new(Snapshot::new(clusters.collect::<Result<_, _>>().unwrap()).unwrap());
         let log_writer = LogWriter::start(Duration::from_secs(1), 1 << 16, &registry).unwrap();
         let logs = log_writer.handle();
-        let context = CompileContext { registry: &registry, snapshot: &snapshot, logs: &logs };
+        let context = CompileContext {
+            registry: &registry,
+            snapshot: &snapshot,
+            logs: &logs,
+            shared_buckets: &ferryman_dataplane::token_bucket::SharedBuckets::default(),
+        };
         let mut compiled = HttpConnectionManager::compile(model, "test", 1 << 20, &context).unwrap();
         compiled.filters = HttpFilters::new(filters, compiled.filters.router.clone()).unwrap();
         let of_filters = FilterCompileContext { name: "", process: &context, stat_prefix: "test" };

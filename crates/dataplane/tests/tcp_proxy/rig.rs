@@ -140,7 +140,12 @@ impl Rig {
         };
         configure(&mut model);
         let logs = folder.handle();
-        let context = CompileContext { registry: &registry, snapshot: &snapshot, logs: &logs };
+        let context = CompileContext {
+            registry: &registry,
+            snapshot: &snapshot,
+            logs: &logs,
+            shared_buckets: &ferryman_dataplane::token_bucket::SharedBuckets::default(),
+        };
         let proxy = Arc::new(TcpProxy::compile(&model, 1 << 20, &context).expect("a proxy"));
         let tcp = registry.tcp("t");
         let drain = Drain::new(Duration::from_secs(1), DrainStrategy::Gradual);

@@ -130,5 +130,7 @@ class Listener(Model, frozen=True):
     access_log: list[AccessLog]
     traffic_direction: str  # unspecified | inbound | outbound
     ignore_global_conn_limit: bool
+    drains_on_modification_only: bool  # and not for /healthcheck/fail
+    enable_mptcp: bool
     max_connections_to_accept_per_socket_event: int | None
     stats_matcher: StatsMatcher | None

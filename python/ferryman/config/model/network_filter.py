@@ -31,10 +31,11 @@ class ConnectionLimit(Tagged, tag="connection_limit", frozen=True):
 
 
 class NetworkLocalRateLimit(Tagged, tag="local_ratelimit", frozen=True):
-    """`envoy.filters.network.local_ratelimit`."""
+    """`envoy.filters.network.local_ratelimit`; of one `share_key`, equal buckets are one."""
 
     stat_prefix: str
     token_bucket: TokenBucket
+    share_key: str
     enabled: RuntimeFeatureFlag
 
 

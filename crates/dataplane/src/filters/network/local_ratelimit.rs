@@ -18,7 +18,7 @@ use crate::token_bucket::TokenBucket;
 #[derive(Debug)]
 pub struct LocalRateLimit {
     enabled: RuntimeFeatureFlag,
-    bucket: TokenBucket,
+    bucket: Arc<TokenBucket>,
     stats: Scope<NetworkRateLimitStats>,
 }
 
@@ -30,7 +30,7 @@ impl LocalRateLimit {
     pub fn compile(model: &Model, context: &CompileContext<'_>) -> Result<Self, String> {
         Ok(LocalRateLimit {
             enabled: RuntimeFeatureFlag::from(&model.enabled),
-            bucket: TokenBucket::compile(&model.token_bucket)?,
+            bucket: context.shared_buckets.bucket(&model.share_key, &model.token_bucket)?,
             stats: context.registry.network_rate_limit(&model.stat_prefix),
         })
     }

@@ -32,7 +32,12 @@ async fn a_connection_is_open_before_it_is_served() {
     let snapshot = Arc::new(Snapshot::new(clusters.collect::<Result<_, _>>().unwrap()).unwrap());
     let log_writer = LogWriter::start(Duration::from_secs(1), 1 << 16, &registry).unwrap();
     let logs = log_writer.handle();
-    let context = CompileContext { registry: &registry, snapshot: &snapshot, logs: &logs };
+    let context = CompileContext {
+        registry: &registry,
+        snapshot: &snapshot,
+        logs: &logs,
+        shared_buckets: &crate::token_bucket::SharedBuckets::default(),
+    };
     let listener = Arc::new(Listener::compile(golden.listeners[0].clone(), &context).unwrap());
     let drain = Drain::new(Duration::ZERO, DrainStrategy::Immediate);
     let process = Arc::new(Process::new(Arc::clone(&registry), drain));

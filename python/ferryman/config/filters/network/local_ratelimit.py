@@ -15,7 +15,7 @@ from ferryman.config.runtime import lower_feature_flag
 from ferryman.config.token_bucket import lower_token_bucket
 
 TYPE: Final = "envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit"
-_LOCAL_RATE_LIMIT = Fields(TYPE, "stat_prefix token_bucket runtime_enabled")
+_LOCAL_RATE_LIMIT = Fields(TYPE, "stat_prefix token_bucket runtime_enabled share_key")
 
 
 def lower(cursor: Cursor, references: References) -> model.NetworkLocalRateLimit:
@@ -24,5 +24,6 @@ def lower(cursor: Cursor, references: References) -> model.NetworkLocalRateLimit
     return model.NetworkLocalRateLimit(
         stat_prefix=fields.get("stat_prefix", ""),
         token_bucket=lower_token_bucket(cursor.child("token_bucket")),
+        share_key=fields.get("share_key", ""),
         enabled=lower_feature_flag(cursor, "runtime_enabled", fields),
     )
