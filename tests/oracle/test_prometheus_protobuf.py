@@ -14,7 +14,7 @@ pytestmark = pytest.mark.oracle
 
 CONFIG: dict[str, Any] = {
     "stats_flush_on_admin": True,
-    "stats_config": {"stats_tags": [{"tag_name": "fixed", "fixed_value": 'a"b\\c'}]},
+    "stats_config": {"stats_tags": [{"tag_name": "fixed", "fixed_value": "a b,c"}]},
     "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}},
     "static_resources": {"clusters": [{"name": "web"}, {"name": "web-2", "alt_stat_name": "b"}]},
 }
