@@ -3,13 +3,14 @@
 //! Owns: reading the credentials, and the answer to who has none. Does not own: the list of users, which Python reads.
 //! Follows Envoy's page "Basic Auth" and RFC 7617.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use ferryman_codec::{HeaderBlock, HeaderName, KnownName};
 
 use crate::base64;
 use crate::local_reply::LocalReply;
 use crate::model::http_filters::basic_auth as model;
+use crate::model::metadata::{Struct, Value};
 use crate::route::own_url;
 use crate::stats::{BasicAuthStat, BasicAuthStats, Scope};
 
@@ -24,6 +25,8 @@ pub struct BasicAuth {
     forward_username: Option<HeaderName>,
     authentication: HeaderName,
     allow_missing: bool,
+    /// The namespace in which the name is told to others: that of the filter.
+    told_in: Option<Box<str>>,
     stats: Scope<BasicAuthStats>,
 }
 
@@ -119,6 +122,7 @@ impl BuiltInFilter for BasicAuth {
             allow_missing: model.allow_missing,
             forward_username: model.forward_username_header.as_ref().map(name).transpose()?,
             authentication: crate::header_name::parse(authentication)?,
+            told_in: model.emit_dynamic_metadata.then(|| context.name.into()),
             stats: context.process.registry.filter(&context.stats_scope("basic_auth")),
         })
     }
@@ -135,6 +139,10 @@ impl BuiltInFilter for BasicAuth {
                 self.stats.inc_on(context.worker.index, BasicAuthStat::Allowed);
                 if let Some(header) = &self.forward_username {
                     context.request.set_name(header, &name);
+                }
+                if let Some(namespace) = &self.told_in {
+                    let fields = BTreeMap::from([("username".to_owned(), Value::String(name))]);
+                    context.info.dynamic_metadata.set(namespace, Struct(fields));
                 }
                 Answer::Continue
             }

@@ -11,6 +11,7 @@ pub struct BasicAuth {
     pub authentication_header: Option<String>,
     pub allow_missing: bool,
     pub realm: Option<String>,
+    pub emit_dynamic_metadata: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]

@@ -17,7 +17,9 @@ from ferryman.config.fields import Fields
 TYPE: Final = "envoy.extensions.filters.http.basic_auth.v3.BasicAuth"
 PER_ROUTE_TYPE: Final = "envoy.extensions.filters.http.basic_auth.v3.BasicAuthPerRoute"
 
-_BASIC_AUTH = Fields(TYPE, "users forward_username_header authentication_header allow_missing realm")
+_BASIC_AUTH = Fields(
+    TYPE, "users forward_username_header authentication_header allow_missing realm emit_dynamic_metadata"
+)
 _PER_ROUTE = Fields(PER_ROUTE_TYPE, "users realm")
 
 _PREFIX: Final = "{SHA}"
@@ -33,6 +35,7 @@ def lower(cursor: Cursor) -> model.BasicAuth:
         authentication_header=fields.get("authentication_header", "").lower() or None,
         allow_missing=fields.get("allow_missing", False),
         realm=fields.get("realm") or None,
+        emit_dynamic_metadata=fields.get("emit_dynamic_metadata", False),
     )
 
 

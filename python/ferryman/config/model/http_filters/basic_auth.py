@@ -13,6 +13,7 @@ class BasicAuth(Tagged, tag="basic_auth", frozen=True):
     authentication_header: str | None
     allow_missing: bool
     realm: str | None  # None: the request's URL
+    emit_dynamic_metadata: bool
 
 
 class BasicAuthPerRoute(Tagged, tag="basic_auth", frozen=True):

@@ -109,8 +109,8 @@ impl<'a> Session<'a> {
         info: &'a mut ConnectionInfo,
     ) -> Self {
         let idle_timeout = info.filter_state.get::<MillisecondsObject>(TCP_PROXY_IDLE_TIMEOUT);
-        let idle_timeout = idle_timeout
-            .map_or(proxy.idle_timeout, |asked| Some(asked.duration).filter(|duration| !duration.is_zero()));
+        // As in Envoy, 0 is not for ever: such a session ends at once.
+        let idle_timeout = idle_timeout.map_or(proxy.idle_timeout, |asked| Some(asked.duration));
         Session {
             proxy,
             stats,
