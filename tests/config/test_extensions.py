@@ -22,6 +22,13 @@ PLACES: dict[str, Callable[[dict[str, Any]], Changes]] = {
     },
     "envoy.clusters": lambda it: {"cluster": {"cluster_type": it, "load_assignment": None}},
     "envoy.filters.http": lambda it: {"manager": {"http_filters": [it, ROUTER]}},
+    "envoy.filters.http.upstream": lambda it: {
+        "manager": {
+            "http_filters": [
+                {**ROUTER, "typed_config": {**ROUTER["typed_config"], "upstream_http_filters": [it]}}
+            ]
+        }
+    },
     "envoy.filters.listener": lambda it: {"listener": {"listener_filters": [it]}},
     "envoy.filters.network": lambda it: {"chain": {"filters": [it]}},
     "envoy.formatter": lambda it: {"manager": {"access_log": [log({}, formatters=[it])]}},

@@ -53,6 +53,8 @@ pub struct Http1Settings {
     /// Whether messages that are read keep the spelling of their names, wherever they are written; the value is how names
     /// are written then that were added. Default none: they do not.
     pub preserve_case: Option<NameCase>,
+    /// Whether a response that is read keeps its reason phrase, wherever it is written. Default false.
+    pub keep_reason_phrase: bool,
     /// Whether requests are written with a whole URL. Default false.
     pub send_fully_qualified_url: bool,
 }
@@ -69,6 +71,7 @@ impl Default for Http1Settings {
             allow_custom_methods: false,
             name_case: NameCase::Lower,
             preserve_case: None,
+            keep_reason_phrase: false,
             send_fully_qualified_url: false,
         }
     }

@@ -174,6 +174,7 @@ impl Cluster {
                 max_head_bytes: model.max_response_headers_bytes,
                 max_headers_count: model.max_response_headers_count,
                 enable_trailers: model.enable_trailers,
+                keep_reason_phrase: model.forward_reason_phrase,
                 send_fully_qualified_url: model.send_fully_qualified_url,
                 ..http_codec::settings_of(model.header_key_format)
             },

@@ -72,6 +72,7 @@ fn model(port: u16, policy: LoadBalancingPolicy) -> Model {
         max_response_headers_count: 100,
         enable_trailers: false,
         header_key_format: ferryman_dataplane::model::http_connection_manager::HeaderKeyFormat::LowerCase,
+        forward_reason_phrase: false,
         send_fully_qualified_url: false,
         max_stream_duration_ms: None,
         tcp_keepalive: None,

@@ -17,7 +17,7 @@ from ferryman.config.endpoint import OVERPROVISIONING_FACTOR, lower_load_assignm
 from ferryman.config.fields import EMPTY, Fields, refuse
 from ferryman.config.load_balancing_policies import NO_ZONES, lower_load_balancing_policy
 from ferryman.config.metadata import lower_metadata
-from ferryman.config.protocol_options import lower_upstream_http
+from ferryman.config.protocol_options import NO_UPSTREAM_TLS, lower_upstream_http
 from ferryman.config.socket_options import lower_tcp_keepalive
 from ferryman.config.stats_config import lower_stats_matcher
 from ferryman.config.transport_socket import lower_upstream_transport_socket
@@ -49,6 +49,7 @@ _CLUSTER = Fields(
     },
     same={"lb_subset_config": EMPTY, "per_connection_buffer_high_watermark_timeout": EMPTY},
     no_effect={
+        "upstream_http_protocol_options": NO_UPSTREAM_TLS,
         "dns_refresh_rate": _NO_DNS,
         "dns_jitter": _NO_DNS,
         "dns_failure_refresh_rate": _NO_DNS,
@@ -153,6 +154,7 @@ def lower_cluster(cursor: Cursor, bind: model.UpstreamBind | None = None) -> mod
         max_response_headers_count=http.max_response_headers_count,
         enable_trailers=http.http1.enable_trailers,
         header_key_format=http.http1.header_key_format,
+        forward_reason_phrase=http.http1.forward_reason_phrase,
         send_fully_qualified_url=http.http1.send_fully_qualified_url,
         max_stream_duration_ms=http.max_stream_duration_ms,
         tcp_keepalive=_lower_tcp_keepalive(cursor, fields),

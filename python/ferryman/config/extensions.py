@@ -106,6 +106,7 @@ def built_types() -> dict[str, frozenset[str]]:
         substitution_format,
         transport_socket,
         upstream_bind,
+        upstream_http_filters,
     )
     from ferryman.config.filters import http, listener, network
 
@@ -119,6 +120,7 @@ def built_types() -> dict[str, frozenset[str]]:
         "envoy.request_id": frozenset(network.http_connection_manager.REQUEST_IDS),
         "envoy.http.stateful_header_formatters": frozenset(header_key_format.BUILT),
         "envoy.filters.http": frozenset(http.BUILT),
+        "envoy.filters.http.upstream": frozenset(upstream_http_filters.BUILT),
         "envoy.filters.listener": frozenset(listener.BUILT),
         "envoy.filters.network": frozenset(network.BUILT),
         "envoy.load_balancing_policies": frozenset(load_balancing_policies.BUILT),

@@ -25,7 +25,8 @@ _FORMATTER = Fields(
 )
 _PRESERVE_CASE = Fields(
     "envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig",
-    "formatter_type_on_envoy_headers",
+    "formatter_type_on_envoy_headers forward_reason_phrase",
+    partly={"forward_reason_phrase": "as in Envoy, it counts in clusters: their responses have one"},
 )
 
 
@@ -55,3 +56,12 @@ def lower_header_key_format(cursor: Cursor, fields: Mapping[str, Any]) -> str:
         return "lower_case"
     inner, lower = opened
     return lower(inner)
+
+
+def forwards_reason_phrase(cursor: Cursor, fields: Mapping[str, Any]) -> bool:
+    """Whether the formatter that `lower_header_key_format` finds keeps reason phrases too."""
+    if "header_key_format" not in fields:
+        return False
+    formatter = cursor.child("header_key_format").child("stateful_formatter")
+    inner = formatter.unpack("typed_config") if formatter.message.HasField("typed_config") else None
+    return inner is not None and bool(getattr(inner.message, "forward_reason_phrase", False))

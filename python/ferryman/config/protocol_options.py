@@ -15,12 +15,15 @@ from ferryman.api import extensions as known
 from ferryman.config import model
 from ferryman.config.cursor import Cursor
 from ferryman.config.duration import off_if_zero
-from ferryman.config.fields import EMPTY, Fields, refuse, word
-from ferryman.config.header_key_format import lower_header_key_format
+from ferryman.config.fields import Fields, refuse, word
+from ferryman.config.header_key_format import forwards_reason_phrase, lower_header_key_format
 from ferryman.config.matcher import lower_string_matcher
+from ferryman.config.upstream_http_filters import check_upstream_filters
 
+NO_UPSTREAM_TLS: Final = "it speaks of TLS names, and there is no TLS"
 _UPSTREAM: Final = "of a cluster"
 _DOWNSTREAM: Final = "of a connection manager"
+_ONE_LENGTH: Final = "only `false`: with two lengths, requests are smuggled (RFC 9112 6.1)"
 
 _COMMON_DOWNSTREAM = Fields(
     "envoy.config.core.v3.HttpProtocolOptions",
@@ -33,14 +36,17 @@ _COMMON_UPSTREAM = Fields(
     "envoy.config.core.v3.HttpProtocolOptions",
     "idle_timeout max_connection_duration max_headers_count max_response_headers_kb"
     " max_requests_per_connection max_stream_duration",
-    same={"max_connection_duration_jitter": EMPTY},
-    no_effect={"headers_with_underscores_action": "Envoy applies it to requests that it receives only"},
+    no_effect={
+        "headers_with_underscores_action": "Envoy applies it to requests that it receives only",
+        "max_connection_duration_jitter": "Envoy 1.40 applies it to connections that it receives only",
+    },
     where=_UPSTREAM,
 )
 _HTTP1_DOWNSTREAM = Fields(
     "envoy.config.core.v3.Http1ProtocolOptions",
     "accept_http_10 default_host_for_http_10 enable_trailers override_stream_error_on_invalid_http_message"
     " allow_custom_methods ignore_http_11_upgrade allow_absolute_url header_key_format",
+    checked={"allow_chunked_length": _ONE_LENGTH},
     no_effect={
         "use_balsa_parser": "Envoy 1.40 has one HTTP/1 parser",
         "send_fully_qualified_url": "a connection manager sends no requests",
@@ -50,6 +56,7 @@ _HTTP1_DOWNSTREAM = Fields(
 _HTTP1_UPSTREAM = Fields(
     "envoy.config.core.v3.Http1ProtocolOptions",
     "enable_trailers header_key_format send_fully_qualified_url",
+    checked={"allow_chunked_length": _ONE_LENGTH},
     no_effect={
         "use_balsa_parser": "Envoy 1.40 has one HTTP/1 parser",
         "allow_absolute_url": "a cluster receives no requests",
@@ -65,6 +72,8 @@ _PERCENT = Fields("envoy.type.v3.Percent", "value", where="of a jitter")
 _OPTIONS = Fields(
     "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
     "common_http_protocol_options explicit_http_config use_downstream_protocol_config",
+    checked={"http_filters": "upstream_codec alone, which is there in any case"},
+    no_effect={"upstream_http_protocol_options": NO_UPSTREAM_TLS},
 )
 _EXPLICIT = Fields(
     "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig", "http_protocol_options"
@@ -109,6 +118,7 @@ class UpstreamHttp1(NamedTuple):
 
     enable_trailers: bool = False
     header_key_format: str = "lower_case"
+    forward_reason_phrase: bool = False
     send_fully_qualified_url: bool = False
 
 
@@ -143,6 +153,7 @@ def lower_downstream_http(cursor: Cursor, fields: Mapping[str, Any]) -> Downstre
     http1: dict[str, Any] = {}
     if "http_protocol_options" in fields:
         http1 = _HTTP1_DOWNSTREAM.read(cursor.child("http_protocol_options"))
+        _check_lengths(cursor.child("http_protocol_options"), http1)
     override = http1.get("override_stream_error_on_invalid_http_message")
     return DownstreamHttp(
         max_headers_count=_count(common, "max_headers_count", _MAX_HEADERS),
@@ -174,6 +185,7 @@ def lower_upstream_http(cursor: Cursor, fields: Mapping[str, Any]) -> UpstreamHt
         options = _lower_typed_options(cursor)
         if options is not None:
             holder, read = options, _OPTIONS.read(options)
+            check_upstream_filters(options, "http_filters")
     common_at = holder.child(common)
     shared = _COMMON_UPSTREAM.read(common_at) if common in read else {}
     requests = _count(fields, "max_requests_per_connection", 0)
@@ -221,13 +233,21 @@ def _lower_protocol(options: Cursor, fields: Mapping[str, Any]) -> UpstreamHttp1
     return UpstreamHttp1()
 
 
+def _check_lengths(cursor: Cursor, fields: Mapping[str, Any]) -> None:
+    if fields.get("allow_chunked_length"):
+        hint = "a message has one length: the peer that sends two is to be mended"
+        refuse(cursor, "allow_chunked_length is not supported yet", hint, "allow_chunked_length")
+
+
 def _read_http1(holder: Cursor, fields: Mapping[str, Any]) -> UpstreamHttp1:
     if "http_protocol_options" not in fields:
         return UpstreamHttp1()
     http1 = holder.child("http_protocol_options")
     read = _HTTP1_UPSTREAM.read(http1)
+    _check_lengths(http1, read)
     return UpstreamHttp1(
         enable_trailers=read.get("enable_trailers", False),
         header_key_format=lower_header_key_format(http1, read),
+        forward_reason_phrase=forwards_reason_phrase(http1, read),
         send_fully_qualified_url=read.get("send_fully_qualified_url", False),
     )

@@ -16,6 +16,12 @@ from ferryman.config.fields import Fields, word
 _PASS_THROUGH = Fields("envoy.config.core.v3.ProxyProtocolPassThroughTLVs", "match_type tlv_type")
 
 _CONFIG = Fields("envoy.config.core.v3.ProxyProtocolConfig", "version pass_through_tlvs added_tlvs")
+_OF_TUNNEL = Fields(
+    "envoy.config.core.v3.ProxyProtocolConfig",
+    "version",
+    no_effect=dict.fromkeys(("pass_through_tlvs", "added_tlvs"), "Envoy 1.40 adds no TLVs to tunnels"),
+    where="of a tunnel",
+)
 _TLV = Fields("envoy.config.core.v3.TlvEntry", "type value")
 
 _INCLUDE_ALL: Final = 0
@@ -43,6 +49,13 @@ def lower_header(cursor: Cursor) -> model.UpstreamProxyProtocol:
         pass_tlvs=passed,
         added_tlvs=lower_tlvs(cursor, "added_tlvs"),
     )
+
+
+def lower_bare_header(cursor: Cursor) -> model.UpstreamProxyProtocol:
+    """The ProxyProtocolConfig of a tunnel, whose header has no TLVs."""
+    _OF_TUNNEL.read(cursor)
+    is_v2 = word(cursor, "version", _VERSIONS) == "v2"
+    return model.UpstreamProxyProtocol(v2=is_v2, pass_all_tlvs=False, pass_tlvs=[], added_tlvs=[])
 
 
 def lower_tlvs(cursor: Cursor, field: str) -> list[model.Tlv]:

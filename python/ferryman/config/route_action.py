@@ -22,6 +22,7 @@ from ferryman.config.internal_redirect import lower_internal_redirect
 from ferryman.config.local_reply import lower_body_format
 from ferryman.config.matcher import lower_regex_rewrite
 from ferryman.config.problems import Problems
+from ferryman.config.proxy_protocol import lower_bare_header
 from ferryman.config.references import References
 from ferryman.config.route_filter_config import lower_filter_configs
 
@@ -46,7 +47,9 @@ _MAX_STREAM_DURATION = Fields(
     "max_stream_duration grpc_timeout_header_max grpc_timeout_header_offset",
 )
 _UPGRADE = Fields("envoy.config.route.v3.RouteAction.UpgradeConfig", "upgrade_type enabled connect_config")
-_CONNECT = Fields("envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig", "allow_post")
+_CONNECT = Fields(
+    "envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig", "allow_post proxy_protocol_config"
+)
 _WEIGHTED = Fields(
     "envoy.config.route.v3.WeightedCluster",
     "clusters header_name runtime_key_prefix",
@@ -231,13 +234,21 @@ def _upgrade_configs(cursor: Cursor, fields: dict[str, Any]) -> list[model.Route
         seen.add(name.lower())
         connect = None
         if "connect_config" in read:
-            config = _CONNECT.read(item.child("connect_config"))
-            connect = model.ConnectConfig(allow_post=config.get("allow_post", False))
+            connect = _connect_config(item.child("connect_config"))
             if name.upper() != "CONNECT":
                 item.problem(f"only CONNECT takes a connect_config, not {name}", field="connect_config")
         enabled = read["enabled"].value if "enabled" in read else True
         upgrades.append(model.RouteUpgradeConfig(upgrade_type=name, enabled=enabled, connect_config=connect))
     return upgrades
+
+
+def _connect_config(cursor: Cursor) -> model.ConnectConfig:
+    fields = _CONNECT.read(cursor)
+    has_header = "proxy_protocol_config" in fields
+    return model.ConnectConfig(
+        allow_post=fields.get("allow_post", False),
+        proxy_protocol=lower_bare_header(cursor.child("proxy_protocol_config")) if has_header else None,
+    )
 
 
 def _host_rewrite(cursor: Cursor, fields: dict[str, Any]) -> model.HostRewrite | None:

@@ -23,12 +23,15 @@ pub(super) struct Spelling {
     others: Option<NameCase>,
     /// One after the other, each with a line end.
     names: Vec<u8>,
+    /// The reason phrase that came with a status; empty: none is kept.
+    reason: Vec<u8>,
 }
 
 impl Spelling {
     pub(super) fn clear(&mut self) {
         self.others = None;
         self.names.clear();
+        self.reason.clear();
     }
 
     fn of(&self, lower: &[u8]) -> Option<&[u8]> {
@@ -48,6 +51,17 @@ impl HeaderBlock {
             self.spelling.names.extend_from_slice(name);
             self.spelling.names.push(b'\n');
         }
+    }
+
+    /// Notes the reason phrase that came.
+    pub(crate) fn note_reason(&mut self, reason: &[u8]) {
+        self.spelling.reason.clear();
+        self.spelling.reason.extend_from_slice(reason);
+    }
+
+    /// The reason phrase that came; none: none is kept.
+    pub(crate) fn reason(&self) -> Option<&[u8]> {
+        (!self.spelling.reason.is_empty()).then_some(&self.spelling.reason)
     }
 
     /// Gives the names in a head that this block was encoded to their spelling: as they came, where the block keeps that;

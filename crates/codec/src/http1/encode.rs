@@ -78,7 +78,7 @@ fn encode_request(
     Ok(())
 }
 
-/// Appends a response head: the status line with the standard reason, the fields in order, and the
+/// Appends a response head: the status line with the reason that the block keeps, else the standard one, the fields in order, and the
 /// framing field if there is none that fits. With `BodyFraming::None` a `content-length` stays (the
 /// answer to HEAD has one). A 1xx or 204 gets no framing field whatever `framing` says. An HTTP/1.0
 /// client understands no chunks: the caller frames its body by length or until close.
@@ -97,7 +97,7 @@ pub fn encode_response_head(
     out.push(b' ');
     out.extend_from_slice(digits);
     out.push(b' ');
-    out.extend_from_slice(reason::phrase(status).as_bytes());
+    out.extend_from_slice(block.reason().unwrap_or_else(|| reason::phrase(status).as_bytes()));
     out.extend_from_slice(b"\r\n");
     let bodiless = status < 200 || status == 204;
     let framing = if bodiless { BodyFraming::None } else { framing };

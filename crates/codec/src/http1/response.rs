@@ -14,6 +14,9 @@ use crate::framing::{BodyFraming, FramingFields};
 use crate::header_block::{HeaderBlock, KnownName};
 use crate::message::{RequestKind, Version};
 
+/// The size of the fields of a head that has none.
+const NO_FIELDS_BYTES: usize = 3;
+
 /// A whole response head; the fields are in the block that was passed to `decode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResponseHead {
@@ -29,7 +32,7 @@ pub struct ResponseHead {
     pub keep_alive: bool,
     /// Whether the head itself says that the connection ends: `connection: close`, or HTTP/1.0 without `keep-alive`.
     pub announces_close: bool,
-    /// The size of the fields: their names, their values, and three bytes for each.
+    /// The size of the fields: their names, their values, and three bytes for each; as in Envoy, three where there are none.
     pub field_bytes: usize,
     /// Whether this is a 1xx that another head follows (not 101).
     pub informational: bool,
@@ -56,7 +59,8 @@ impl ResponseDecoder {
     }
 
     /// Reads a head, under the same terms as `RequestDecoder::decode`. A head with `informational` is
-    /// followed by another. The block gets `:status` and the fields in order; the reason is dropped.
+    /// followed by another. The block gets `:status` and the fields in order; the reason is dropped, unless the settings
+    /// say that it is kept.
     ///
     /// # Errors
     /// The rule that the head breaks. The connection cannot be read on.
@@ -76,7 +80,7 @@ impl ResponseDecoder {
                     block.keep_spelling(others);
                 }
                 let Some(line) = self.lines.next(input, limit)? else { return Ok(None) };
-                *self.line.insert(parse_status_line(line, block)?)
+                *self.line.insert(parse_status_line(line, settings.keep_reason_phrase, block)?)
             }
         };
         loop {
@@ -130,7 +134,7 @@ impl ResponseDecoder {
             framing,
             keep_alive: framing != BodyFraming::UntilClose && self.fields.keep_alive(version),
             announces_close: !self.fields.keep_alive(version),
-            field_bytes: self.field_bytes,
+            field_bytes: self.field_bytes.max(NO_FIELDS_BYTES),
             informational: status < 200 && status != 101,
             upgrade: tunnel || status == 101,
         })
@@ -138,7 +142,11 @@ impl ResponseDecoder {
 }
 
 /// `version SP status [SP reason] CR LF`.
-fn parse_status_line(line: &[u8], block: &mut HeaderBlock) -> Result<(Version, u16), ErrorKind> {
+fn parse_status_line(
+    line: &[u8],
+    keep_reason: bool,
+    block: &mut HeaderBlock,
+) -> Result<(Version, u16), ErrorKind> {
     let line = line.strip_suffix(b"\r\n").ok_or(ErrorKind::BareLf)?;
     let (version, rest) = line.split_at_checked(8).ok_or(ErrorKind::InvalidStatusLine)?;
     let version = match version {
@@ -155,6 +163,9 @@ fn parse_status_line(line: &[u8], block: &mut HeaderBlock) -> Result<(Version, u
         [b'0'..=b'9', ..] => return Err(ErrorKind::InvalidStatus),
         _ if reason.contains(&b'\r') => return Err(ErrorKind::BareCr),
         _ => return Err(ErrorKind::InvalidStatusLine),
+    }
+    if keep_reason {
+        block.note_reason(reason.strip_prefix(b" ").unwrap_or_default());
     }
     if block.push(KnownName::Status, b"", digits) {
         Ok((version, status))

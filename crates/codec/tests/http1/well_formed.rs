@@ -14,6 +14,7 @@ const LAX: Http1Settings = Http1Settings {
     allow_custom_methods: false,
     name_case: ferryman_codec::NameCase::Lower,
     preserve_case: None,
+    keep_reason_phrase: false,
     send_fully_qualified_url: false,
 };
 

@@ -60,6 +60,7 @@ pub(crate) fn model(name: &str, addresses: &[&str]) -> Model {
         max_response_headers_count: 100,
         enable_trailers: false,
         header_key_format: crate::model::http_connection_manager::HeaderKeyFormat::LowerCase,
+        forward_reason_phrase: false,
         send_fully_qualified_url: false,
         max_stream_duration_ms: None,
         tcp_keepalive: None,

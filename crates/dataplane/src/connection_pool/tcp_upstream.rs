@@ -62,14 +62,13 @@ impl TcpUpstream {
 struct Wait<'a> {
     cluster: &'a WorkerCluster,
     host: &'a WorkerHost,
+    priority: RoutingPriority,
     over: bool,
 }
 
-const PRIORITY: RoutingPriority = RoutingPriority::Default;
-
 impl Drop for Wait<'_> {
     fn drop(&mut self) {
-        Pending::end(self.cluster, self.host, PRIORITY);
+        Pending::end(self.cluster, self.host, self.priority);
         if !self.over {
             self.cluster.stats.inc(ClusterStat::UpstreamRqCancelled);
         }
@@ -84,14 +83,15 @@ impl Drop for Wait<'_> {
 pub async fn connect_tcp(
     cluster: &Rc<WorkerCluster>,
     host: &Rc<WorkerHost>,
+    priority: RoutingPriority,
 ) -> Result<TcpUpstream, PoolError> {
-    if !can_create_connection(cluster, host, PRIORITY) {
+    if !can_create_connection(cluster, host, priority) {
         cluster.stats.inc(ClusterStat::UpstreamCxOverflow);
         return Err(PoolError::Overflow);
     }
-    Pending::begin(cluster, host, PRIORITY)?;
-    let mut wait = Wait { cluster, host, over: false };
-    let mut lifetime = ConnectionLifetime::begin(cluster, host, PRIORITY, Use::Tcp);
+    Pending::begin(cluster, host, priority)?;
+    let mut wait = Wait { cluster, host, priority, over: false };
+    let mut lifetime = ConnectionLifetime::begin(cluster, host, priority, Use::Tcp);
     let connected = connect(&lifetime).await;
     wait.over = true;
     drop(wait);
@@ -99,8 +99,8 @@ pub async fn connect_tcp(
         Ok(socket) => {
             lifetime.connected();
             lifetime.active = true;
-            cluster.circuit_breakers.force(Resource::Requests, PRIORITY);
-            let permit = RequestPermit::begin(cluster, host, PRIORITY);
+            cluster.circuit_breakers.force(Resource::Requests, priority);
+            let permit = RequestPermit::begin(cluster, host, priority);
             Ok(TcpUpstream { local_address: socket.local_address().ok(), socket, lifetime, _permit: permit })
         }
         Err(error) => {

@@ -146,7 +146,9 @@ const TEXTS: &[(&str, TextField)] = &[
     (
         "UPSTREAM_DETECTED_CLOSE_TYPE",
         Borrowed(|c| {
-            c.stream.upstream.host.as_ref()?;
+            // Without a host there is no upstream to tell of, unless a limit kept the request from the one that was chosen.
+            let is_over = c.stream.response_flags.contains(ResponseFlag::UpstreamOverflow);
+            (is_over || c.stream.upstream.host.is_some()).then_some(())?;
             Some(c.stream.upstream.detected_close_type.as_str().as_bytes())
         }),
     ),

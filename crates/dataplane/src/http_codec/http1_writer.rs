@@ -155,7 +155,8 @@ impl Http1Writer {
         let first_line = memchr::memchr(b'\n', head).map_or(0, |end| end + 1);
         // Without the empty line at the end.
         let fields = head.len().saturating_sub(first_line + 2);
-        self.field_bytes = u64::try_from(fields).unwrap_or(u64::MAX);
+        // Those of informational heads before this one count too.
+        self.field_bytes += u64::try_from(fields).unwrap_or(u64::MAX);
         self.body = match framing {
             BodyFraming::None => Body::None,
             BodyFraming::Length(length) => Body::Length(length),
@@ -271,6 +272,14 @@ impl Http1Writer {
     /// After a request's head that the peer has answered by changing the protocol: all that follows is data.
     pub fn begin_tunnel(&mut self) {
         self.body = Body::UntilClose;
+    }
+
+    /// Begins a tunnel with some bytes of our own, which leave with the first of it.
+    pub fn begin_tunnel_with(&mut self, bytes: &[u8]) {
+        let before = self.pending.len();
+        self.pending.extend_from_slice(bytes);
+        self.count_queued(before);
+        self.begin_tunnel();
     }
 
     /// Ends the message; trailers are written when the body is chunked. When the body is shorter than its

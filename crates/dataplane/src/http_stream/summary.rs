@@ -98,6 +98,11 @@ impl HttpStream<'_> {
             self.manager.http.add(HttpStat::DownstreamCxTxBytesTotal, state.downstream.wire_bytes());
         }
         self.note_bytes();
+        if !self.endless && !self.connection.reader.is_ended() {
+            // What came of a body that nobody wants was received all the same.
+            let unread = u64::try_from(self.connection.reader.unread_bytes()).unwrap_or(u64::MAX);
+            self.state.info.downstream.wire_bytes_received += unread;
+        }
         let trailers = received_bytes(self.connection.reader.trailers());
         self.state.info.downstream.header_bytes_received += trailers;
     }

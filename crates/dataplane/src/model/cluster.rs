@@ -93,6 +93,7 @@ pub struct Cluster {
     pub max_response_headers_count: usize,
     pub enable_trailers: bool,
     pub header_key_format: HeaderKeyFormat,
+    pub forward_reason_phrase: bool,
     pub send_fully_qualified_url: bool,
     pub max_stream_duration_ms: Option<u64>,
     pub tcp_keepalive: Option<TcpKeepalive>,

@@ -12,6 +12,7 @@ use super::matcher::{
 };
 use super::metadata::Metadata;
 use super::runtime::RuntimeFractionalPercent;
+use super::upstream_connection::UpstreamProxyProtocol;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -177,10 +178,11 @@ pub struct RouteAction {
     pub internal_redirect: Option<InternalRedirectPolicy>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConnectConfig {
     pub allow_post: bool,
+    pub proxy_protocol: Option<UpstreamProxyProtocol>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]

@@ -18,13 +18,17 @@ pub struct HeaderWriter {
     pass_all: bool,
     passed: Vec<u8>,
     added: Vec<Tlv>,
-    stats: Scope<UpstreamProxyProtocolStats>,
+    /// None: what does not fit is not counted.
+    stats: Option<Scope<UpstreamProxyProtocolStats>>,
 }
 
 impl HeaderWriter {
     /// As configured.
     #[must_use]
-    pub fn compile(model: &UpstreamProxyProtocol, stats: Scope<UpstreamProxyProtocolStats>) -> Self {
+    pub fn compile(
+        model: &UpstreamProxyProtocol,
+        stats: impl Into<Option<Scope<UpstreamProxyProtocolStats>>>,
+    ) -> Self {
         let tlv = |tlv: &crate::model::upstream_connection::Tlv| Tlv {
             kind: tlv.tlv_type,
             value: tlv.value.as_slice().into(),
@@ -34,7 +38,7 @@ impl HeaderWriter {
             pass_all: model.pass_all_tlvs,
             passed: model.pass_tlvs.clone(),
             added: model.added_tlvs.iter().map(tlv).collect(),
-            stats,
+            stats: stats.into(),
         }
     }
 
@@ -73,8 +77,8 @@ impl HeaderWriter {
         for tlv in self.added.iter().chain(told.iter().filter(is_passed)) {
             all_fit &= write_tlv(tlv, &mut block);
         }
-        if !all_fit {
-            self.stats.add(UpstreamProxyProtocolStat::V2TlvsExceedMaxLength, 1);
+        if let (false, Some(stats)) = (all_fit, &self.stats) {
+            stats.add(UpstreamProxyProtocolStat::V2TlvsExceedMaxLength, 1);
         }
         let mut header = V2_SIGNATURE.to_vec();
         // Without addresses the connection is our own.
@@ -190,6 +194,7 @@ mod tests {
         info.proxy_protocol = Some(Box::new(Told { addresses: None, tlvs }));
         let writer = writer(true);
         assert!(writer.header(&info).len() < 65_000);
-        assert_eq!(writer.stats.value(UpstreamProxyProtocolStat::V2TlvsExceedMaxLength), 1);
+        let stats = writer.stats.as_ref().expect("statistics");
+        assert_eq!(stats.value(UpstreamProxyProtocolStat::V2TlvsExceedMaxLength), 1);
     }
 }

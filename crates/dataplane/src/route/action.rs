@@ -20,7 +20,7 @@ use super::internal_redirect::InternalRedirectPolicy;
 use super::redirect::Redirect;
 use super::rewrite::{HostRewrite, PathRewrite};
 use super::timeout::RouteTimeout;
-use super::upgrade::RouteUpgrade;
+use super::upgrade::{ConnectConfig, RouteUpgrade};
 
 /// A compiled action.
 #[derive(Debug)]
@@ -133,11 +133,11 @@ impl ForwardAction {
         self.clusters.choose(request, random)
     }
 
-    /// Whether the request's body is the payload of a TCP connection to the host.
+    /// How the request's body is the payload of a TCP connection to the host, if it is.
     #[inline]
     #[must_use]
-    pub fn terminates(&self, request: &HeaderBlock) -> bool {
-        !self.upgrades.is_empty() && self.upgrades.iter().any(|upgrade| upgrade.terminates(request))
+    pub fn terminates(&self, request: &HeaderBlock) -> Option<&ConnectConfig> {
+        self.upgrades.iter().find_map(|upgrade| upgrade.terminates(request))
     }
 
     /// How long a gRPC request may last that says how long it may.

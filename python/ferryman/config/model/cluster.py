@@ -91,6 +91,7 @@ class Cluster(Model, frozen=True):
     max_response_headers_count: int
     enable_trailers: bool
     header_key_format: str  # as of a connection manager
+    forward_reason_phrase: bool
     send_fully_qualified_url: bool
     max_stream_duration_ms: int | None
     tcp_keepalive: TcpKeepalive | None

@@ -18,6 +18,7 @@ from ferryman.config.model.matcher import (
 from ferryman.config.model.metadata import Metadata
 from ferryman.config.model.runtime import RuntimeFractionalPercent
 from ferryman.config.model.struct import Model, Tagged
+from ferryman.config.model.upstream_connection import UpstreamProxyProtocol
 
 
 class PathPrefix(Tagged, tag="prefix", frozen=True):
@@ -146,6 +147,7 @@ class ConnectConfig(Model, frozen=True):
     """CONNECT, and with `allow_post` POST, ends here: its body is the payload of a TCP connection."""
 
     allow_post: bool
+    proxy_protocol: UpstreamProxyProtocol | None
 
 
 class RouteUpgradeConfig(Model, frozen=True):

@@ -110,9 +110,9 @@ async fn attempt(
     log_at!(Upstream, Trace, "{} host {} chosen", stream.tag(), host.info.address);
     stream.state.info.begin_request_attempt(&host.info);
     stream.state.info.decisions.host = Some(host.index);
-    if action.terminates(&stream.state.request) {
+    if let Some(connect) = action.terminates(&stream.state.request) {
         // Boxed, as few requests come here: the memory of a connection is that of its largest future.
-        return Box::pin(terminate::terminate(stream, cluster, host)).await;
+        return Box::pin(terminate::terminate(stream, cluster, host, (connect, action.priority))).await;
     }
     let mut connection = match connection_pool::take_idle(host, action.priority) {
         Some(connection) => {

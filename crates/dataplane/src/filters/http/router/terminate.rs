@@ -15,6 +15,8 @@ use crate::error::Error;
 use crate::http_codec::Http1Reader;
 use crate::http_stream::{Exchange, HttpStream};
 use crate::local_reply::set_status;
+use crate::model::route::RoutingPriority;
+use crate::route::ConnectConfig;
 use crate::stream_info::{Address, TimePoint};
 
 use super::{charge, count_bytes, count_time, failed_to_connect, receive_head};
@@ -24,9 +26,10 @@ pub(super) async fn terminate(
     stream: &mut HttpStream<'_>,
     cluster: &Rc<WorkerCluster>,
     host: &Rc<WorkerHost>,
+    (connect, priority): (&ConnectConfig, RoutingPriority),
 ) -> Result<(), Error> {
     let start = Instant::now();
-    let connected = stream.reading_ahead(connect_tcp(cluster, host)).await?;
+    let connected = stream.reading_ahead(connect_tcp(cluster, host, priority)).await?;
     stream.now = Instant::now();
     stream.state.info.mark(TimePoint::UpstreamPoolReady, stream.now);
     let mut upstream = connected.map_err(|error| failed_to_connect(stream, error))?;
@@ -35,6 +38,9 @@ pub(super) async fn terminate(
     info.mark(TimePoint::UpstreamConnectEnd, stream.now);
     let local_address = upstream.local_address.clone().unwrap_or_else(|| Address::Pipe("".into()));
     info.attempt_connected(upstream.id(), local_address, None);
+    if let Some(writer) = &connect.proxy_protocol {
+        stream.state.upstream.begin_tunnel_with(&writer.header(stream.connection.info));
+    }
     let mut reader = Http1Reader::new(cluster.buffer_limit());
     let result = carry(stream, cluster, host, &mut upstream, &mut reader).await;
     count_bytes(stream, cluster, &reader, 0);

@@ -222,7 +222,7 @@ impl<'a> Session<'a> {
     ) -> Result<Option<TcpUpstream>, GivenUp> {
         let start = Instant::now();
         self.stream.begin_connect_attempt(&host.info);
-        let mut connecting = pin!(connect_tcp(cluster, host));
+        let mut connecting = pin!(connect_tcp(cluster, host, crate::model::route::RoutingPriority::Default));
         let connected = poll_fn(|cx| {
             if let Poll::Ready(connected) = connecting.as_mut().poll(cx) {
                 return Poll::Ready(Ok(connected));
