@@ -74,8 +74,9 @@ impl CompressorPerRoute {
 pub struct CompressorState {
     /// What the client wants; none: it does not say.
     accept_encoding: Option<Vec<u8>>,
-    request: Option<Encoder>,
-    response: Option<Encoder>,
+    /// Boxed, as the other one is: most streams need neither.
+    request: Option<Box<Encoder>>,
+    response: Option<Box<Encoder>>,
 }
 
 /// What the compressors of a stream offer, in the order of the filters.
@@ -133,7 +134,7 @@ impl Compressor {
         let library = self.library(context);
         mark(context.request, library);
         self.request.stats.inc_on(worker, CompressorDirectionStat::Compressed);
-        state.request = Some(library.start());
+        state.request = Some(Box::new(library.start()));
         context.wishes.transform_body = true;
     }
 
@@ -187,7 +188,7 @@ impl Compressor {
             self.sanitize_etag(response);
             mark(response, library);
             self.response.stats.inc_on(worker, CompressorDirectionStat::Compressed);
-            state.response = Some(library.start());
+            state.response = Some(Box::new(library.start()));
             context.wishes.transform_body = true;
         }
         if compressible {

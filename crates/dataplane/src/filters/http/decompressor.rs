@@ -100,8 +100,9 @@ impl LibraryStats {
 /// What one stream keeps.
 #[derive(Debug, Default)]
 pub struct DecompressorState {
-    request: Option<Body>,
-    response: Option<Body>,
+    /// Boxed, as the other one is: most streams need neither.
+    request: Option<Box<Body>>,
+    response: Option<Box<Body>>,
 }
 
 /// A body that is decompressed.
@@ -120,7 +121,7 @@ impl Decompressor {
         direction: &DecompressorDirection,
         head: &mut HeaderBlock,
         worker: usize,
-    ) -> Option<Body> {
+    ) -> Option<Box<Body>> {
         let may = direction.enabled.is_on()
             && (direction.ignore_no_transform_header || !says_no_transform(head))
             && take_encoding(head, self.library.encoding());
@@ -131,7 +132,8 @@ impl Decompressor {
         direction.stats.inc_on(worker, DecompressorStat::Decompressed);
         self.library_stats.of(&self.library);
         head.remove(KnownName::ContentLength);
-        Some(Body { decoder: Some(self.library.start()), compressed_bytes: 0, uncompressed_bytes: 0 })
+        let decoder = Some(self.library.start());
+        Some(Box::new(Body { decoder, compressed_bytes: 0, uncompressed_bytes: 0 }))
     }
 
     /// Takes a piece, or with none what is left of the last one. Answers what was taken, and whether there is more to
