@@ -10,7 +10,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use ferryman_codec::HeaderBlock;
 
@@ -47,6 +47,8 @@ struct Stage {
     waiting: Option<Pin<Box<dyn Future<Output = ()>>>>,
     /// Whether it took bytes since it was last told of a pause.
     keeps: bool,
+    /// Whether its output must be taken before it is called again.
+    is_full: bool,
     /// Whether nothing comes after its output.
     has_ended: bool,
 }
@@ -140,7 +142,8 @@ impl BodyPipeline {
     }
 }
 
-/// Ready once the last of these stages has written something or has ended.
+/// Ready once the last of these stages has written something or has ended. What it can write without waiting is gathered,
+/// as far as its output has room.
 fn poll_stages<S: BodySource>(
     stages: &mut [Stage],
     cx: &mut Context<'_>,
@@ -148,19 +151,24 @@ fn poll_stages<S: BodySource>(
     called: &mut (&mut impl CallFilter, &mut Option<HeaderBlock>),
 ) -> Poll<Result<(), S::Error>> {
     let Some((stage, before)) = stages.split_last_mut() else { return source.poll(cx) };
-    while stage.output.is_empty() && !stage.has_ended {
+    if !stage.output.is_empty() {
+        return Poll::Ready(Ok(()));
+    }
+    while !stage.has_ended && !stage.is_full {
         if let Some(waiting) = &mut stage.waiting {
-            ready!(waiting.as_mut().poll(cx));
+            if waiting.as_mut().poll(cx).is_pending() {
+                return if stage.output.is_empty() { Poll::Pending } else { Poll::Ready(Ok(())) };
+            }
             stage.waiting = None;
         }
         let polled = poll_stages(before, cx, source, called);
         if !matches!(polled, Poll::Ready(Ok(()))) {
-            // What came before a failure goes on; whoever takes it asks again and hears of the failure then.
-            if !stage.keeps {
-                return polled;
+            if stage.keeps {
+                stage.call(BodyInput::Pause, called.0);
+                continue;
             }
-            stage.call(BodyInput::Pause, called.0);
-            continue;
+            // What came before a failure goes on; whoever takes it asks again and hears of the failure then.
+            return if stage.output.is_empty() { polled } else { Poll::Ready(Ok(())) };
         }
         let data = before.last().map_or_else(|| source.data(), |before| before.output.data());
         let taken = if data.is_empty() {
@@ -174,12 +182,13 @@ fn poll_stages<S: BodySource>(
             Some(before) => before.output.consume(taken),
         }
     }
+    stage.is_full = false;
     Poll::Ready(Ok(()))
 }
 
 impl Stage {
     fn new(filter: Option<usize>, output: BodyOutput) -> Self {
-        Stage { filter, output, waiting: None, keeps: false, has_ended: false }
+        Stage { filter, output, waiting: None, keeps: false, is_full: false, has_ended: false }
     }
 
     fn is_ended(&self) -> bool {
@@ -188,6 +197,7 @@ impl Stage {
 
     /// Hands it a piece; answers how many bytes it took.
     fn call(&mut self, input: BodyInput<'_>, filters: &mut impl CallFilter) -> usize {
+        let offered = if let BodyInput::Data(data) = &input { data.len() } else { 0 };
         let (is_pause, is_end) = (matches!(input, BodyInput::Pause), matches!(input, BodyInput::End(_)));
         let answer = match self.filter {
             Some(filter) => filters.call(filter, input, &mut self.output),
@@ -196,13 +206,14 @@ impl Stage {
         match answer {
             BodyAnswer::Took(count) => {
                 self.keeps |= count > 0;
+                self.is_full = count < offered && !self.output.is_empty();
                 return count;
             }
             BodyAnswer::Done => {
                 self.keeps &= !is_pause;
                 self.has_ended |= is_end;
             }
-            BodyAnswer::Full => {}
+            BodyAnswer::Full => self.is_full = !self.output.is_empty(),
             BodyAnswer::Wait(until) => self.waiting = Some(until),
         }
         0

@@ -45,7 +45,7 @@ pub enum BodyInput<'a> {
 
 /// A filter's answer.
 pub enum BodyAnswer {
-    /// To `Data`: so many bytes were taken. Not all: the output is full.
+    /// To `Data`: so many bytes were taken. Not all: what was written is to be taken before the rest comes.
     Took(usize),
     /// To `Pause` and `End`: all was written that there is to write.
     Done,
@@ -56,7 +56,7 @@ pub enum BodyAnswer {
     Wait(Pin<Box<dyn Future<Output = ()>>>),
 }
 
-/// Where a filter writes: a buffer of `OUTPUT_BYTES`, empty when the filter is called.
+/// Where a filter writes: a buffer of `OUTPUT_BYTES`. What it wrote in calls just before may still be in it.
 #[derive(Debug)]
 pub struct BodyOutput {
     bytes: Vec<u8>,

@@ -76,8 +76,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn as_much_as_the_time_allows() {
+    #[tokio::test(start_paused = true)]
+    async fn as_much_as_the_time_allows() {
         let start = Instant::now();
         let at = |milliseconds| start + Duration::from_millis(milliseconds);
         let mut limit = ResponseRateLimit::new(1);
