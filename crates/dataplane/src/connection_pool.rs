@@ -32,7 +32,6 @@ use crate::circuit_breakers::Resource;
 use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::model::route::RoutingPriority;
 use crate::stats::ClusterStat;
-use upstream_connection::Unfit;
 use waiting::Waiter;
 
 /// Why there is no connection.
@@ -144,13 +143,7 @@ impl HostPool {
             *pool.idle.borrow_mut() = kept;
             for mut connection in unfit {
                 let reason = connection.unfit(settings, now);
-                log_at!(Pool, Debug, "{} idle connection ends: {reason:?}", OfConnection(connection.id()));
-                match reason {
-                    Some(Unfit::Closed) | None => connection.set_closed_by_remote(),
-                    Some(Unfit::Unasked) => cluster.stats.inc(ClusterStat::UpstreamCxProtocolError),
-                    Some(Unfit::Idle) => cluster.stats.inc(ClusterStat::UpstreamCxIdleTimeout),
-                    Some(Unfit::Old) => cluster.stats.inc(ClusterStat::UpstreamCxMaxDurationReached),
-                }
+                connection.end_idle(reason.as_ref());
             }
         }
     }
@@ -166,15 +159,21 @@ impl HostPool {
 /// An idle connection of this worker, the one that was used last; `None`: there is none, so `obtain` one. One that the
 /// peer has closed, or on which something came that nobody asked for, is closed and passed over: what
 /// the worker's event loop has been told of, which is what Envoy knows; to ask the kernel would be a fifth system call of
-/// every small request.
+/// every small request. Nor is one that is past its time before the next sweep.
 #[inline]
 #[must_use]
-pub fn take_idle(host: &WorkerHost, priority: RoutingPriority) -> Option<Box<UpstreamConnection>> {
+pub fn take_idle(
+    host: &WorkerHost,
+    priority: RoutingPriority,
+    now: Instant,
+) -> Option<Box<UpstreamConnection>> {
     let pool = host.pool.of(priority);
     loop {
         let connection = pool.idle.borrow_mut().pop();
         let mut connection = connection?;
-        if connection.is_silent(false) {
+        if let Some(reason) = connection.outlived(&connection.cluster().cluster.connections, now) {
+            connection.end_idle(Some(&reason));
+        } else if connection.is_silent(false) {
             log_at!(
                 Pool,
                 Debug,

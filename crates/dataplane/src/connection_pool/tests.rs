@@ -34,7 +34,7 @@ impl World {
     }
 
     fn idle(&self) -> Option<Box<UpstreamConnection>> {
-        take_idle(&self.host, LOW)
+        take_idle(&self.host, LOW, now())
     }
 
     async fn accept(&self) -> TcpStream {
@@ -111,7 +111,7 @@ fn the_most_recently_used_goes_first_and_priorities_are_apart() {
         check_in(second, now());
         check_in(first, now());
         assert_eq!(world.idle().unwrap().id(), id);
-        assert!(take_idle(&world.host, RoutingPriority::High).is_none());
+        assert!(take_idle(&world.host, RoutingPriority::High, now()).is_none());
     });
 }
 
@@ -273,7 +273,7 @@ fn what_comes_unasked_is_no_response() {
         let (upstream, _) = listener.accept().await.unwrap();
         check_in(connection, now());
         upstream.try_write(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
-        while let Some(unaware) = take_idle(&host, LOW) {
+        while let Some(unaware) = take_idle(&host, LOW, now()) {
             // The event loop has not asked yet.
             check_in(unaware, now());
             tokio::task::yield_now().await;
@@ -362,16 +362,18 @@ fn age_and_idleness_and_marks_end_connections() {
         world.cluster.sweep(later(900));
         assert_eq!(world.host.pool.idle_count(), 1);
         world.cluster.sweep(later(1000));
+        check_in(world.connection().await, later(1500));
+        assert!(take_idle(&world.host, LOW, later(2500)).is_none(), "nobody has swept yet");
         check_in(second, later(4900));
         world.cluster.sweep(later(5000));
         third.close_notify();
         check_in(third, now());
         assert_eq!(world.host.pool.idle_count(), 0);
         world.assert_counts([
-            (ClusterStat::UpstreamCxIdleTimeout, 1),
+            (ClusterStat::UpstreamCxIdleTimeout, 2),
             (ClusterStat::UpstreamCxMaxDurationReached, 1),
             (ClusterStat::UpstreamCxCloseNotify, 1),
-            (ClusterStat::UpstreamCxDestroyLocal, 3),
+            (ClusterStat::UpstreamCxDestroyLocal, 4),
         ]);
     });
 }

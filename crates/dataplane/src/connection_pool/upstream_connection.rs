@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::connection_lifetime::ConnectionLifetime;
 use super::request_permit::{Overflow, RequestPermit};
+use crate::application_log::{OfConnection, log_at};
 use crate::circuit_breakers::Resource;
 use crate::cluster::{ConnectionSettings, WorkerCluster, WorkerHost};
 use crate::http_codec::Http1Reader;
@@ -188,16 +189,32 @@ impl UpstreamConnection {
     }
 
     pub(super) fn unfit(&self, settings: &ConnectionSettings, now: Instant) -> Option<Unfit> {
+        match self.socket.peek(false) {
+            Peeked::End => Some(Unfit::Closed),
+            Peeked::Bytes => Some(Unfit::Unasked),
+            Peeked::Nothing => self.outlived(settings, now),
+        }
+    }
+
+    /// Which limit in time an idle connection is past.
+    #[inline]
+    pub(super) fn outlived(&self, settings: &ConnectionSettings, now: Instant) -> Option<Unfit> {
         let idle = now.saturating_duration_since(self.idle_since);
-        let peeked = self.socket.peek(false);
-        if peeked == Peeked::End {
-            Some(Unfit::Closed)
-        } else if peeked == Peeked::Bytes {
-            Some(Unfit::Unasked)
-        } else if settings.idle_timeout.is_some_and(|most| idle >= most) {
-            Some(Unfit::Idle)
-        } else {
-            self.is_too_old(settings, now).then_some(Unfit::Old)
+        if settings.idle_timeout.is_some_and(|most| idle >= most) {
+            return Some(Unfit::Idle);
+        }
+        self.is_too_old(settings, now).then_some(Unfit::Old)
+    }
+
+    /// Counts and notes why an idle connection ends.
+    pub(super) fn end_idle(&mut self, reason: Option<&Unfit>) {
+        log_at!(Pool, Debug, "{} idle connection ends: {reason:?}", OfConnection(self.id()));
+        let stats = &self.lifetime.cluster.stats;
+        match reason {
+            Some(Unfit::Unasked) => stats.inc(ClusterStat::UpstreamCxProtocolError),
+            Some(Unfit::Idle) => stats.inc(ClusterStat::UpstreamCxIdleTimeout),
+            Some(Unfit::Old) => stats.inc(ClusterStat::UpstreamCxMaxDurationReached),
+            Some(Unfit::Closed) | None => self.set_closed_by_remote(),
         }
     }
 

@@ -325,6 +325,10 @@ impl<'c> Exchange<'c> {
         let kind = stream.head.kind;
         match reader.poll_response_head(socket, cx, blocks, self.settings, kind, response) {
             Poll::Ready(Ok(head)) => Poll::Ready(Ok(head)),
+            // Envoy does not tell apart how a head breaks off.
+            Poll::Ready(Err(ReadError::Io(_))) if self.reader.has_unread() => {
+                Poll::Ready(Err(self.upstream_error(ReadError::Ended { clean: false })))
+            }
             Poll::Ready(Err(error)) => Poll::Ready(Err(self.upstream_error(error))),
             Poll::Pending => {
                 self.flush_and_watch(stream, cx)?;

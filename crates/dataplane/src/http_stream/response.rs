@@ -245,6 +245,11 @@ impl HttpStream<'_> {
         self.response_started
     }
 
+    /// Whether the upstream has answered, be it with an interim response: no other attempt may be made, says Envoy.
+    pub(crate) fn upstream_has_begun(&self) -> bool {
+        self.response_started || self.informational_seen
+    }
+
     /// Ends the stream because of an error.
     pub(super) async fn fail(&mut self, error: &Error) {
         self.tell_failure(error);
@@ -269,14 +274,15 @@ impl HttpStream<'_> {
         {
             reply = LocalReply { status: 204, body: Cow::Borrowed(b""), ..reply };
         }
+        // To Envoy an interim response is the beginning of the response, in its details.
+        if self.upstream_has_begun()
+            && matches!(error.kind, ErrorKind::UpstreamCodec(_) | ErrorKind::UpstreamTermination)
+        {
+            reply.details = details_of_reset(When::After, error);
+        }
         if self.response_started {
             self.abort = true;
-            self.state.info.response_code_details = match error.kind {
-                ErrorKind::UpstreamCodec(_) | ErrorKind::UpstreamTermination => {
-                    details_of_reset(When::After, error)
-                }
-                _ => reply.details,
-            };
+            self.state.info.response_code_details = reply.details;
             return self.flush_last_words(error.kind).await;
         }
         if self.disconnected {

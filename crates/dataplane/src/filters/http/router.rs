@@ -114,7 +114,7 @@ async fn attempt(
         // Boxed, as few requests come here: the memory of a connection is that of its largest future.
         return Box::pin(terminate::terminate(stream, cluster, host, (connect, action.priority))).await;
     }
-    let mut connection = match connection_pool::take_idle(host, action.priority) {
+    let mut connection = match connection_pool::take_idle(host, action.priority, stream.now) {
         Some(connection) => {
             stream.state.info.decisions.pool = PoolAnswer::Reused;
             connection
@@ -456,7 +456,7 @@ fn count_failure(stream: &HttpStream<'_>, cluster: &WorkerCluster, host: &Worker
         _ => return,
     };
     // Envoy counts neither `upstream_rq_rx_reset` nor `upstream_rq_tx_reset` of HTTP/1.
-    if !stream.response_started() {
+    if !stream.upstream_has_begun() {
         charge(stream, cluster, Some(host), status, host.is_canary);
     }
 }
