@@ -36,6 +36,9 @@ def test_scenario(area: Area, case: Case, rigs: Shared[Rig], request: pytest.Fix
     which = request.config.getoption("--proxy")
     if not Path(binary(which)[0]).exists():
         pytest.skip(f"{which} is not installed beside this Python")
+    if case.alone:
+        rigs.forget()
+        area = area.alone(case)
     try:
         rig = rigs.serving(area, case)
     except StartError as error:

@@ -13,7 +13,7 @@ Case, traffic: get (a path) with headers (lines) | send (a text or steps) | requ
        when the one before is answered) | connections (several lists of steps at once) | admin (a path,
        GET) ; responses (how many to read, 1) ; source (address to connect from) ; to (HOST:PORT to connect
        to, when it is not the listener's own) ; upstream (a reply, or a map of server name to reply) ;
-       limit (seconds).
+       limit (seconds) ; alone (what the case does to the proxy stays: it has one of its own).
 Case, comparing: stats (more prefixes to compare) ; ignore_stats, mask (regular expressions) ; shape
        (`json`, `json_keys`, `prometheus`, `lines`, `stat_names`: of the admin body compare that only,
        see `shapes`) ; problems (steps that fail are part of the case) ; differs, ours (oracle) ;
@@ -66,6 +66,7 @@ class Case:
     to: str | None = None
     upstream: Any = None
     limit: float = 5.0
+    alone: bool = False
     stats: list[str] = field(default_factory=list)
     ignore_stats: list[str] = field(default_factory=list)
     mask: list[str] = field(default_factory=list)

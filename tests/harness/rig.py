@@ -58,7 +58,7 @@ class Rig:
 
     def run(self, case: Case) -> Observation:
         """Play a case and record what happened."""
-        signals = Signals(case.limit)
+        signals = Signals(case.limit, self.proxy.admin)
         observation = Observation()
         self._begin_upstreams(case, signals)
         before = self.proxy.stats()

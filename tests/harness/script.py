@@ -14,6 +14,7 @@ A script is a list of steps; a text is short for `send`. Steps:
   slow: {bytes: N, times: M}            M reads of N bytes at most each
   signal: NAME / await: NAME            meet the other scripts of the case
   pause: SECONDS                        only to let a proxy's own timer run out
+  admin: METHOD PATH                    ask an admin page of the proxy and wait for its answer, 200
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import struct
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 from harness.http_message import read_message, read_messages
@@ -39,9 +41,10 @@ class ScriptError(Exception):
 
 
 class Signals:
-    """Named meeting points of the scripts of one case."""
+    """Named meeting points of the scripts of one case, and the way to the proxy's admin pages."""
 
-    def __init__(self, limit: float) -> None:
+    def __init__(self, limit: float, ask_admin: Callable[[str, str], tuple[int, str]] | None = None) -> None:
+        self._ask_admin = ask_admin
         self._events: dict[str, threading.Event] = defaultdict(threading.Event)
         self._lock = threading.Lock()
         self._limit = limit
@@ -58,6 +61,14 @@ class Signals:
             event = self._events[name]
         if not event.wait(self._limit):
             raise ScriptError(f"nobody signalled {name!r} within {self._limit} s")
+
+
+    def ask_admin(self, request: str) -> None:
+        """Ask a page, `METHOD PATH`; anything but 200 is an error."""
+        method, _, path = request.partition(" ")
+        status, text = self._ask_admin(path, method) if self._ask_admin else (0, "no proxy to ask")
+        if status != 200:
+            raise ScriptError(f"{request} was answered {status}: {text}")
 
 
 class Conversation:
@@ -222,6 +233,9 @@ class Conversation:
     def _do_await(self, name: str) -> None:
         self.signals.wait(name)
 
+    def _do_admin(self, request: str) -> None:
+        self.signals.ask_admin(request)
+
     def _do_pause(self, seconds: float) -> None:
         time.sleep(seconds)
 
@@ -237,7 +251,7 @@ class Conversation:
 
 STEPS = {
     "send", "raw", "receive", "until", "request", "responses", "eof", "shutdown", "close", "reset", "slow",
-    "signal", "await", "pause",
+    "signal", "await", "pause", "admin",
 }  # fmt: skip
 
 
