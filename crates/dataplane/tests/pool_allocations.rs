@@ -98,7 +98,8 @@ async fn requests_allocate_nothing(policy: LoadBalancingPolicy) {
     let request = || {
         let cluster = view.cluster(0).unwrap();
         let host = cluster.choose_host().unwrap();
-        let mut connection = take_idle(&host, PRIORITY).expect("both hosts have an idle connection");
+        let mut connection =
+            take_idle(&host, PRIORITY, Instant::now()).expect("both hosts have an idle connection");
         let permit = connection.request_permit().unwrap();
         check_in(connection, Instant::now());
         drop(permit);
