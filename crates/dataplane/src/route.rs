@@ -35,6 +35,7 @@ mod redirect;
 mod regex_rewrite;
 mod rewrite;
 mod route_list;
+mod scopes;
 mod timeout;
 mod upgrade;
 
@@ -47,6 +48,7 @@ pub use redirect::Redirect;
 pub(crate) use redirect::own_url;
 pub use regex_rewrite::RegexRewrite;
 pub use rewrite::set_authority;
+pub use scopes::RouteTables;
 pub use timeout::Timeouts;
 pub use upgrade::{ConnectConfig, RouteUpgrade};
 
@@ -153,11 +155,20 @@ impl RouteTable {
         config: &model::route::RouteConfiguration,
         resolve: Resolve<'_>,
     ) -> Result<Self, CompileError> {
+        Self::compile_after(0, config, resolve)
+    }
+
+    /// The same for one of several tables; `first`: how many scopes of statistics stand before its own.
+    fn compile_after(
+        first: u32,
+        config: &model::route::RouteConfiguration,
+        resolve: Resolve<'_>,
+    ) -> Result<Self, CompileError> {
         let in_table = |text| CompileError { place: format!("route configuration '{}'", config.name), text };
         let domains = (0..)
             .zip(&config.virtual_hosts)
             .flat_map(|(index, host)| host.domains.iter().map(move |domain| (domain.as_str(), index)));
-        let mut stat_names = StatNames::default();
+        let mut stat_names = StatNames::after(first);
         Ok(RouteTable {
             name: config.name.as_str().into(),
             domains: Domains::compile(domains).map_err(in_table)?,

@@ -48,7 +48,8 @@ _NETWORK_ONLY: Final = {
 _NAMED: Final = {name: Fields(name, "header_name") for name in _HEADERS}
 _PLAIN: Final = {name: Fields(name) for name in (_RESPONSE | _CONNECTION | _NETWORK_ONLY)}
 _QUERY: Final = Fields(f"{_HTTP}HttpRequestQueryParamMatchInput", "query_param")
-_FILTER_STATE: Final = Fields(f"{_NETWORK}FilterStateInput", "key field")
+FILTER_STATE: Final = f"{_NETWORK}FilterStateInput"
+_FILTER_STATE: Final = Fields(FILTER_STATE, "key field")
 _VARIABLE: Final = Fields(
     _ENVIRONMENT, no_effect={"name": "Envoy 1.40 finds no value, whether the variable is set or not"}
 )

@@ -15,7 +15,7 @@ from ferryman.config import header, match_input, model
 from ferryman.config.cursor import Cursor
 from ferryman.config.extensions import open_extension
 from ferryman.config.fields import Fields, word
-from ferryman.config.match_input import REQUEST_HEADER
+from ferryman.config.match_input import FILTER_STATE, REQUEST_HEADER
 from ferryman.config.match_tree import MatchContext, lower_match_tree
 from ferryman.config.matcher import lower_header_matcher
 from ferryman.config.metadata import lower_metadata
@@ -163,9 +163,9 @@ class _Table:
 
         context = MatchContext(
             match_input.HTTP_CATEGORY,
-            {REQUEST_HEADER: match_input.HTTP[REQUEST_HEADER]},
+            {name: match_input.HTTP[name] for name in (REQUEST_HEADER, FILTER_STATE)},
             lower_action,
-            refused_input="only request headers can choose a route",
+            refused_input="only request headers and filter state can choose a route",
         )
         tree, actions = lower_match_tree(cursor.child("matcher"), context)
         return model.RouteMatcher(tree=tree, actions=actions)

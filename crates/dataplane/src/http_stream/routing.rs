@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use ferryman_codec::{HeaderBlock, KnownName};
 
 use crate::format::{AccessLogType, FormatContext, asked_for};
-use crate::matcher::VisibleState;
+use crate::matcher::input::ConnectionData;
 use crate::random::thread_random;
 use crate::route::{Action, Circumstances, DirectResponse, Matched, Redirect, RouteLimit};
 
@@ -25,12 +25,10 @@ impl HttpStream<'_> {
         let known = Circumstances {
             random: self.random,
             metadata: self.state.info.dynamic_metadata.all(),
-            filter_state: VisibleState {
-                stream: Some(&self.state.info.filter_state),
-                connection: Some(&self.connection.info.filter_state),
-            },
+            connection: Some(ConnectionData::of_stream(self.connection.info, &self.state.info)),
         };
-        self.matched = settings.routes.find_in(&self.state.request, known);
+        let table = settings.routes.of(&self.state.request);
+        self.matched = table.and_then(|table| table.find_in(&self.state.request, known));
         if let Some(asked_at) = asked_at {
             *self.state.info.route_resolution_time.get_or_insert_default() += asked_at.elapsed();
         }

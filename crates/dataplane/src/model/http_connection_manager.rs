@@ -9,7 +9,7 @@ use super::http_filters::HttpFilter;
 use super::http_filters::header_mutation::Mutation;
 use super::local_reply::LocalReplyConfig;
 use super::matcher::StringMatcher;
-use super::route::RouteConfiguration;
+use super::route::{RouteConfiguration, ScopedRoutes};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -101,6 +101,7 @@ pub struct HttpConnectionManager {
     pub place: String,
     pub codec_type: CodecType,
     pub route_config: RouteConfiguration,
+    pub scoped_routes: Option<ScopedRoutes>,
     pub http_filters: Vec<HttpFilter>,
     pub server_name: String,
     pub server_header_transformation: ServerHeaderTransformation,

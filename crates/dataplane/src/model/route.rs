@@ -278,6 +278,31 @@ pub struct VirtualHost {
     pub virtual_clusters: Vec<VirtualCluster>,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScopeKeyFragment {
+    pub header: String,
+    pub element_separator: String,
+    pub index: usize,
+    pub key: Option<String>,
+    pub key_separator: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteScope {
+    pub name: String,
+    pub key: Vec<String>,
+    pub route_config: RouteConfiguration,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScopedRoutes {
+    pub fragments: Vec<ScopeKeyFragment>,
+    pub scopes: Vec<RouteScope>,
+}
+
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RouteConfiguration {

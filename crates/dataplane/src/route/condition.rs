@@ -7,7 +7,8 @@
 use ferryman_codec::{HeaderBlock, KnownName};
 
 use super::cookie::Cookie;
-use crate::matcher::{FilterStateMatcher, HeaderMatcher, MetadataMatcher, StringMatcher, VisibleState};
+use crate::matcher::input::ConnectionData;
+use crate::matcher::{FilterStateMatcher, HeaderMatcher, MetadataMatcher, StringMatcher};
 use crate::model::matcher::QueryParameterMatcher;
 use crate::model::metadata::Metadata;
 use crate::model::route::RouteMatch;
@@ -34,8 +35,8 @@ pub struct Circumstances<'a> {
     pub random: u64,
     /// What filters found out about the request.
     pub metadata: Option<&'a Metadata>,
-    /// What filters left for each other.
-    pub filter_state: VisibleState<'a>,
+    /// The connection, and what filters left for each other.
+    pub connection: Option<ConnectionData<'a>>,
 }
 
 #[derive(Debug, Clone)]
@@ -108,7 +109,12 @@ impl Conditions {
             && self.cookies.iter().all(|cookie| cookie.matches(request))
             && (!self.grpc || is_grpc(request))
             && self.dynamic_metadata.iter().all(|matcher| matcher.matches(known.metadata))
-            && self.filter_state.iter().all(|matcher| matcher.matches(known.filter_state))
+            && (self.filter_state.is_empty() || self.filter_state_holds(known))
+    }
+
+    fn filter_state_holds(&self, known: Circumstances<'_>) -> bool {
+        let state = known.connection.map(|connection| connection.filter_state).unwrap_or_default();
+        self.filter_state.iter().all(|matcher| matcher.matches(state))
     }
 
     fn query_holds(&self, target: &[u8]) -> bool {

@@ -28,14 +28,27 @@ pub(super) enum StatName {
     Route { host: Box<str>, stat_prefix: Box<str> },
 }
 
-/// The names of all scopes of a table; a scope's number is its place.
+/// The names of all scopes of a table; a scope's number is its place, after those of other tables.
 #[derive(Debug, Default)]
-pub(super) struct StatNames(Vec<StatName>);
+pub(super) struct StatNames {
+    first: u32,
+    names: Vec<StatName>,
+}
 
 impl StatNames {
+    /// Those of a table before which so many stand.
+    pub(super) fn after(first: u32) -> Self {
+        Self { first, names: Vec::new() }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> u32 {
+        u32::try_from(self.names.len()).unwrap_or(u32::MAX)
+    }
+
     fn add(&mut self, name: StatName) -> Option<u32> {
-        let number = u32::try_from(self.0.len()).ok();
-        self.0.push(name);
+        let number = self.first.checked_add(self.len());
+        self.names.push(name);
         number
     }
 
@@ -53,7 +66,7 @@ impl StatNames {
             StatName::VirtualCluster { host, name } => registry.virtual_cluster(host, name),
             StatName::Route { host, stat_prefix } => registry.route(host, stat_prefix),
         };
-        self.0.iter().map(open).collect()
+        self.names.iter().map(open).collect()
     }
 }
 

@@ -135,7 +135,11 @@ impl Routes {
         match self {
             Routes::List(list) => list.find(request, known, ignore_parameters),
             Routes::Tree(tree, lists) => {
-                let data = MatchingData { request_headers: Some(request), ..MatchingData::default() };
+                let data = MatchingData {
+                    request_headers: Some(request),
+                    connection: known.connection,
+                    ..MatchingData::default()
+                };
                 match tree.find(&data, &mut |_| ()) {
                     Outcome::Action(index) => lists.get(index)?.find(request, known, ignore_parameters),
                     Outcome::NoMatch | Outcome::InsufficientData => None,

@@ -86,7 +86,7 @@ impl Rig {
         let mut compiled = HttpConnectionManager::compile(model, "test", 1 << 20, &context).unwrap();
         compiled.filters = HttpFilters::new(filters, compiled.filters.router.clone()).unwrap();
         let of_filters = FilterCompileContext { name: "", process: &context, stat_prefix: "test" };
-        compiled.routes.set_filters(&model.route_config, &compiled.filters, &of_filters).unwrap();
+        compiled.routes.set_filters(model, &compiled.filters, &of_filters).unwrap();
         let process = Arc::new(Process::new(registry, Drain::new(Duration::ZERO, DrainStrategy::Immediate)));
         Rig {
             worker: Rc::new(Worker::new(0, process, logs.worker(), snapshot)),

@@ -7,7 +7,7 @@ from ferryman.config.model.address import CidrRange
 from ferryman.config.model.http_filters import HeaderEdit, HttpFilter
 from ferryman.config.model.local_reply import LocalReplyConfig
 from ferryman.config.model.matcher import StringMatcher
-from ferryman.config.model.route import RouteConfiguration
+from ferryman.config.model.route import RouteConfiguration, ScopedRoutes
 from ferryman.config.model.struct import Model, Tagged
 
 
@@ -72,7 +72,8 @@ class HttpConnectionManager(Tagged, tag="http_connection_manager", frozen=True):
     place: str
     """Its path in the configuration."""
     codec_type: str  # auto | http1
-    route_config: RouteConfiguration
+    route_config: RouteConfiguration  # without virtual hosts where there are scoped routes
+    scoped_routes: ScopedRoutes | None
     http_filters: list[HttpFilter]
     server_name: str
     server_header_transformation: str  # overwrite | append_if_absent | pass_through

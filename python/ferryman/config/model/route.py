@@ -290,6 +290,35 @@ class VirtualHost(Model, frozen=True):
     virtual_clusters: list[VirtualCluster]
 
 
+class ScopeKeyFragment(Model, frozen=True):
+    """One part of a scope's key: an element of a request header (lower case); of several headers the first.
+
+    No `element_separator`: the whole header is the one element. `key`: the part behind the `key_separator` of
+    the first element whose part before it is this; None: the element of `index`.
+    """
+
+    header: str
+    element_separator: str
+    index: int
+    key: str | None
+    key_separator: str
+
+
+class RouteScope(Model, frozen=True):
+    """A route table for requests that say `key`. No two have the same."""
+
+    name: str
+    key: list[str]
+    route_config: RouteConfiguration
+
+
+class ScopedRoutes(Model, frozen=True):
+    """The table is that of the scope whose key is what the fragments make of a request, or there is none."""
+
+    fragments: list[ScopeKeyFragment]
+    scopes: list[RouteScope]
+
+
 class RouteConfiguration(Model, frozen=True):
     """A route table."""
 

@@ -19,7 +19,7 @@ use crate::local_address;
 use crate::local_reply::LocalReplyPolicy;
 use crate::model;
 use crate::model::http_connection_manager::HeadersWithUnderscoresAction;
-use crate::route::{RouteTable, WorkerRouteStats};
+use crate::route::{RouteTables, WorkerRouteStats};
 use crate::stats::{
     Http1Stats, HttpStats, ListenerHttpStats, LocalScope, RouteResolutionStats, RouterStats, Scope,
     TracingStats, VirtualHostStats,
@@ -92,7 +92,7 @@ pub struct HttpConnectionManager {
     /// What is done to each response's head.
     pub response_headers: ResponseHeaderPolicy,
     /// Where requests go.
-    pub routes: RouteTable,
+    pub routes: RouteTables,
     /// The HTTP filters before the router, and the router's own settings.
     pub filters: HttpFilters,
     /// Whether the scheme becomes that of the upstream connection.
@@ -140,9 +140,8 @@ impl HttpConnectionManager {
         let resolve = |name: &str| context.snapshot.slot(name);
         let of_filters = FilterCompileContext { name: "", process: context, stat_prefix: &model.stat_prefix };
         let filters = HttpFilters::compile(&model.http_filters, &of_filters)?;
-        let mut routes =
-            RouteTable::compile(&model.route_config, &resolve).map_err(|error| error.to_string())?;
-        routes.set_filters(&model.route_config, &filters, &of_filters)?;
+        let mut routes = RouteTables::compile(model, &resolve).map_err(|error| error.to_string())?;
+        routes.set_filters(model, &filters, &of_filters)?;
         let upgrades = Upgrades::compile(model, &mut routes, &of_filters)?;
         Ok(HttpConnectionManager {
             place: model.place.as_str().into(),

@@ -27,13 +27,15 @@ from ferryman.config.protocol_options import DownstreamHttp, lower_downstream_ht
 from ferryman.config.proxy_status import lower_proxy_status
 from ferryman.config.references import References
 from ferryman.config.route import lower_route_configuration
+from ferryman.config.scoped_routes import lower_scoped_routes
 
 TYPE: Final = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 _NO_TLS: Final = "it speaks of client certificates, and there is no TLS"
 
 _MANAGER = Fields(
     TYPE,
-    "codec_type stat_prefix route_config http_filters common_http_protocol_options http_protocol_options"
+    "codec_type stat_prefix route_config scoped_routes http_filters common_http_protocol_options"
+    " http_protocol_options"
     " server_name server_header_transformation scheme_header_transformation max_request_headers_kb"
     " stream_idle_timeout request_timeout request_headers_timeout drain_timeout delayed_close_timeout"
     " access_log use_remote_address xff_num_trusted_hops internal_address_config skip_xff_append via"
@@ -115,6 +117,11 @@ def lower(cursor: Cursor, references: References) -> model.HttpConnectionManager
         place=cursor.path_text,
         codec_type=word(cursor, "codec_type", _CODECS),
         route_config=lower_route_configuration(cursor.child("route_config"), references),
+        scoped_routes=(
+            lower_scoped_routes(cursor.child("scoped_routes"), references)
+            if "scoped_routes" in fields
+            else None
+        ),
         http_filters=lower_http_filters(cursor),
         server_name=fields.get("server_name") or _SERVER_NAME,
         server_header_transformation=word(cursor, "server_header_transformation", _SERVER_HEADER),

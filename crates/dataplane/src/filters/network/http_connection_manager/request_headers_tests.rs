@@ -29,6 +29,7 @@ fn config() -> HttpConnectionManager {
         stat_prefix: "test".to_owned(),
         codec_type: CodecType::Auto,
         route_config: no_routes(),
+        scoped_routes: None,
         http_filters: Vec::new(),
         server_name: "envoy".to_owned(),
         server_header_transformation: ServerHeaderTransformation::Overwrite,

@@ -11,7 +11,7 @@ use ferryman_codec::{ErrorKind, HeaderBlock, KnownName};
 use crate::filters::http::{FilterCompileContext, HttpFilters};
 use crate::matcher::StringMatcher;
 use crate::model::http_connection_manager::{HttpConnectionManager, UpgradeConfig};
-use crate::route::{RouteTable, RouteUpgrade};
+use crate::route::{RouteTables, RouteUpgrade};
 
 /// A type that the connection manager knows.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Upgrades {
     /// What is wrong with a filter or a matcher.
     pub fn compile(
         model: &HttpConnectionManager,
-        routes: &mut RouteTable,
+        routes: &mut RouteTables,
         context: &FilterCompileContext<'_>,
     ) -> Result<Self, String> {
         let mut lists = 0;
@@ -52,7 +52,7 @@ impl Upgrades {
             if !upgrade.filters.is_empty() {
                 let own = HttpFilters::compile(&upgrade.filters, context)
                     .map_err(|text| format!("upgrade_configs: '{}': {text}", upgrade.upgrade_type))?;
-                routes.add_upgrade_filters(&model.route_config, &own, context)?;
+                routes.add_upgrade_filters(model, &own, context)?;
                 filters = Some((lists, own));
                 lists += 1;
             }
