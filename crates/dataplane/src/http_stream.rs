@@ -288,7 +288,8 @@ impl<'a> HttpStream<'a> {
     pub async fn run(&mut self) -> Finished {
         self.begin();
         if let Err(error) = self.process().await {
-            self.fail(&error).await;
+            // Boxed: few requests fail, and every connection's memory has room for what it awaits.
+            Box::pin(self.fail(&error)).await;
         }
         self.end()
     }

@@ -4,25 +4,19 @@
 //! (`filters::http`).
 
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::task::Poll;
 use std::time::Instant;
 
 use ferryman_codec::HeaderBlock;
 
 use crate::error::{Error, ErrorKind};
-use crate::filters::http::{ActiveFilter, Answer, FilterContext, Phase, Wishes};
+use crate::filters::http::{Answer, FilterContext, Phase, Wishes};
 use crate::local_reply::LocalReply;
 use crate::stats::HttpStat;
 
 use super::HttpStream;
 use super::exchange::downstream_error;
-
-/// What a filter decided, after all waiting.
-enum Verdict {
-    Continue,
-    Stop,
-    Respond(LocalReply<'static>),
-}
 
 impl HttpStream<'_> {
     /// Makes the stream's filters: those that are on for the route that it has now. As in Envoy, another route that it
@@ -37,32 +31,26 @@ impl HttpStream<'_> {
     pub(super) async fn walk_request_filters(&mut self) -> Result<bool, Error> {
         self.begin_filters();
         for index in 0..self.state.filters.len() {
-            let answer = self.call_filter(index, Phase::RequestHeaders, false, false);
-            if !matches!(answer, Answer::Continue) && !self.hold_request(index, answer).await? {
-                return Ok(false);
+            let mut phase = Phase::RequestHeaders;
+            let mut replays = self.replays_body;
+            loop {
+                let answer = match self.call_filter(index, phase, false, false) {
+                    Answer::Wait(done) => Box::pin(self.wait_for(index, phase, false, done)).await?,
+                    answer => answer,
+                };
+                match answer {
+                    Answer::Respond(reply) => {
+                        self.reply(reply).await?;
+                        return Ok(false);
+                    }
+                    Answer::StopIteration if std::mem::take(&mut replays) => {}
+                    Answer::StopIteration if !self.request_body_is_ended() => self.hold_more().await?,
+                    _ => break,
+                }
+                phase = Phase::RequestData;
             }
         }
         Ok(true)
-    }
-
-    /// Waits, or holds the request back, until a filter lets it go on. Answers whether it does; if not, the client has its
-    /// answer.
-    async fn hold_request(&mut self, index: usize, answer: Answer) -> Result<bool, Error> {
-        let mut verdict = self.settle(index, Phase::RequestHeaders, false, answer).await?;
-        let mut replays = self.replays_body;
-        while let Verdict::Stop = verdict {
-            if !std::mem::take(&mut replays) {
-                if self.request_body_is_ended() {
-                    break;
-                }
-                self.hold_more().await?;
-            }
-            let answer = self.call_filter(index, Phase::RequestData, false, false);
-            verdict = self.settle(index, Phase::RequestData, false, answer).await?;
-        }
-        let Verdict::Respond(reply) = verdict else { return Ok(true) };
-        self.reply(reply).await?;
-        Ok(false)
     }
 
     /// Walks back with the response's head; `end_stream`: nothing follows it. Answers what takes its place, if a filter
@@ -75,13 +63,12 @@ impl HttpStream<'_> {
         // Filters that saw another head before wished for its body.
         self.state.response_body.clear();
         for index in (0..self.state.filters.len()).rev() {
-            let answer = self.call_filter(index, Phase::ResponseHeaders, end_stream, false);
-            if matches!(answer, Answer::Continue) {
-                continue;
-            }
-            if let Verdict::Respond(reply) =
-                self.settle(index, Phase::ResponseHeaders, end_stream, answer).await?
-            {
+            let phase = Phase::ResponseHeaders;
+            let answer = match self.call_filter(index, phase, end_stream, false) {
+                Answer::Wait(done) => Box::pin(self.wait_for(index, phase, end_stream, done)).await?,
+                answer => answer,
+            };
+            if let Answer::Respond(reply) = answer {
                 return Ok(Some(reply));
             }
         }
@@ -121,6 +108,7 @@ impl HttpStream<'_> {
             route_configs: self.route_filters.of(filter.index()),
             wishes: &mut wishes,
         };
+        let filter_index = filter.index();
         let answer = filter.call(filters, phase, resumed, &mut context);
         if wishes.clear_route_cache {
             self.find_route_again();
@@ -131,30 +119,26 @@ impl HttpStream<'_> {
         if wishes.transform_body && matches!(answer, Answer::Continue) {
             self.transform_body(index, phase);
         }
+        if matches!(answer, Answer::StopIteration | Answer::Respond(_)) {
+            self.state.info.decisions.filter = Some(filter_index);
+        }
         answer
     }
 
     /// Waits for what a filter waits for, until it knows what it wants.
-    async fn settle(
+    async fn wait_for(
         &mut self,
         index: usize,
         phase: Phase,
         response_end_stream: bool,
-        mut answer: Answer,
-    ) -> Result<Verdict, Error> {
+        mut done: Pin<Box<dyn Future<Output = ()>>>,
+    ) -> Result<Answer, Error> {
         loop {
-            let verdict = match answer {
-                Answer::Continue => return Ok(Verdict::Continue),
-                Answer::StopIteration => Verdict::Stop,
-                Answer::Respond(reply) => Verdict::Respond(reply),
-                Answer::Wait(done) => {
-                    self.watching(done).await?;
-                    answer = self.call_filter(index, phase, response_end_stream, true);
-                    continue;
-                }
-            };
-            self.state.info.decisions.filter = self.state.filters.get(index).map(ActiveFilter::index);
-            return Ok(verdict);
+            self.watching(done).await?;
+            match self.call_filter(index, phase, response_end_stream, true) {
+                Answer::Wait(again) => done = again,
+                answer => return Ok(answer),
+            }
         }
     }
 

@@ -197,11 +197,7 @@ impl Http1Connection<'_> {
     }
 
     async fn serve_request(&mut self, state: &mut StreamState, now: Instant) -> Finished {
-        let timeouts = &self.manager.settings.timeouts;
-        let mut timers =
-            StreamTimers::new(now, timeouts.stream_idle, timeouts.request_headers, timeouts.request);
-        let head = self.read_head(state, &mut timers).await;
-        timers.headers_by = None;
+        let (head, timers) = self.read_head(state, now).await;
         let is_last_request = self.count_request();
         if !matches!(head, Err(None)) {
             self.counted.begin_http1();
@@ -287,15 +283,19 @@ impl Http1Connection<'_> {
         }
     }
 
-    /// The head; the error that it is to be refused with; or neither, when the client is gone before it began a request.
+    /// The head; the error that it is to be refused with; or neither, when the client is gone before it began a request. And
+    /// the stream's deadlines: made here, so that they have no second place in the memory of a connection.
     async fn read_head(
         &mut self,
         state: &mut StreamState,
-        timers: &mut StreamTimers,
-    ) -> Result<ferryman_codec::RequestHead, Option<ErrorKind>> {
+        now: Instant,
+    ) -> (Result<ferryman_codec::RequestHead, Option<ErrorKind>>, StreamTimers) {
+        let timeouts = &self.manager.settings.timeouts;
+        let mut timers =
+            StreamTimers::new(now, timeouts.stream_idle, timeouts.request_headers, timeouts.request);
         let settings = &self.manager.settings.http1_settings;
         let blocks = &self.worker.blocks;
-        poll_fn(|cx| {
+        let head = poll_fn(|cx| {
             let (socket, request) = (&mut self.socket, &mut state.request);
             match self.reader.poll_request_head(socket, cx, blocks, settings, request) {
                 Poll::Ready(Ok(head)) => Poll::Ready(Ok(head)),
@@ -316,7 +316,9 @@ impl Http1Connection<'_> {
                 }
             }
         })
-        .await
+        .await;
+        timers.headers_by = None;
+        (head, timers)
     }
 
     /// Lets the client read our last words and close: what it still sends is dropped, for a while.
