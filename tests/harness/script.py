@@ -62,7 +62,6 @@ class Signals:
         if not event.wait(self._limit):
             raise ScriptError(f"nobody signalled {name!r} within {self._limit} s")
 
-
     def ask_admin(self, request: str) -> None:
         """Ask a page, `METHOD PATH`; anything but 200 is an error."""
         method, _, path = request.partition(" ")
