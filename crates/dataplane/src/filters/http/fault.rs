@@ -242,7 +242,7 @@ impl Fault {
     }
 
     fn abort(&self, state: &mut FaultState, context: &mut FilterContext<'_>) -> Answer {
-        let settings = context.route_config().unwrap_or(&self.settings);
+        let settings = context.route_config::<FaultSettings>().unwrap_or(&self.settings);
         let Some(abort) = &settings.abort else { return Answer::Continue };
         if !abort.percentage.holds(context.request, context.worker.random.next()) {
             return Answer::Continue;
@@ -284,7 +284,7 @@ impl BuiltInFilter for Fault {
     }
 
     fn on_request_headers(&self, state: &mut FaultState, context: &mut FilterContext<'_>) -> Answer {
-        let settings = context.route_config().unwrap_or(&self.settings);
+        let settings = context.route_config::<FaultSettings>().unwrap_or(&self.settings);
         if !settings.is_for(context) {
             return Answer::Continue;
         }
