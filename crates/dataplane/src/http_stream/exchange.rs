@@ -471,8 +471,7 @@ fn end_response(stream: &mut HttpStream<'_>, reader: &mut Http1Reader) {
     state.info.mark(TimePoint::LastUpstreamRxByte, stream.now);
 }
 
-/// How the request is framed upstream. A body that filters hold whole may have another length than it came with; one that
-/// they hold in part must not.
+/// How the request is framed upstream. Only a body that filters hold whole may have another length than it came with.
 fn request_framing(request: &HeaderBlock, came: BodyFraming, held: usize, is_whole: bool) -> BodyFraming {
     match came {
         // A body that came with a length and is not in the socket any more is the one that is held, also if a filter

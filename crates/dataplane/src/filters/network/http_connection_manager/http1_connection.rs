@@ -340,6 +340,7 @@ impl Http1Connection<'_> {
                         }
                         log_at!(Connection, Debug, "{} delayed close timeout", OfConnection(self.info.id));
                         self.manager.http.inc(HttpStat::DownstreamCxDelayedCloseTimeout);
+                        self.info.local_close_reason = "triggered_delayed_close_timeout".into();
                         return Poll::Ready(());
                     }
                 }

@@ -428,7 +428,9 @@ impl<'a> Session<'a> {
             Outcome::Ended(End::Complete { last: Side::Upstream }) => upstream.set_closed_by_remote(),
             Outcome::Ended(end @ End::Broken { side: Side::Downstream, .. }) => {
                 if let Some(stopped) = self.info.note_filter_close() {
-                    self.stats.add(TcpStat::DownstreamCxRxBytesTotal, stopped);
+                    if stopped > 0 {
+                        self.stats.add(TcpStat::DownstreamCxRxBytesTotal, stopped);
+                    }
                     self.stream.bytes_received += stopped;
                     self.stream.upstream.local_close_reason = self.info.local_close_reason.clone();
                 }
