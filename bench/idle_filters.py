@@ -8,25 +8,29 @@ from __future__ import annotations
 
 from typing import Any
 
+_GZIP = "type.googleapis.com/envoy.extensions.compression.gzip."
 _TYPE = "type.googleapis.com/envoy.extensions.filters.http."
 
 
 def idle_filters() -> list[dict[str, Any]]:
     """The filters, without the router that ends the list."""
+    gzip = {"name": "gzip", "typed_config": {"@type": _GZIP + "compressor.v3.Gzip"}}
+    gunzip = {"name": "gzip", "typed_config": {"@type": _GZIP + "decompressor.v3.Gzip"}}
+    filters: list[tuple[str, str, dict[str, Any]]] = [
+        ("health_check", "health_check.v3.HealthCheck", _health_check("/healthz")),
+        ("fault", "fault.v3.HTTPFault", {"headers": [_absent()], "abort": _abort()}),
+        ("cors", "cors.v3.Cors", {}),
+        ("csrf", "csrf.v3.CsrfPolicy", {"filter_enabled": _percent(0)}),
+        ("local_ratelimit", "local_ratelimit.v3.LocalRateLimit", {"stat_prefix": "none"}),
+        ("header_to_metadata", "header_to_metadata.v3.Config", {"request_rules": [_rule()]}),
+        ("header_mutation", "header_mutation.v3.HeaderMutation", {}),
+        ("custom_response", "custom_response.v3.CustomResponse", {}),
+        ("compressor", "compressor.v3.Compressor", {"compressor_library": gzip}),
+        ("decompressor", "decompressor.v3.Decompressor", {"decompressor_library": gunzip}),
+    ]
     return [
         {"name": name, "typed_config": {"@type": _TYPE + kind, **settings}}
-        for name, kind, settings in (
-            ("health_check", "health_check.v3.HealthCheck", _health_check("/healthz")),
-            ("health_check_2", "health_check.v3.HealthCheck", _health_check("/ready")),
-            ("fault", "fault.v3.HTTPFault", {"headers": [_absent()], "abort": _abort()}),
-            ("fault_2", "fault.v3.HTTPFault", {"headers": [_absent()], "abort": _abort()}),
-            ("cors", "cors.v3.Cors", {}),
-            ("csrf", "csrf.v3.CsrfPolicy", {"filter_enabled": _percent(0)}),
-            ("header_to_metadata", "header_to_metadata.v3.Config", {"request_rules": [_rule()]}),
-            ("header_to_metadata_2", "header_to_metadata.v3.Config", {"request_rules": [_rule()]}),
-            ("header_mutation", "header_mutation.v3.HeaderMutation", {}),
-            ("header_mutation_2", "header_mutation.v3.HeaderMutation", {}),
-        )
+        for name, kind, settings in filters
     ]
 
 

@@ -78,9 +78,15 @@ impl RawBuffer {
     pub(super) fn original_destination(&self) -> Option<Address> {
         let RawBuffer::Tcp(stream) = self else { return None };
         let socket = SockRef::from(stream);
-        let found: Option<SocketAddr> = match stream.local_addr().ok()? {
-            SocketAddr::V4(_) => socket.original_dst_v4().ok()?.as_socket(),
-            SocketAddr::V6(_) => socket.original_dst_v6().ok()?.as_socket(),
+        let local = stream.local_addr().ok()?;
+        let (found, is_transparent) = match local {
+            SocketAddr::V4(_) => (socket.original_dst_v4(), socket.ip_transparent_v4()),
+            SocketAddr::V6(_) => (socket.original_dst_v6(), socket.ip_transparent_v6()),
+        };
+        // A transparent socket stands at the address that the client asked for (TPROXY): nothing was redirected.
+        let found = match found {
+            Ok(found) => found.as_socket(),
+            Err(_) => is_transparent.unwrap_or(false).then_some(local),
         };
         found.map(Address::of_connection)
     }
