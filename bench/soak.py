@@ -65,6 +65,8 @@ class Soak:
     mib_per_hour: float
     """Growth of memory: least squares over the second half."""
     memory_mib: float
+    memory_curve_mib: list[float]
+    """At each twentieth of the time: whether growth comes to an end."""
     descriptors: tuple[int, int]
     """Fewest and most in the second half."""
     threads: tuple[int, int]
@@ -167,6 +169,7 @@ def soak(proxy: str, minutes: float, share: float, folder: Path) -> Soak:
     return Soak(
         proxy=proxy, minutes=minutes, requests=requests, failed=failed, churned=churned[0],
         mib_per_hour=slope(second_half) * 3600, memory_mib=second_half[-1].memory_mib,
+        memory_curve_mib=[round(one.memory_mib, 2) for one in samples[:: max(1, len(samples) // 20)]],
         descriptors=(min(descriptors), max(descriptors)), threads=(min(threads), max(threads)),
         gauges_left=left,
     )  # fmt: skip
