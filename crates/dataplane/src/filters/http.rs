@@ -47,7 +47,7 @@ pub mod set_metadata;
 
 pub use built_in::BuiltInFilter;
 pub use chain::{ActiveFilter, ActiveFilters, HttpFilters, NamedFilter};
-pub use route_config::{RouteConfig, RouteConfigs, RouteFilters};
+pub use route_config::{PerRoute, RouteConfig, RouteConfigs, RouteFilters};
 
 /// When a filter is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,7 +133,7 @@ impl<'a> FilterContext<'a> {
     /// What the most specific level says to this filter that says anything to it.
     #[inline]
     #[must_use]
-    pub fn route_config<T: 'static>(&self) -> Option<&'a T> {
+    pub fn route_config<T: PerRoute>(&self) -> Option<&'a T> {
         self.route_configs.most_specific()
     }
 }

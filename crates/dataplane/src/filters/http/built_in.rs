@@ -12,7 +12,7 @@ use crate::model::http_filters::PerRouteConfig as Model;
 use crate::stream_info::StreamInfo;
 
 use super::body::{BodyAnswer, BodyInput, BodyOutput, Direction, pass_on};
-use super::route_config::RouteConfig;
+use super::route_config::{PerRoute, RouteConfig};
 use super::{Answer, FilterCompileContext, FilterContext, HttpFilter, Phase, StreamFilter};
 
 /// A compiled filter, shared by all workers: it counts under the worker's number. What it keeps of one stream is its
@@ -229,6 +229,24 @@ built_in_filters! {
     LocalRatelimit in local_ratelimit,
     SetFilterState in set_filter_state,
     SetMetadata in set_metadata,
+}
+
+macro_rules! per_route {
+    ($($type:ty,)*) => { $(impl PerRoute for $type {})* };
+}
+
+per_route! {
+    super::buffer::BufferPerRoute,
+    super::basic_auth::Users,
+    super::compressor::CompressorPerRoute,
+    super::cors::CorsPolicy,
+    super::csrf::CsrfPolicy,
+    super::custom_response::CustomResponse,
+    super::fault::FaultSettings,
+    super::header_mutation::Mutations,
+    super::header_to_metadata::HeaderToMetadata,
+    super::set_filter_state::SetFilterState,
+    super::local_ratelimit::LocalRatelimit,
 }
 
 /// The one list of what routes say to filters.

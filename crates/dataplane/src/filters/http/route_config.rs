@@ -14,6 +14,9 @@ use super::FilterCompileContext;
 use super::built_in::compile_per_route;
 use super::chain::ActiveFilters;
 
+/// What a route may say to a filter. Named types only: a filter that looked for a box or a reference would find nothing.
+pub trait PerRoute: Any + Send + Sync {}
+
 /// What one level says to one filter, compiled; routes below the level share it.
 #[derive(Debug, Clone)]
 pub struct RouteConfig(Arc<dyn Any + Send + Sync>);
@@ -21,7 +24,7 @@ pub struct RouteConfig(Arc<dyn Any + Send + Sync>);
 impl RouteConfig {
     /// A filter's own type; it gets back what it put in.
     #[must_use]
-    pub fn new<T: Any + Send + Sync>(config: T) -> Self {
+    pub fn new<T: PerRoute>(config: T) -> Self {
         RouteConfig(Arc::new(config))
     }
 }
@@ -106,12 +109,12 @@ impl<'a> RouteConfigs<'a> {
     /// nothing, but hides those above it, as in Envoy.
     #[inline]
     #[must_use]
-    pub fn most_specific<T: 'static>(self) -> Option<&'a T> {
+    pub fn most_specific<T: PerRoute>(self) -> Option<&'a T> {
         self.0.last().and_then(|config| config.0.downcast_ref())
     }
 
     /// What all levels say, the least specific first.
-    pub fn all<T: 'static>(self) -> impl DoubleEndedIterator<Item = &'a T> {
+    pub fn all<T: PerRoute>(self) -> impl DoubleEndedIterator<Item = &'a T> {
         self.0.iter().filter_map(|config| config.0.downcast_ref())
     }
 }
@@ -119,6 +122,9 @@ impl<'a> RouteConfigs<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl PerRoute for u8 {}
+    impl PerRoute for u16 {}
 
     #[test]
     fn the_most_specific_level_counts_and_all_can_be_read() {

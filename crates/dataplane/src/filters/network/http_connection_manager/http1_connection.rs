@@ -213,16 +213,9 @@ impl Http1Connection<'_> {
             }
             Err(Some(kind)) => (unread_head(), Some(kind)),
         };
-        let connection = Downstream {
-            socket: &mut self.socket,
-            reader: &mut self.reader,
-            timer: &mut self.timer,
-            info: self.info,
-            facts: &self.facts,
-            is_last_request,
-            closes_from: self.timers.closes_from(),
-        };
-        let mut stream = HttpStream::new(self.manager, self.worker, connection, state, head, timers);
+        let (manager, worker) = (self.manager, self.worker);
+        let connection = self.downstream(is_last_request);
+        let mut stream = HttpStream::new(manager, worker, connection, state, head, timers);
         let finished = match error {
             None => stream.run().await,
             Some(kind) => match stream.refuse(&kind.into()).await {
@@ -242,6 +235,18 @@ impl Http1Connection<'_> {
         finished
     }
 
+    fn downstream(&mut self, is_last_request: bool) -> Downstream<'_> {
+        Downstream {
+            socket: &mut self.socket,
+            reader: &mut self.reader,
+            timer: &mut self.timer,
+            info: self.info,
+            facts: &self.facts,
+            is_last_request,
+            closes_from: self.timers.closes_from(),
+        }
+    }
+
     /// One more request. Answers whether it is the last that the connection may carry.
     fn count_request(&mut self) -> bool {
         self.requests += 1;
@@ -255,16 +260,9 @@ impl Http1Connection<'_> {
             state.begin_again();
             let is_last_request = self.count_request();
             let timers = StreamTimers::new(Instant::now(), stream_idle, None, None);
-            let connection = Downstream {
-                socket: &mut self.socket,
-                reader: &mut self.reader,
-                timer: &mut self.timer,
-                info: self.info,
-                facts: &self.facts,
-                is_last_request,
-                closes_from: self.timers.closes_from(),
-            };
-            let mut stream = HttpStream::new(self.manager, self.worker, connection, state, head, timers);
+            let (manager, worker) = (self.manager, self.worker);
+            let connection = self.downstream(is_last_request);
+            let mut stream = HttpStream::new(manager, worker, connection, state, head, timers);
             match stream.run_again().await {
                 Finished::GoesOn => head = stream.head(),
                 finished => return finished,

@@ -193,15 +193,7 @@ impl RequestHeaderPolicy {
     ) -> Result<RequestFacts, Refusal> {
         Side::Request.join_repeated(request);
         let upgrade = connection_header::sanitize(request);
-        if request.get(KnownName::Path).is_some_and(|path| path.first() != Some(&b'/')) {
-            return Err(Refusal::AbsolutePath);
-        }
-        match self.path.apply(request) {
-            Outcome::Continue => {}
-            Outcome::Reject => return Err(Refusal::PathNormalization),
-            Outcome::Redirect if is_grpc(request) => return Err(Refusal::PathNormalization),
-            Outcome::Redirect => return Err(Refusal::PathRedirect),
-        }
+        self.normalize_path(request)?;
         let stripped_port = self.host.apply(request, connection.local_port);
         if let Some(mutate) = early {
             mutate(request);
@@ -225,6 +217,18 @@ impl RequestHeaderPolicy {
         Ok(RequestFacts { remote_address, internal, upgrade, stripped_port })
     }
 
+    fn normalize_path(&self, request: &mut HeaderBlock) -> Result<(), Refusal> {
+        if request.get(KnownName::Path).is_some_and(|path| path.first() != Some(&b'/')) {
+            return Err(Refusal::AbsolutePath);
+        }
+        match self.path.apply(request) {
+            Outcome::Continue => Ok(()),
+            Outcome::Reject => Err(Refusal::PathNormalization),
+            Outcome::Redirect if is_grpc(request) => Err(Refusal::PathNormalization),
+            Outcome::Redirect => Err(Refusal::PathRedirect),
+        }
+    }
+
     /// The same for a request that goes on at another place: what was found out about its client holds.
     ///
     /// # Errors
@@ -234,15 +238,7 @@ impl RequestHeaderPolicy {
         request: &mut HeaderBlock,
         connection: &ConnectionFacts,
     ) -> Result<(), Refusal> {
-        if request.get(KnownName::Path).is_some_and(|path| path.first() != Some(&b'/')) {
-            return Err(Refusal::AbsolutePath);
-        }
-        match self.path.apply(request) {
-            Outcome::Continue => {}
-            Outcome::Reject => return Err(Refusal::PathNormalization),
-            Outcome::Redirect if is_grpc(request) => return Err(Refusal::PathNormalization),
-            Outcome::Redirect => return Err(Refusal::PathRedirect),
-        }
+        self.normalize_path(request)?;
         self.host.apply(request, connection.local_port);
         Ok(())
     }
