@@ -12,9 +12,11 @@ use ferryman_codec::{Http1Settings, NameCase};
 
 use crate::model::http_connection_manager::HeaderKeyFormat;
 
+pub mod http1_codec;
 pub mod http1_reader;
 pub mod http1_writer;
 
+pub use http1_codec::Http1Codec;
 pub use http1_reader::Http1Reader;
 pub use http1_writer::Http1Writer;
 

@@ -19,7 +19,7 @@ use crate::filters::network::http_connection_manager::{
 };
 use crate::format::{AccessLogType, FormatContext};
 use crate::header_mutation::MutationScratch;
-use crate::http_codec::{Http1Reader, Http1Writer};
+use crate::http_codec::Http1Codec;
 use crate::local_reply::{LocalReply, Origin, set_status};
 use crate::random::thread_random;
 use crate::repeated_headers::Side;
@@ -30,7 +30,6 @@ use crate::route::{
 use crate::stats::RouterStat;
 use crate::stream_info::{ConnectionInfo, Protocol, StreamInfo, TimePoint};
 use crate::timer::LazyTimer;
-use crate::transport_sockets::TransportSocket;
 use crate::worker::Worker;
 
 mod body_pipeline;
@@ -69,10 +68,10 @@ pub struct StreamState {
     pub response_trailers: HeaderBlock,
     /// What is known of the stream.
     pub info: StreamInfo,
-    /// Writes the response.
-    pub downstream: Http1Writer,
-    /// Writes the request.
-    pub upstream: Http1Writer,
+    /// Memory to write the request in; the upstream connection has it while it is used.
+    pub request_memory: Vec<u8>,
+    /// Memory to write the response in; the downstream connection has it during the stream.
+    pub response_memory: Vec<u8>,
     /// What filters hold of the request's body; it goes upstream before the rest.
     pub held_body: Vec<u8>,
     /// The filters that the request's body goes through.
@@ -95,8 +94,8 @@ impl StreamState {
             response: HeaderBlock::new(),
             response_trailers: HeaderBlock::new(),
             info: StreamInfo::new(start, start_time),
-            downstream: Http1Writer::new(),
-            upstream: Http1Writer::new(),
+            request_memory: Vec::new(),
+            response_memory: Vec::new(),
             held_body: Vec::new(),
             request_body: BodyPipeline::default(),
             response_body: BodyPipeline::default(),
@@ -118,27 +117,14 @@ impl StreamState {
         // A held body may be as large as the limit; that is not kept for requests that need none.
         self.held_body = Vec::new();
         self.redirects = None;
-        clear_writer(&mut self.downstream);
-        clear_writer(&mut self.upstream);
-    }
-}
-
-/// Nothing of one connection's bytes may ever go out on another.
-pub(crate) fn clear_writer(writer: &mut Http1Writer) {
-    if writer.has_pending() || !writer.is_finished() {
-        *writer = Http1Writer::new();
-    } else {
-        writer.reset();
     }
 }
 
 /// The connection that a request came on.
 #[derive(Debug)]
 pub struct Downstream<'a> {
-    /// Its socket.
-    pub socket: &'a mut TransportSocket,
-    /// Reads from it.
-    pub reader: &'a mut Http1Reader,
+    /// Reads the request and writes the response.
+    pub codec: &'a mut Http1Codec,
     /// Its one timer.
     pub timer: &'a mut LazyTimer,
     /// What is known of it.
@@ -181,6 +167,8 @@ pub struct HttpStream<'a> {
     pub(crate) now: Instant,
     /// The stream's own number, by which routes and weighted clusters are chosen.
     pub(crate) random: u64,
+    /// How much of the request's body the upstream was sent, of the last try.
+    pub(crate) sent_body_bytes: u64,
     /// Whether the request comes from inside (`x-envoy-internal`).
     pub(crate) is_internal: bool,
     /// When all of the request was there.
@@ -239,7 +227,7 @@ impl<'a> HttpStream<'a> {
         timers: StreamTimers,
     ) -> Self {
         let now = timers.active_at;
-        state.downstream.set_style(&manager.settings.http1_settings);
+        connection.codec.writer.set_style(&manager.settings.http1_settings);
         let interval = manager.settings.access_log.interval();
         let timers = StreamTimers { log_at: logging::next_line(state.info.start, interval), ..timers };
         HttpStream {
@@ -251,6 +239,7 @@ impl<'a> HttpStream<'a> {
             timers,
             now,
             random: worker.random.next(),
+            sent_body_bytes: 0,
             is_internal: false,
             request_completed_at: None,
             route_timeouts: Timeouts::default(),
@@ -421,7 +410,7 @@ impl<'a> HttpStream<'a> {
         self.state.request.remove(KnownName::Expect);
         self.state.response.clear();
         set_status(&mut self.state.response, 100);
-        let queued = self.state.downstream.queue_informational(&self.state.response);
+        let queued = self.connection.codec.queue_informational(&self.state.response);
         self.state.response.clear();
         self.count_status(100);
         queued.map_err(|error| ErrorKind::DownstreamCodec(error.kind).into())
@@ -470,7 +459,7 @@ impl<'a> HttpStream<'a> {
 
     /// Whether all of the request is there.
     pub(crate) fn request_is_complete(&self) -> bool {
-        !self.endless && self.connection.reader.is_ended()
+        !self.endless && self.connection.codec.is_ended()
     }
 
     fn finished(&self) -> Finished {
@@ -486,7 +475,7 @@ impl<'a> HttpStream<'a> {
         if !self.close {
             return Finished::KeepAlive;
         }
-        let is_all_read = self.request_is_complete() && !self.connection.reader.has_unread();
+        let is_all_read = self.request_is_complete() && !self.connection.codec.has_unread();
         if is_all_read { Finished::Close } else { Finished::CloseAfterLinger }
     }
 

@@ -12,6 +12,7 @@ use super::request_permit::RequestPermit;
 use super::waiting::Pending;
 use crate::circuit_breakers::Resource;
 use crate::cluster::{WorkerCluster, WorkerHost};
+use crate::http_codec::Http1Codec;
 use crate::model::route::RoutingPriority;
 use crate::stats::ClusterStat;
 use crate::stream_info::Address;
@@ -19,16 +20,16 @@ use crate::transport_sockets::TransportSocket;
 
 /// A connection to a host for one session. Dropping it closes it and counts that.
 #[derive(Debug)]
-pub struct TcpUpstream {
-    /// The socket.
-    pub socket: TransportSocket,
+pub struct TcpUpstream<S = TransportSocket> {
+    /// The socket, or what reads and writes it.
+    pub socket: S,
     /// Our end; `None`: the system does not say.
     pub local_address: Option<Address>,
     lifetime: ConnectionLifetime,
     _permit: RequestPermit,
 }
 
-impl TcpUpstream {
+impl<S> TcpUpstream<S> {
     /// Unique in the process.
     #[must_use]
     pub fn id(&self) -> u64 {
@@ -55,6 +56,16 @@ impl TcpUpstream {
     /// The peer has closed it: its end counts as remote.
     pub fn set_closed_by_remote(&mut self) {
         self.lifetime.closed_by_remote = true;
+    }
+}
+
+impl TcpUpstream {
+    /// The same, for a stream of HTTP to read and write.
+    #[must_use]
+    pub fn into_codec(self) -> TcpUpstream<Http1Codec> {
+        let TcpUpstream { socket, local_address, lifetime, _permit } = self;
+        let socket = Http1Codec::new(socket, lifetime.cluster.buffer_limit());
+        TcpUpstream { socket, local_address, lifetime, _permit }
     }
 }
 

@@ -1,6 +1,6 @@
 //! An HTTP/1.1 connection to a host.
 //!
-//! Owns the socket, the reader of responses, and whether it may serve again. Dropping it closes it. Does not own the
+//! Owns its codec and whether it may serve again. Dropping it closes it. Does not own the
 //! exchange of a request for a response (the router).
 
 use std::rc::Rc;
@@ -11,7 +11,7 @@ use super::request_permit::{Overflow, RequestPermit};
 use crate::application_log::{OfConnection, log_at};
 use crate::circuit_breakers::Resource;
 use crate::cluster::{ConnectionSettings, WorkerCluster, WorkerHost};
-use crate::http_codec::Http1Reader;
+use crate::http_codec::Http1Codec;
 use crate::model::route::RoutingPriority;
 use crate::stats::ClusterStat;
 use crate::stream_info::{Address, Protocol};
@@ -32,10 +32,8 @@ pub(super) enum Unfit {
 
 /// A connection to a host, in use by one request or idle. Dropping it closes it and counts that.
 pub struct UpstreamConnection {
-    /// The socket.
-    pub socket: TransportSocket,
-    /// The reader of responses.
-    pub reader: Http1Reader,
+    /// Writes requests and reads responses.
+    pub codec: Http1Codec,
     /// Our end; `None`: the system does not say.
     pub local_address: Option<Address>,
     /// Since when it is idle.
@@ -54,9 +52,8 @@ impl std::fmt::Debug for UpstreamConnection {
 impl UpstreamConnection {
     pub(super) fn new(lifetime: ConnectionLifetime, socket: TransportSocket, now: Instant) -> Self {
         UpstreamConnection {
-            reader: Http1Reader::new(lifetime.cluster.buffer_limit()),
             local_address: socket.local_address().ok(),
-            socket,
+            codec: Http1Codec::new(socket, lifetime.cluster.buffer_limit()),
             idle_since: now,
             connected_at: now,
             may_serve_again: true,
@@ -114,7 +111,7 @@ impl UpstreamConnection {
         self.may_serve_again = false;
         let length = u64::try_from(header.len()).unwrap_or(u64::MAX);
         self.lifetime.cluster.stats.add(ClusterStat::UpstreamCxTxBytesTotal, length);
-        self.socket.write_all(header).await
+        self.codec.socket.write_all(header).await
     }
 
     /// Begins a request on this connection, and counts it (`upstream_rq_total`, `rq_total`). The permit is held until
@@ -157,20 +154,20 @@ impl UpstreamConnection {
     }
 
     pub(super) fn may_serve_again(&mut self) -> bool {
-        if self.reader.is_closed() {
+        if self.codec.reader.is_closed() {
             self.set_closed_by_remote();
             return false;
         }
         // Whoever waits takes it at once.
         let ask_kernel = !self.nobody_waits();
-        self.is_silent(ask_kernel) && self.may_serve_again && !self.reader.has_unread()
+        self.is_silent(ask_kernel) && self.may_serve_again && !self.codec.has_unread()
     }
 
     /// Whether nothing came since the last response, and the peer has not closed it: as far as the worker has been told, or
     /// as the kernel knows it now. Counts what it finds; the connection is to be dropped then.
     #[inline]
     pub(super) fn is_silent(&mut self, ask_kernel: bool) -> bool {
-        match self.socket.peek(ask_kernel) {
+        match self.codec.socket.peek(ask_kernel) {
             Peeked::Nothing => true,
             Peeked::End => {
                 self.set_closed_by_remote();
@@ -189,7 +186,7 @@ impl UpstreamConnection {
     }
 
     pub(super) fn unfit(&self, settings: &ConnectionSettings, now: Instant) -> Option<Unfit> {
-        match self.socket.peek(false) {
+        match self.codec.socket.peek(false) {
             Peeked::End => Some(Unfit::Closed),
             Peeked::Bytes => Some(Unfit::Unasked),
             Peeked::Nothing => self.outlived(settings, now),

@@ -25,8 +25,6 @@ const SMALL_PIECE: usize = 4 * 1024;
 const MOST_GATHERED: usize = 16 * 1024;
 /// How much memory is kept from one message to the next: room for what is gathered, with a head before it.
 const KEPT_CAPACITY: usize = 32 * 1024;
-/// How much memory an idle connection keeps: enough for the head of an ordinary message.
-const IDLE_CAPACITY: usize = 1024;
 
 /// The sending half of one HTTP/1.1 connection, downstream or upstream.
 #[derive(Debug, Default)]
@@ -366,22 +364,24 @@ impl Http1Writer {
         self.sent_bytes
     }
 
-    /// Makes ready for another message on the same connection: the counters begin anew. What waits stays,
-    /// and so does the memory, within 32 KiB.
-    pub fn reset(&mut self) {
-        (self.head_bytes, self.field_bytes, self.wire_bytes) = (0, 0, 0);
-        self.shrink(KEPT_CAPACITY);
-    }
-
-    /// Gives memory back, for a connection that becomes idle.
-    pub fn release(&mut self) {
-        self.shrink(IDLE_CAPACITY);
-    }
-
-    fn shrink(&mut self, most: usize) {
-        if self.pending.capacity() > most && !self.has_pending() {
-            self.pending.shrink_to(most);
+    /// Borrows memory for a message; a connection that is idle has none of its own.
+    #[inline]
+    pub fn lend(&mut self, memory: Vec<u8>) {
+        if self.pending.is_empty() {
+            self.pending = memory;
         }
+    }
+
+    /// Gives the memory back, empty, and forgets the message: nothing of one connection's bytes may go out on another.
+    #[inline]
+    pub fn give_back(&mut self) -> Vec<u8> {
+        let mut memory = std::mem::take(&mut self.pending);
+        memory.clear();
+        if memory.capacity() > KEPT_CAPACITY {
+            memory.shrink_to(KEPT_CAPACITY);
+        }
+        *self = Http1Writer { style: self.style, sent_bytes: self.sent_bytes, ..Http1Writer::default() };
+        memory
     }
 
     fn count_queued(&mut self, before: usize) {

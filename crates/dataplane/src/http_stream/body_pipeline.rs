@@ -16,7 +16,7 @@ use ferryman_codec::HeaderBlock;
 
 use crate::buffer::BlockPool;
 use crate::filters::http::body::{BodyAnswer, BodyInput, BodyOutput, pass_on};
-use crate::http_codec::Http1Reader;
+use crate::http_codec::Http1Codec;
 
 /// Where the body comes from.
 pub(crate) trait BodySource {
@@ -90,12 +90,12 @@ impl BodyPipeline {
         self.trailers.take()
     }
 
-    /// The bytes that are there: of the last stage, or of the reader where there is none.
+    /// The bytes that are there: of the last stage, or of the connection where there is none.
     #[inline]
     #[must_use]
-    pub fn data<'a>(&'a self, reader: &'a Http1Reader) -> &'a [u8] {
+    pub fn data<'a>(&'a self, codec: &'a Http1Codec) -> &'a [u8] {
         match self.stages.last() {
-            None => reader.data(),
+            None => codec.data(),
             Some(last) => last.output.data(),
         }
     }
@@ -103,18 +103,18 @@ impl BodyPipeline {
     /// Whether the body is complete and all of it was consumed.
     #[inline]
     #[must_use]
-    pub fn is_ended(&self, reader: &Http1Reader) -> bool {
+    pub fn is_ended(&self, codec: &Http1Codec) -> bool {
         match self.stages.last() {
-            None => reader.is_ended(),
+            None => codec.is_ended(),
             Some(last) => last.is_ended(),
         }
     }
 
     /// Takes the first bytes of `data` away.
     #[inline]
-    pub fn consume(&mut self, count: usize, reader: &mut Http1Reader, blocks: &BlockPool) {
+    pub fn consume(&mut self, count: usize, codec: &mut Http1Codec, blocks: &BlockPool) {
         match self.stages.last_mut() {
-            None => reader.consume(count, blocks),
+            None => codec.consume(count, blocks),
             Some(last) => last.output.consume(count),
         }
     }

@@ -18,9 +18,8 @@ use ferryman_codec::{
 use crate::connection_pool::UpstreamConnection;
 use crate::error::{Error, ErrorKind};
 use crate::filters::http::Phase;
-use crate::http_codec::{Http1Reader, ReadError};
+use crate::http_codec::{Http1Codec, ReadError};
 use crate::stream_info::TimePoint;
-use crate::transport_sockets::TransportSocket;
 
 use super::HttpStream;
 use super::transformed_body::transformed_framing;
@@ -54,8 +53,7 @@ enum Content {
 /// A stream's exchange over one upstream connection.
 #[derive(Debug)]
 pub struct Exchange<'c> {
-    socket: &'c mut TransportSocket,
-    reader: &'c mut Http1Reader,
+    codec: &'c mut Http1Codec,
     settings: &'c Http1Settings,
     request: Request,
     content: Content,
@@ -77,7 +75,7 @@ impl<'c> Exchange<'c> {
         connection: &'c mut UpstreamConnection,
         settings: &'c Http1Settings,
     ) -> Result<Self, Error> {
-        let is_whole = stream.connection.reader.is_ended();
+        let is_whole = stream.connection.codec.is_ended();
         let state = &mut *stream.state;
         let held = state.held_body.len();
         let (request, framing) = if stream.endless {
@@ -87,16 +85,14 @@ impl<'c> Exchange<'c> {
                 .unwrap_or_else(|| request_framing(&state.request, stream.head.framing, held, is_whole));
             (Request::Copying, framing)
         };
-        state.upstream.set_style(settings);
-        state
-            .upstream
-            .start_request(&state.request, framing)
+        let codec = &mut connection.codec;
+        codec.writer.lend(std::mem::take(&mut state.request_memory));
+        codec
+            .start_request(&state.request, framing, settings)
             .map_err(|error| Error::from(ErrorKind::DownstreamCodec(error.kind)))?;
         state.info.mark(TimePoint::FirstUpstreamTxByte, stream.now);
-        let UpstreamConnection { socket, reader, .. } = connection;
         Ok(Exchange {
-            socket,
-            reader,
+            codec,
             settings,
             request,
             content: Content::Messages,
@@ -109,18 +105,16 @@ impl<'c> Exchange<'c> {
     /// An exchange whose request's body is the payload of a TCP connection, and the response's what the host sends on it.
     pub fn of_payload(
         stream: &mut HttpStream<'_>,
-        socket: &'c mut TransportSocket,
-        reader: &'c mut Http1Reader,
+        codec: &'c mut Http1Codec,
         settings: &'c Http1Settings,
     ) -> Self {
-        reader.begin_tunnel();
-        stream.state.upstream.begin_tunnel();
+        codec.read_tunnel();
+        codec.writer.begin_tunnel();
         if stream.endless {
             stream.open_tunnel();
         }
         Exchange {
-            socket,
-            reader,
+            codec,
             settings,
             request: Request::Copying,
             content: Content::Payload,
@@ -133,8 +127,8 @@ impl<'c> Exchange<'c> {
     /// The upstream has agreed to change the protocol: bytes go both ways until one side ends.
     pub fn open_tunnel(&mut self, stream: &mut HttpStream<'_>) {
         stream.open_tunnel();
-        stream.state.upstream.begin_tunnel();
-        self.reader.begin_tunnel();
+        self.codec.writer.begin_tunnel();
+        self.codec.read_tunnel();
         self.content = Content::Tunnel;
         // One whose head could not be written takes no more either.
         if self.request == Request::Held {
@@ -182,9 +176,9 @@ impl<'c> Exchange<'c> {
     /// Whether the connection may carry another request, now that the response is over.
     #[must_use]
     pub fn is_reusable(&self) -> bool {
-        let reader = &*self.reader;
-        let is_over = self.request == Request::Done && reader.is_ended();
-        is_over && self.keep_alive && !reader.has_unread() && !reader.is_closed()
+        let codec = &*self.codec;
+        let is_over = self.request == Request::Done && codec.is_ended();
+        is_over && self.keep_alive && !codec.has_unread() && !codec.reader.is_closed()
     }
 
     /// Whether the upstream got all of the request.
@@ -209,8 +203,8 @@ impl<'c> Exchange<'c> {
     pub(crate) fn note_bytes(&self, stream: &mut HttpStream<'_>) {
         let state = &mut *stream.state;
         let bytes = &mut state.info.upstream.bytes;
-        bytes.receive_head(self.reader.wire_bytes(), 0);
-        bytes.send_head(state.upstream.wire_bytes(), state.upstream.field_bytes());
+        bytes.receive_head(self.codec.reader.wire_bytes(), 0);
+        bytes.send_head(self.codec.writer.wire_bytes(), self.codec.writer.field_bytes());
     }
 
     fn poll_request(&mut self, stream: &mut HttpStream<'_>, cx: &mut Context<'_>) -> Result<(), Error> {
@@ -218,7 +212,7 @@ impl<'c> Exchange<'c> {
             match self.request {
                 Request::Held => {
                     stream.refuse_early_data()?;
-                    if let Poll::Ready(Err(_)) = stream.state.upstream.poll_flush(self.socket, cx) {
+                    if let Poll::Ready(Err(_)) = self.codec.poll_flush(cx) {
                         self.request = Request::Refused;
                     }
                     return Ok(());
@@ -228,11 +222,11 @@ impl<'c> Exchange<'c> {
                     Poll::Pending => return Ok(()),
                 },
                 Request::Flushing => {
-                    match stream.state.upstream.poll_flush(self.socket, cx) {
+                    match self.codec.poll_flush(cx) {
                         // The host of a payload sees its end.
                         Poll::Ready(Ok(()))
                             if self.content == Content::Payload
-                                && self.socket.poll_shutdown(cx).is_pending() =>
+                                && self.codec.socket.poll_shutdown(cx).is_pending() =>
                         {
                             return Ok(());
                         }
@@ -254,10 +248,9 @@ impl<'c> Exchange<'c> {
         stream: &mut HttpStream<'_>,
         cx: &mut Context<'_>,
     ) -> Result<Poll<()>, Error> {
-        let socket = &mut *self.socket;
         let state = &mut *stream.state;
         if let Some(held @ [_, ..]) = state.held_body.get(self.held_sent..) {
-            return match state.upstream.poll_write(socket, cx, held) {
+            return match self.codec.poll_write(cx, held) {
                 Poll::Ready(Ok(taken)) => {
                     self.held_sent += taken;
                     Ok(Poll::Ready(()))
@@ -269,17 +262,17 @@ impl<'c> Exchange<'c> {
                 Poll::Pending => Ok(Poll::Pending),
             };
         }
-        if state.request_body.data(stream.connection.reader).is_empty() {
+        if state.request_body.data(stream.connection.codec).is_empty() {
             if stream.request_body_is_ended() {
                 if stream.endless {
                     // What it sent last still goes on.
-                    if stream.state.upstream.poll_flush(socket, cx).is_pending() {
+                    if self.codec.poll_flush(cx).is_pending() {
                         return Ok(Poll::Pending);
                     }
                     return Err(ErrorKind::DownstreamDisconnect.into());
                 }
                 stream.settle_kept_body();
-                end_request(stream, self.settings.enable_trailers);
+                end_request(stream, self.codec, self.settings.enable_trailers);
                 stream.complete_request();
                 stream.begin_try();
                 self.request = Request::Flushing;
@@ -292,15 +285,15 @@ impl<'c> Exchange<'c> {
                 }
                 Poll::Ready(Err(error)) => Err(downstream_error(error)),
                 Poll::Pending => {
-                    if let Poll::Ready(Err(_)) = stream.state.upstream.poll_flush(socket, cx) {
+                    if let Poll::Ready(Err(_)) = self.codec.poll_flush(cx) {
                         self.request = Request::Refused;
                     }
                     Ok(Poll::Pending)
                 }
             };
         }
-        let data = state.request_body.data(stream.connection.reader);
-        match state.upstream.poll_write(socket, cx, data) {
+        let data = state.request_body.data(stream.connection.codec);
+        match self.codec.poll_write(cx, data) {
             Poll::Ready(Ok(taken)) => {
                 self.held_sent += stream.keep_sent(taken);
                 stream.consume_request_data(taken);
@@ -319,14 +312,13 @@ impl<'c> Exchange<'c> {
         stream: &mut HttpStream<'_>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<ResponseHead, Error>> {
-        let (socket, reader) = (&mut *self.socket, &mut *self.reader);
         let response = &mut stream.state.response;
         let blocks = &stream.worker.blocks;
         let kind = stream.head.kind;
-        match reader.poll_response_head(socket, cx, blocks, self.settings, kind, response) {
+        match self.codec.poll_response_head(cx, blocks, self.settings, kind, response) {
             Poll::Ready(Ok(head)) => Poll::Ready(Ok(head)),
             // Envoy does not tell apart how a head breaks off.
-            Poll::Ready(Err(ReadError::Io(_))) if self.reader.has_unread() => {
+            Poll::Ready(Err(ReadError::Io(_))) if self.codec.has_unread() => {
                 Poll::Ready(Err(self.upstream_error(ReadError::Ended { clean: false })))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(self.upstream_error(error))),
@@ -343,26 +335,25 @@ impl<'c> Exchange<'c> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Error>> {
         loop {
-            let (socket, reader) = (&mut *self.socket, &mut *self.reader);
+            let codec = &mut *self.codec;
             let gone = |_| Error::from(ErrorKind::DownstreamDisconnect);
-            if stream.state.response_body.data(reader).is_empty() {
-                if stream.state.response_body.is_ended(reader) {
+            if stream.state.response_body.data(codec).is_empty() {
+                if stream.state.response_body.is_ended(codec) {
                     if self.content == Content::Tunnel {
                         return Poll::Ready(Err(self.upstream_error(ReadError::Ended { clean: true })));
                     }
                     // As in Envoy, a tunnel that ends here is ended by us.
                     self.closed_by_host |= self.request == Request::Done && self.content == Content::Payload;
-                    if !stream.state.downstream.is_finished() {
-                        end_response(stream, reader);
+                    if !stream.connection.codec.is_finished() {
+                        end_response(stream, codec);
                     }
-                    let writer = &mut stream.state.downstream;
-                    if writer.poll_flush(stream.connection.socket, cx).map_err(gone)?.is_ready() {
+                    if stream.connection.codec.poll_flush(cx).map_err(gone)?.is_ready() {
                         return Poll::Ready(Ok(()));
                     }
                     self.watch(stream, cx)?;
                     return Poll::Pending;
                 }
-                match stream.poll_response_data(socket, reader, cx) {
+                match stream.poll_response_data(codec, cx) {
                     Poll::Ready(Ok(())) => stream.timers.active_at = Instant::now(),
                     // Envoy does not tell apart how a body breaks off.
                     Poll::Ready(Err(ReadError::Io(_))) if self.content == Content::Messages => {
@@ -378,10 +369,10 @@ impl<'c> Exchange<'c> {
                 continue;
             }
             let state = &mut *stream.state;
-            let data = state.response_body.data(reader);
-            match state.downstream.poll_write(stream.connection.socket, cx, data).map_err(gone)? {
+            let data = state.response_body.data(codec);
+            match stream.connection.codec.poll_write(cx, data).map_err(gone)? {
                 Poll::Ready(taken) => {
-                    state.response_body.consume(taken, reader, &stream.worker.blocks);
+                    state.response_body.consume(taken, codec, &stream.worker.blocks);
                     state.info.bytes_sent += u64::try_from(taken).unwrap_or(u64::MAX);
                 }
                 Poll::Pending => {
@@ -394,9 +385,9 @@ impl<'c> Exchange<'c> {
 
     /// While the upstream is waited for, the client gets what there is, and is noticed if it leaves.
     fn flush_and_watch(&self, stream: &mut HttpStream<'_>, cx: &mut Context<'_>) -> Result<(), Error> {
-        let writer = &mut stream.state.downstream;
-        if writer.has_pending() {
-            if let Poll::Ready(Err(_)) = writer.poll_flush(stream.connection.socket, cx) {
+        let codec = &mut *stream.connection.codec;
+        if codec.has_pending() {
+            if let Poll::Ready(Err(_)) = codec.poll_flush(cx) {
                 return Err(ErrorKind::DownstreamDisconnect.into());
             }
         }
@@ -433,35 +424,35 @@ fn to_u64(count: usize) -> u64 {
 }
 
 /// All of the request has come: its trailers go on, as the filters leave them.
-fn end_request(stream: &mut HttpStream<'_>, with_trailers: bool) {
+fn end_request(stream: &mut HttpStream<'_>, upstream: &mut Http1Codec, with_trailers: bool) {
     let mut transformed = stream.state.request_body.take_trailers();
     if !stream.state.filters.is_empty() {
-        let trailers = transformed.as_mut().unwrap_or(stream.connection.reader.trailers_mut());
+        let trailers = transformed.as_mut().unwrap_or(stream.connection.codec.trailers_mut());
         if !trailers.is_empty() {
             let mut taken = std::mem::take(trailers);
             stream.walk_trailers(Phase::RequestTrailers, &mut taken);
-            *transformed.as_mut().unwrap_or(stream.connection.reader.trailers_mut()) = taken;
+            *transformed.as_mut().unwrap_or(stream.connection.codec.trailers_mut()) = taken;
         }
     }
-    let trailers = transformed.as_ref().unwrap_or(stream.connection.reader.trailers());
-    stream.state.upstream.finish(with_trailers.then_some(trailers));
+    let trailers = transformed.as_ref().unwrap_or(stream.connection.codec.trailers());
+    upstream.finish(with_trailers.then_some(trailers));
 }
 
 /// All of the response has come: its trailers go on, as the filters leave them.
-fn end_response(stream: &mut HttpStream<'_>, reader: &mut Http1Reader) {
+fn end_response(stream: &mut HttpStream<'_>, upstream: &mut Http1Codec) {
     let mut transformed = stream.state.response_body.take_trailers();
     let is_transformed = transformed.is_some();
-    if is_transformed && !reader.trailers().is_empty() {
-        let fields = received_bytes(reader.trailers());
+    if is_transformed && !upstream.trailers().is_empty() {
+        let fields = received_bytes(upstream.trailers());
         stream.state.info.upstream.bytes.header_bytes_received += fields;
     }
-    let trailers = transformed.as_mut().unwrap_or(reader.trailers_mut());
+    let trailers = transformed.as_mut().unwrap_or(upstream.trailers_mut());
     if !stream.state.filters.is_empty() && !trailers.is_empty() {
         stream.walk_trailers(Phase::ResponseTrailers, trailers);
     }
     let state = &mut *stream.state;
     let with_trailers = stream.manager.settings.http1_settings.enable_trailers;
-    state.downstream.finish(with_trailers.then_some(&*trailers));
+    stream.connection.codec.finish(with_trailers.then_some(&*trailers));
     if !trailers.is_empty() {
         state.response_trailers.clone_from(trailers);
         if !is_transformed {

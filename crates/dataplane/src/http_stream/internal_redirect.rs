@@ -14,7 +14,7 @@ use crate::route::{InternalRedirectPolicy, Matched, Target};
 use crate::stats::{ClusterStat, HttpStat, RouterStat};
 use crate::stream_info::TimePoint;
 
-use super::{Finished, HttpStream, StreamState, clear_writer};
+use super::{Finished, HttpStream, StreamState};
 
 /// What of the request's body is kept for another pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,7 +46,6 @@ impl StreamState {
         self.response_trailers.clear();
         self.request_body.clear();
         self.response_body.clear();
-        clear_writer(&mut self.upstream);
     }
 }
 
@@ -68,7 +67,7 @@ impl HttpStream<'_> {
             self.abandon_body();
             return 0;
         }
-        let sent = state.request_body.data(self.connection.reader).get(..count).unwrap_or_default();
+        let sent = state.request_body.data(self.connection.codec).get(..count).unwrap_or_default();
         state.held_body.extend_from_slice(sent);
         count
     }
@@ -202,7 +201,7 @@ impl HttpStream<'_> {
         self.manager.http.inc(HttpStat::DownstreamRqTotal);
         self.manager.http.inc(HttpStat::DownstreamRqHttp1Total);
         // As in Envoy, they do not go with it.
-        self.connection.reader.trailers_mut().clear();
+        self.connection.codec.trailers_mut().clear();
         self.replays_body = !self.state.held_body.is_empty();
         if let Err(error) = self.process_again().await {
             self.fail(&error).await;

@@ -47,8 +47,9 @@ impl HttpStream<'_> {
     pub(super) fn note_bytes(&mut self) {
         let state = &mut *self.state;
         let bytes = &mut state.info.downstream;
-        bytes.wire_bytes_received = self.connection.reader.wire_bytes();
-        bytes.send_head(state.downstream.wire_bytes(), state.downstream.field_bytes());
+        let codec = &*self.connection.codec;
+        bytes.wire_bytes_received = codec.reader.wire_bytes();
+        bytes.send_head(codec.writer.wire_bytes(), codec.writer.field_bytes());
     }
 
     pub(super) fn log(&self, occasion: AccessLogType) {

@@ -24,8 +24,8 @@ impl HttpStream<'_> {
         let is_passed = settings.proxy_100_continue && self.head.version == Version::Http11;
         if is_first && is_passed && matches!(status, 100 | 103) {
             settings.response_headers.apply_informational(&mut state.response, Some(&state.request));
-            state
-                .downstream
+            self.connection
+                .codec
                 .queue_informational(&state.response)
                 .map_err(|error| Error::from(ErrorKind::UpstreamCodec(error.kind)))?;
             self.count_status(status);

@@ -9,7 +9,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use ferryman_codec::{BodyFraming, KnownName, RequestKind, Version};
+use ferryman_codec::{BodyFraming, KnownName, RequestHead, RequestKind, Version};
 
 use crate::application_log::log_at;
 use crate::decimal::Decimal;
@@ -143,19 +143,19 @@ impl HttpStream<'_> {
         let mut rest = body;
         poll_fn(|cx| {
             self.poll_deadlines(cx)?;
-            let writer = &mut self.state.downstream;
+            let codec = &mut *self.connection.codec;
             while !rest.is_empty() {
-                let Poll::Ready(taken) = writer.poll_write(self.connection.socket, cx, rest) else {
+                let Poll::Ready(taken) = codec.poll_write(cx, rest) else {
                     return Poll::Pending;
                 };
                 let taken = taken.map_err(|_| ErrorKind::DownstreamDisconnect)?;
                 self.state.info.bytes_sent += u64::try_from(taken).unwrap_or(u64::MAX);
                 rest = rest.get(taken..).unwrap_or_default();
             }
-            if !writer.is_finished() {
-                writer.finish(None);
+            if !codec.is_finished() {
+                codec.finish(None);
             }
-            writer.poll_flush(self.connection.socket, cx).map_err(|_| ErrorKind::DownstreamDisconnect.into())
+            codec.poll_flush(cx).map_err(|_| ErrorKind::DownstreamDisconnect.into())
         })
         .await
     }
@@ -186,10 +186,8 @@ impl HttpStream<'_> {
         self.timers.respond();
         let state = &mut *self.state;
         state.info.mark(TimePoint::FirstDownstreamTxByte, self.now);
-        let started = match self.head.kind {
-            RequestKind::Head => state.downstream.start_response_to_head(&state.response, self.head.version),
-            _ => state.downstream.start_response(&state.response, framing, self.head.version),
-        };
+        let RequestHead { kind, version, .. } = self.head;
+        let started = self.connection.codec.start_response(&state.response, framing, kind, version);
         started.map_err(|error| ErrorKind::UpstreamCodec(error.kind).into())
     }
 
@@ -300,7 +298,7 @@ impl HttpStream<'_> {
 
     /// What came of the request's body while the upstream was waited for has nowhere to go.
     pub(super) fn drop_read_body(&mut self) {
-        let reader = &mut self.connection.reader;
+        let reader = &mut self.connection.codec.reader;
         while let Some(count) = reader.decode_read_data(&self.worker.blocks) {
             self.state.info.bytes_received += u64::try_from(count).unwrap_or(u64::MAX);
             reader.consume(count, &self.worker.blocks);
@@ -312,7 +310,7 @@ impl HttpStream<'_> {
         if kind == ErrorKind::DownstreamDisconnect {
             return;
         }
-        let flushed = poll_fn(|cx| self.state.downstream.poll_flush(self.connection.socket, cx));
+        let flushed = poll_fn(|cx| self.connection.codec.poll_flush(cx));
         // Whether it could be written or not, the connection is closed.
         drop(tokio::time::timeout(LAST_FLUSH, flushed).await);
     }

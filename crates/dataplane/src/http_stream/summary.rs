@@ -59,7 +59,7 @@ impl HttpStream<'_> {
         stats.inc(HttpStat::DownstreamRqTotal);
         stats.inc(HttpStat::DownstreamRqHttp1Total);
         self.state.info.protocol = Some(self.protocol());
-        self.connection.socket.note_round_trip_time(self.connection.info);
+        self.connection.codec.socket.note_round_trip_time(self.connection.info);
         let fields = u64::try_from(self.head.field_bytes).unwrap_or(u64::MAX);
         self.state.info.downstream.receive_head(0, fields);
         if self.head.dropped_fields > 0 {
@@ -92,18 +92,20 @@ impl HttpStream<'_> {
         let info = &mut state.info;
         info.mark(TimePoint::RequestComplete, self.now);
         if !self.goes_on {
-            if info.response_code.is_some() && state.downstream.is_finished() {
+            if info.response_code.is_some() && self.connection.codec.is_finished() {
                 info.mark(TimePoint::LastDownstreamTxByte, self.now);
             }
-            self.manager.http.add(HttpStat::DownstreamCxTxBytesTotal, state.downstream.wire_bytes());
+            self.manager
+                .http
+                .add(HttpStat::DownstreamCxTxBytesTotal, self.connection.codec.writer.wire_bytes());
         }
         self.note_bytes();
-        if !self.endless && !self.connection.reader.is_ended() {
+        if !self.endless && !self.connection.codec.is_ended() {
             // What came of a body that nobody wants was received all the same.
-            let unread = u64::try_from(self.connection.reader.unread_bytes()).unwrap_or(u64::MAX);
+            let unread = u64::try_from(self.connection.codec.reader.unread_bytes()).unwrap_or(u64::MAX);
             self.state.info.downstream.wire_bytes_received += unread;
         }
-        let trailers = received_bytes(self.connection.reader.trailers());
+        let trailers = received_bytes(self.connection.codec.trailers());
         self.state.info.downstream.header_bytes_received += trailers;
     }
 

@@ -17,10 +17,9 @@ use crate::decimal;
 use crate::error::{Error, ErrorKind};
 use crate::filters::http::body::{BodyAnswer, BodyInput, BodyOutput, Direction};
 use crate::filters::http::{ActiveFilter, FilterContext, HttpFilters, Phase, RouteFilters, Wishes};
-use crate::http_codec::{Http1Reader, ReadError};
+use crate::http_codec::{Http1Codec, ReadError};
 use crate::route::{ClusterChoice, Matched};
 use crate::stream_info::{ConnectionInfo, StreamInfo};
-use crate::transport_sockets::TransportSocket;
 use crate::worker::Worker;
 
 use super::HttpStream;
@@ -28,8 +27,7 @@ use super::body_pipeline::{BodyPipeline, BodySource, CallFilter};
 
 /// A body that a peer sends.
 struct FromPeer<'a> {
-    socket: &'a mut TransportSocket,
-    reader: &'a mut Http1Reader,
+    codec: &'a mut Http1Codec,
     blocks: &'a BlockPool,
     taken: usize,
 }
@@ -38,20 +36,20 @@ impl BodySource for FromPeer<'_> {
     type Error = ReadError;
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ReadError>> {
-        self.reader.poll_data(self.socket, cx, self.blocks)
+        self.codec.poll_data(cx, self.blocks)
     }
 
     fn data(&self) -> &[u8] {
-        self.reader.data()
+        self.codec.data()
     }
 
     fn consume(&mut self, count: usize) {
         self.taken += count;
-        self.reader.consume(count, self.blocks);
+        self.codec.consume(count, self.blocks);
     }
 
     fn trailers(&self) -> Option<&HeaderBlock> {
-        Some(self.reader.trailers())
+        Some(self.codec.trailers())
     }
 }
 
@@ -147,16 +145,14 @@ impl HttpStream<'_> {
         if self.state.request_body.is_active() {
             return self.poll_transformed_request(cx);
         }
-        let downstream = &mut self.connection;
-        downstream.reader.poll_data(downstream.socket, cx, &self.worker.blocks)
+        self.connection.codec.poll_data(cx, &self.worker.blocks)
     }
 
     fn poll_transformed_request(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ReadError>> {
         self.now = Instant::now();
         let mut pipeline = std::mem::take(&mut self.state.request_body);
         let mut filters = stream_filters!(self, Direction::Request);
-        let (socket, reader) = (&mut *self.connection.socket, &mut *self.connection.reader);
-        let mut source = FromPeer { socket, reader, blocks: &self.worker.blocks, taken: 0 };
+        let mut source = FromPeer { codec: self.connection.codec, blocks: &self.worker.blocks, taken: 0 };
         let polled = pipeline.poll(cx, &mut source, &mut filters);
         self.state.info.bytes_received += u64::try_from(source.taken).unwrap_or(u64::MAX);
         if source.taken > 0 {
@@ -172,13 +168,13 @@ impl HttpStream<'_> {
         if !self.state.request_body.is_active() {
             self.state.info.bytes_received += u64::try_from(count).unwrap_or(u64::MAX);
         }
-        self.state.request_body.consume(count, self.connection.reader, &self.worker.blocks);
+        self.state.request_body.consume(count, self.connection.codec, &self.worker.blocks);
     }
 
     /// Moves what there is of the request's body to what is held. Answers whether it is within the limit.
     pub(super) fn hold_request_data(&mut self, limit: usize) -> bool {
         let state = &mut *self.state;
-        let data = state.request_body.data(self.connection.reader);
+        let data = state.request_body.data(self.connection.codec);
         let count = data.len();
         if state.held_body.len().saturating_add(count) > limit {
             if !state.request_body.is_active() {
@@ -206,21 +202,20 @@ impl HttpStream<'_> {
     /// Whether all of the request's body was consumed, as the filters so far leave it.
     #[inline]
     pub(super) fn request_body_is_ended(&self) -> bool {
-        self.state.request_body.is_ended(self.connection.reader)
+        self.state.request_body.is_ended(self.connection.codec)
     }
 
     /// Ready once there are bytes of the response's body, as the filters leave it, or it is complete.
     #[inline]
     pub(super) fn poll_response_data(
         &mut self,
-        socket: &mut TransportSocket,
-        reader: &mut Http1Reader,
+        codec: &mut Http1Codec,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), ReadError>> {
         if !self.state.response_body.is_active() {
-            return reader.poll_data(socket, cx, &self.worker.blocks);
+            return codec.poll_data(cx, &self.worker.blocks);
         }
-        let source = FromPeer { socket, reader, blocks: &self.worker.blocks, taken: 0 };
+        let source = FromPeer { codec, blocks: &self.worker.blocks, taken: 0 };
         self.poll_transformed_response(source, cx)
     }
 
@@ -250,10 +245,10 @@ impl HttpStream<'_> {
                 let mut pipeline = std::mem::take(&mut self.state.response_body);
                 let polled = pipeline.poll(cx, &mut source, &mut stream_filters!(self, Direction::Response));
                 self.state.response_body = pipeline;
-                let writer = &mut self.state.downstream;
+                let codec = &mut *self.connection.codec;
                 if polled?.is_pending() {
                     // Nothing is to wait here for what comes later.
-                    let _flushed: Poll<()> = writer.poll_flush(self.connection.socket, cx).map_err(gone)?;
+                    let _flushed: Poll<()> = codec.poll_flush(cx).map_err(gone)?;
                     self.poll_client(cx)?;
                     return Poll::Pending;
                 }
@@ -261,21 +256,20 @@ impl HttpStream<'_> {
                 if data.is_empty() {
                     break;
                 }
-                let Poll::Ready(taken) = writer.poll_write(self.connection.socket, cx, data).map_err(gone)?
-                else {
+                let Poll::Ready(taken) = codec.poll_write(cx, data).map_err(gone)? else {
                     return Poll::Pending;
                 };
                 self.state.response_body.consume_output(taken);
                 self.state.info.bytes_sent += u64::try_from(taken).unwrap_or(u64::MAX);
                 self.timers.active_at = Instant::now();
             }
-            let writer = &mut self.state.downstream;
-            if !writer.is_finished() {
+            let codec = &mut *self.connection.codec;
+            if !codec.is_finished() {
                 let with_trailers = self.manager.settings.http1_settings.enable_trailers;
                 let trailers = self.state.response_body.take_trailers().filter(|_| with_trailers);
-                writer.finish(trailers.as_ref());
+                codec.finish(trailers.as_ref());
             }
-            writer.poll_flush(self.connection.socket, cx).map_err(gone)
+            codec.poll_flush(cx).map_err(gone)
         })
         .await
     }

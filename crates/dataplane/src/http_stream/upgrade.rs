@@ -53,7 +53,7 @@ impl HttpStream<'_> {
         }
         self.head.framing = BodyFraming::None;
         self.endless = true;
-        self.connection.reader.begin_tunnel();
+        self.connection.codec.read_tunnel();
         Ok(())
     }
 
@@ -101,7 +101,7 @@ impl HttpStream<'_> {
     #[inline]
     pub(super) fn refuse_early_data(&self) -> Result<(), Error> {
         let is_refused = self.filters.router.reject_connect_request_early_data;
-        if is_refused && self.head.kind == RequestKind::Connect && self.connection.reader.has_unread() {
+        if is_refused && self.head.kind == RequestKind::Connect && self.connection.codec.has_unread() {
             return Err(ErrorKind::RequestRefused { status: 400, details: "early_connect_data" }.into());
         }
         Ok(())

@@ -10,8 +10,8 @@ use std::time::Instant;
 use crate::error::{Error, ErrorKind};
 use crate::http_codec::Disturbance;
 
+use super::HttpStream;
 use super::exchange::downstream_error;
-use super::{Downstream, HttpStream};
 
 impl HttpStream<'_> {
     /// An error once a deadline has passed.
@@ -29,9 +29,8 @@ impl HttpStream<'_> {
 
     /// An error once the client is gone. To be asked while nothing is read from it.
     pub(crate) fn poll_client(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
-        let Downstream { socket, reader, .. } = &mut self.connection;
         loop {
-            match reader.poll_disturbed(socket, cx, &self.worker.blocks) {
+            match self.connection.codec.poll_disturbed(cx, &self.worker.blocks) {
                 Poll::Ready(Disturbance::Ended | Disturbance::Failed(_)) => {
                     return Err(ErrorKind::DownstreamDisconnect.into());
                 }

@@ -20,7 +20,7 @@ async fn a_small_request_is_one_write() {
         assert_eq!(received(&peer), [expected]);
         let (head_bytes, wire_bytes) = (side.writer.head_bytes(), side.writer.wire_bytes());
         assert_eq!([head_bytes, wire_bytes], [expected.len() - 5, expected.len()].map(|count| count as u64));
-        side.writer.reset();
+        drop(side.writer.give_back());
         assert_eq!(side.writer.wire_bytes(), 0);
     }
 }

@@ -16,7 +16,7 @@ use crate::connection_pool::{self, PoolError, UpstreamConnection};
 use crate::error::{Error, ErrorKind};
 use crate::filters::network::http_connection_manager::is_upgrade;
 use crate::format::grpc_status::is_grpc_request;
-use crate::http_codec::Http1Reader;
+use crate::http_codec::Http1Codec;
 use crate::http_stream::{Exchange, HttpStream};
 use crate::local_reply::LocalReply;
 use crate::route::{ForwardAction, Matched, set_authority};
@@ -146,9 +146,9 @@ async fn attempt(
         .max_stream_duration
         .or(cluster.cluster.max_stream_duration)
         .map(|duration| stream.now + duration);
-    let received = connection.reader.received_bytes();
+    let received = connection.codec.reader.received_bytes();
     let result = exchange(stream, action, cluster, host, &mut connection).await;
-    count_bytes(stream, cluster, &connection.reader, received);
+    count_bytes(stream, cluster, &mut connection.codec, received);
     if result? {
         connection_pool::check_in(connection, stream.now);
     }
@@ -180,9 +180,9 @@ async fn exchange(
     if announces_close {
         connection.close_notify();
     }
-    if connection.reader.is_closed() {
+    if connection.codec.reader.is_closed() {
         connection.set_closed_by_remote();
-    } else if connection.reader.has_unread() {
+    } else if connection.codec.has_unread() {
         cluster.stats.inc(ClusterStat::UpstreamCxProtocolError);
     }
     if request_is_sent {
@@ -410,14 +410,16 @@ fn count_time(stream: &mut HttpStream<'_>, cluster: &WorkerCluster, host: &Worke
 fn count_bytes(
     stream: &mut HttpStream<'_>,
     cluster: &WorkerCluster,
-    reader: &Http1Reader,
+    codec: &mut Http1Codec,
     received_before: u64,
 ) {
     let state = &mut *stream.state;
     let bytes = &mut state.info.upstream.bytes;
-    let (received, sent) = (reader.wire_bytes(), state.upstream.wire_bytes());
+    let (reader, writer) = (&codec.reader, &codec.writer);
+    let (received, sent) = (reader.wire_bytes(), writer.wire_bytes());
     bytes.receive_head(received, 0);
-    bytes.send_head(sent, state.upstream.field_bytes());
+    bytes.send_head(sent, writer.field_bytes());
+    stream.sent_body_bytes = writer.body_bytes();
     let all_received = reader.received_bytes() - received_before;
     if let Some(of_cluster) = &cluster.tracking {
         tracking::exchange_over(of_cluster, stream, reader);
@@ -426,6 +428,7 @@ fn count_bytes(
         cluster.stats.add(ClusterStat::UpstreamCxRxBytesTotal, all_received);
     }
     cluster.stats.add(ClusterStat::UpstreamCxTxBytesTotal, sent);
+    stream.state.request_memory = codec.writer.give_back();
 }
 
 fn count_failure(stream: &HttpStream<'_>, cluster: &WorkerCluster, host: &WorkerHost, kind: ErrorKind) {

@@ -12,7 +12,7 @@ use ferryman_codec::BodyFraming;
 use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::connection_pool::{TcpUpstream, connect_tcp};
 use crate::error::Error;
-use crate::http_codec::Http1Reader;
+use crate::http_codec::Http1Codec;
 use crate::http_stream::{Exchange, HttpStream};
 use crate::local_reply::set_status;
 use crate::model::route::RoutingPriority;
@@ -32,18 +32,17 @@ pub(super) async fn terminate(
     let connected = stream.reading_ahead(connect_tcp(cluster, host, priority)).await?;
     stream.now = Instant::now();
     stream.state.info.mark(TimePoint::UpstreamPoolReady, stream.now);
-    let mut upstream = connected.map_err(|error| failed_to_connect(stream, error))?;
+    let mut upstream = connected.map_err(|error| failed_to_connect(stream, error))?.into_codec();
     let info = &mut stream.state.info;
     info.mark(TimePoint::UpstreamConnectStart, start);
     info.mark(TimePoint::UpstreamConnectEnd, stream.now);
     let local_address = upstream.local_address.clone().unwrap_or_else(|| Address::Pipe("".into()));
     info.attempt_connected(upstream.id(), local_address, None);
     if let Some(writer) = &connect.proxy_protocol {
-        stream.state.upstream.begin_tunnel_with(&writer.header(stream.connection.info));
+        upstream.socket.writer.begin_tunnel_with(&writer.header(stream.connection.info));
     }
-    let mut reader = Http1Reader::new(cluster.buffer_limit());
-    let result = carry(stream, cluster, host, &mut upstream, &mut reader).await;
-    count_bytes(stream, cluster, &reader, 0);
+    let result = carry(stream, cluster, host, &mut upstream).await;
+    count_bytes(stream, cluster, &mut upstream.socket, 0);
     result
 }
 
@@ -51,10 +50,9 @@ async fn carry(
     stream: &mut HttpStream<'_>,
     cluster: &WorkerCluster,
     host: &WorkerHost,
-    upstream: &mut TcpUpstream,
-    reader: &mut Http1Reader,
+    upstream: &mut TcpUpstream<Http1Codec>,
 ) -> Result<(), Error> {
-    let mut exchange = Exchange::of_payload(stream, &mut upstream.socket, reader, cluster.http1_settings());
+    let mut exchange = Exchange::of_payload(stream, &mut upstream.socket, cluster.http1_settings());
     stream.state.response.clear();
     set_status(&mut stream.state.response, 200);
     charge(stream, cluster, Some(host), 200, host.is_canary);

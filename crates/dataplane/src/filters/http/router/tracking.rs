@@ -21,7 +21,7 @@ pub(super) fn attempt_over(
     stream.now = now;
     let state = &*stream.state;
     let has_begun = state.info.timing.get(TimePoint::FirstUpstreamTxByte).is_some();
-    let body_bytes = if has_begun { state.upstream.body_bytes() } else { 0 };
+    let body_bytes = if has_begun { stream.sent_body_bytes } else { 0 };
     tracking.request(&state.request, body_bytes);
     let failure = result.as_ref().err().map(|error| error.kind);
     if !matches!(failure, Some(ErrorKind::ResponseTimeout)) {

@@ -16,7 +16,7 @@ use tokio::io::ReadBuf;
 use crate::application_log::{OfConnection, log_at};
 use crate::drain::{Entered, Phase};
 use crate::error::ErrorKind;
-use crate::http_codec::{Disturbance, Http1Reader, ReadError};
+use crate::http_codec::{Disturbance, Http1Codec, ReadError};
 use crate::http_stream::{Downstream, Finished, HttpStream, StreamState, StreamTimers};
 use crate::stats::{HttpHistogram, HttpStat};
 use crate::stream_info::{ConnectionInfo, Protocol, TimePoint};
@@ -42,8 +42,7 @@ pub(super) async fn serve(
     let mut connection = Http1Connection {
         manager,
         worker,
-        socket,
-        reader: Http1Reader::new(manager.settings.buffer_limit),
+        codec: Http1Codec::new(socket, manager.settings.buffer_limit),
         timer: LazyTimer::new(),
         facts: manager.settings.request_headers.connection(info, false),
         entered: worker.connections.enter(),
@@ -64,8 +63,7 @@ pub(super) fn refuse(manager: &WorkerHttpConnectionManager) {
 struct Http1Connection<'a> {
     manager: &'a WorkerHttpConnectionManager,
     worker: &'a Rc<Worker>,
-    socket: TransportSocket,
-    reader: Http1Reader,
+    codec: Http1Codec,
     timer: LazyTimer,
     facts: ConnectionFacts,
     entered: Entered,
@@ -104,6 +102,7 @@ impl Http1Connection<'_> {
             }
             let now = Instant::now();
             let mut state = self.worker.take_stream(now);
+            self.codec.writer.lend(std::mem::take(&mut state.response_memory));
             let finished = self.serve_request(&mut state, now).await;
             let lasted = state.info.timing.get(TimePoint::RequestComplete).unwrap_or_default();
             if self.timers.idle_from(now + lasted) {
@@ -111,8 +110,9 @@ impl Http1Connection<'_> {
                 self.note_soft_drain();
             }
             if let Some(stream) = &mut self.info.stream {
-                stream.bytes_sent += state.downstream.wire_bytes();
+                stream.bytes_sent += self.codec.writer.wire_bytes();
             }
+            state.response_memory = self.codec.writer.give_back();
             self.worker.give_stream(state);
             match finished {
                 Finished::KeepAlive | Finished::GoesOn => {}
@@ -131,7 +131,7 @@ impl Http1Connection<'_> {
 
     /// Waits for the first byte of a request.
     async fn wait(&mut self) -> Waited {
-        if self.reader.has_unread() {
+        if self.codec.has_unread() {
             return Waited::Bytes;
         }
         poll_fn(|cx| self.poll_wait(cx)).await
@@ -139,7 +139,7 @@ impl Http1Connection<'_> {
 
     fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Waited> {
         // Bytes, not readiness: a socket that was just accepted says that it is ready before anything has come.
-        match self.reader.poll_disturbed(&mut self.socket, cx, &self.worker.blocks) {
+        match self.codec.poll_disturbed(cx, &self.worker.blocks) {
             Poll::Ready(Disturbance::Data) => return Poll::Ready(Waited::Bytes),
             Poll::Ready(Disturbance::Ended | Disturbance::Failed(_)) => {
                 self.counted.closed_by_remote = true;
@@ -237,8 +237,7 @@ impl Http1Connection<'_> {
 
     fn downstream(&mut self, is_last_request: bool) -> Downstream<'_> {
         Downstream {
-            socket: &mut self.socket,
-            reader: &mut self.reader,
+            codec: &mut self.codec,
             timer: &mut self.timer,
             info: self.info,
             facts: &self.facts,
@@ -271,7 +270,7 @@ impl Http1Connection<'_> {
     }
 
     fn count_received(&mut self) {
-        let received = self.reader.received_bytes();
+        let received = self.codec.reader.received_bytes();
         if received != self.received {
             self.manager.http.add(HttpStat::DownstreamCxRxBytesTotal, received - self.received);
             self.received = received;
@@ -293,15 +292,14 @@ impl Http1Connection<'_> {
             StreamTimers::new(now, timeouts.stream_idle, timeouts.request_headers, timeouts.request);
         let settings = &self.manager.settings.http1_settings;
         let blocks = &self.worker.blocks;
-        let head = poll_fn(|cx| {
-            let (socket, request) = (&mut self.socket, &mut state.request);
-            match self.reader.poll_request_head(socket, cx, blocks, settings, request) {
+        let head =
+            poll_fn(|cx| match self.codec.poll_request_head(cx, blocks, settings, &mut state.request) {
                 Poll::Ready(Ok(head)) => Poll::Ready(Ok(head)),
                 Poll::Ready(Err(ReadError::Codec(error))) => {
                     Poll::Ready(Err(Some(ErrorKind::DownstreamCodec(error.kind))))
                 }
                 Poll::Ready(Err(ReadError::Ended { clean: true })) => Poll::Ready(Err(None)),
-                Poll::Ready(Err(ReadError::Io(_))) if !self.reader.has_unread() => Poll::Ready(Err(None)),
+                Poll::Ready(Err(ReadError::Io(_))) if !self.codec.has_unread() => Poll::Ready(Err(None)),
                 Poll::Ready(Err(ReadError::Ended { clean: false } | ReadError::Io(_))) => {
                     Poll::Ready(Err(Some(ErrorKind::DownstreamDisconnect)))
                 }
@@ -312,9 +310,8 @@ impl Http1Connection<'_> {
                     let missed = timers.missed(Instant::now()).unwrap_or(ErrorKind::RequestHeadersTimeout);
                     Poll::Ready(Err(Some(missed)))
                 }
-            }
-        })
-        .await;
+            })
+            .await;
         timers.headers_by = None;
         (head, timers)
     }
@@ -323,13 +320,13 @@ impl Http1Connection<'_> {
     async fn linger(&mut self) {
         let Some(timeout) = self.manager.settings.timeouts.delayed_close else { return };
         let deadline = Some(Instant::now() + timeout);
-        self.reader.release(&self.worker.blocks);
+        self.codec.reader.release(&self.worker.blocks);
         let mut dropped = 0;
         poll_fn(|cx| {
             while dropped < MOST_LINGERING_BYTES {
                 let mut block = [0; 4096];
                 let mut into = ReadBuf::new(&mut block);
-                match self.socket.poll_read(cx, &mut into) {
+                match self.codec.socket.poll_read(cx, &mut into) {
                     Poll::Ready(Ok(())) if !into.filled().is_empty() => dropped += into.filled().len(),
                     Poll::Ready(_) => return Poll::Ready(()),
                     Poll::Pending => {
