@@ -186,6 +186,8 @@ pub struct HttpStream<'a> {
     matched: Option<Matched<'a>>,
     /// What the route says to the HTTP filters.
     route_filters: &'a RouteFilters,
+    /// The same of routes that it had before, once its filters were made.
+    earlier_routes: Vec<&'a RouteFilters>,
     /// Whether the HTTP filters of the stream were made.
     filters_begun: bool,
     /// How much of the request's body filters may hold, where one of them says so.
@@ -249,6 +251,7 @@ impl<'a> HttpStream<'a> {
             counted_in: CountedIn::default(),
             matched: None,
             route_filters: &manager.settings.filters.without_route,
+            earlier_routes: Vec::new(),
             filters_begun: false,
             request_body_limit: None,
             endless: false,

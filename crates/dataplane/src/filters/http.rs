@@ -46,7 +46,7 @@ pub mod set_filter_state;
 pub mod set_metadata;
 
 pub use built_in::BuiltInFilter;
-pub use chain::{ActiveFilter, ActiveFilters, HttpFilters, NamedFilter};
+pub use chain::{ActiveFilter, ActiveFilters, HttpFilters, NamedFilter, TakingPart};
 pub use route_config::{PerRoute, RouteConfig, RouteConfigs, RouteFilters};
 
 /// When a filter is called.

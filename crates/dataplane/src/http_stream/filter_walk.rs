@@ -84,14 +84,19 @@ impl HttpStream<'_> {
         response_end_stream: bool,
         resumed: bool,
     ) -> Answer {
+        let Some(filter) = self.state.filters.get_mut(index) else { return Answer::Continue };
+        if phase == Phase::RequestHeaders {
+            filter.meets_route(self.earlier_routes.len());
+        }
+        let route_filters = filter.route_of(&self.earlier_routes).unwrap_or(self.route_filters);
+        if !route_filters.taking_part.has(filter.index(), phase) {
+            return Answer::Continue;
+        }
         let filters = self.filters;
         let replays = self.replays_body && phase == Phase::RequestHeaders;
         let end_stream = !replays && self.request_body_is_ended();
         let state = &mut *self.state;
         let Some(filter) = state.filters.get_mut(index) else { return Answer::Continue };
-        if !filter.takes_part_in(phase, filters) {
-            return Answer::Continue;
-        }
         let mut wishes = Wishes::default();
         let mut context = FilterContext {
             request: &mut state.request,
@@ -105,7 +110,7 @@ impl HttpStream<'_> {
             worker: self.worker,
             route: self.matched,
             cluster: self.choice.as_ref(),
-            route_configs: self.route_filters.of(filter.index()),
+            route_configs: route_filters.of(filter.index()),
             wishes: &mut wishes,
         };
         let filter_index = filter.index();
@@ -150,7 +155,8 @@ impl HttpStream<'_> {
             let filters = self.filters;
             let state = &mut *self.state;
             let Some(filter) = state.filters.get_mut(index) else { return };
-            if !filter.takes_part_in(phase, filters) {
+            let route_filters = filter.route_of(&self.earlier_routes).unwrap_or(self.route_filters);
+            if !route_filters.taking_part.has(filter.index(), phase) {
                 continue;
             }
             let mut context = FilterContext {
@@ -165,7 +171,7 @@ impl HttpStream<'_> {
                 worker: self.worker,
                 route: self.matched,
                 cluster: self.choice.as_ref(),
-                route_configs: self.route_filters.of(filter.index()),
+                route_configs: route_filters.of(filter.index()),
                 wishes: &mut Wishes::default(),
             };
             filter.on_trailers(filters, phase, trailers, &mut context);

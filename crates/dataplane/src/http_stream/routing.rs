@@ -66,6 +66,7 @@ impl HttpStream<'_> {
     /// What the route, or the weighted cluster that was chosen, says to the HTTP filters that the stream has.
     pub(super) fn set_route_filters(&mut self) {
         let weighted = self.weighted;
+        let before = self.route_filters;
         self.route_filters = match (self.matched, self.upgrade_list) {
             (None, _) => &self.filters.without_route,
             (Some(matched), None) => {
@@ -76,6 +77,9 @@ impl HttpStream<'_> {
                 .or_else(|| matched.route.upgrade_filters.get(list).map(|filters| &**filters))
                 .unwrap_or(&self.filters.without_route),
         };
+        if self.filters_begun && !std::ptr::eq(before, self.route_filters) {
+            self.earlier_routes.push(before);
+        }
     }
 
     /// Looks the route up anew, because a filter changed what it depends on.

@@ -14,7 +14,7 @@ use crate::model::metadata::{Struct, Value};
 use crate::route::own_url;
 use crate::stats::{BasicAuthStat, BasicAuthStats, Scope};
 
-use super::{Answer, BuiltInFilter, FilterCompileContext, FilterContext, Phase};
+use super::{Answer, BuiltInFilter, FilterCompileContext, FilterContext, Phase, RouteConfigs};
 
 mod sha1;
 
@@ -127,7 +127,7 @@ impl BuiltInFilter for BasicAuth {
         })
     }
 
-    fn takes_part_in(&self, phase: Phase) -> bool {
+    fn takes_part_in(&self, phase: Phase, _route: RouteConfigs<'_>) -> bool {
         phase == Phase::RequestHeaders
     }
 

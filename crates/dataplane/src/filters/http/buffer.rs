@@ -9,7 +9,7 @@ use ferryman_codec::KnownName;
 use crate::decimal::Decimal;
 use crate::model::http_filters::buffer as model;
 
-use super::{Answer, BuiltInFilter, FilterCompileContext, FilterContext, Phase};
+use super::{Answer, BuiltInFilter, FilterCompileContext, FilterContext, Phase, RouteConfigs};
 
 /// The filter.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl BuiltInFilter for Buffer {
         Ok(Buffer { max_request_bytes: to_usize(model.max_request_bytes) })
     }
 
-    fn takes_part_in(&self, phase: Phase) -> bool {
+    fn takes_part_in(&self, phase: Phase, _route: RouteConfigs<'_>) -> bool {
         matches!(phase, Phase::RequestHeaders | Phase::RequestData)
     }
 

@@ -12,7 +12,7 @@ use crate::model::http_filters::PerRouteConfig as Model;
 use crate::stream_info::StreamInfo;
 
 use super::body::{BodyAnswer, BodyInput, BodyOutput, Direction, pass_on};
-use super::route_config::{PerRoute, RouteConfig};
+use super::route_config::{PerRoute, RouteConfig, RouteConfigs};
 use super::{Answer, FilterCompileContext, FilterContext, HttpFilter, Phase, StreamFilter};
 
 /// A compiled filter, shared by all workers: it counts under the worker's number. What it keeps of one stream is its
@@ -23,14 +23,18 @@ pub trait BuiltInFilter: Debug + Send + Sync + Sized {
     /// What one stream keeps between calls; `()` for nothing.
     type State: Debug + Default;
 
+    /// Whether what the route says when the request comes by holds for the response too, also if the stream has another
+    /// route by then (`clear_route_cache`).
+    const KEEPS_ROUTE: bool = false;
+
     /// Compiles it.
     ///
     /// # Errors
     /// What is wrong with the configuration.
     fn compile(model: &Self::Model, context: &FilterCompileContext<'_>) -> Result<Self, String>;
 
-    /// Whether it may have anything to do in a phase, on whatever route.
-    fn takes_part_in(&self, phase: Phase) -> bool;
+    /// Whether it may have anything to do in a phase, on a route that says this to it.
+    fn takes_part_in(&self, phase: Phase, route: RouteConfigs<'_>) -> bool;
 
     /// Called once the request's head is there.
     fn on_request_headers(&self, _state: &mut Self::State, _context: &mut FilterContext<'_>) -> Answer {
@@ -117,10 +121,17 @@ macro_rules! built_in_filters {
                 }
             }
 
-            pub(super) fn takes_part_in(&self, phase: Phase) -> bool {
+            pub(super) fn takes_part_in(&self, phase: Phase, route: RouteConfigs<'_>) -> bool {
                 match self {
-                    $(Compiled::$name(filter) => filter.takes_part_in(phase),)*
+                    $(Compiled::$name(filter) => filter.takes_part_in(phase, route),)*
                     Compiled::Custom(filter) => filter.takes_part_in(phase),
+                }
+            }
+
+            pub(super) fn keeps_route(&self) -> bool {
+                match self {
+                    $(Compiled::$name(_) => <super::$module::$name as BuiltInFilter>::KEEPS_ROUTE,)*
+                    Compiled::Custom(_) => false,
                 }
             }
 

@@ -16,29 +16,16 @@ use super::{Answer, FilterCompileContext, FilterContext, HttpFilter, Phase};
 
 /// One filter of the list.
 #[derive(Debug)]
-#[allow(clippy::struct_excessive_bools, reason = "one a phase")]
 pub struct NamedFilter {
     name: Box<str>,
     /// Whether it is off but on routes that turn it on.
     disabled: bool,
     compiled: Compiled,
-    request_headers: bool,
-    response_headers: bool,
-    request_trailers: bool,
-    response_trailers: bool,
 }
 
 impl NamedFilter {
     fn new(name: &str, disabled: bool, compiled: Compiled) -> Self {
-        NamedFilter {
-            name: name.into(),
-            disabled,
-            request_headers: compiled.takes_part_in(Phase::RequestHeaders),
-            response_headers: compiled.takes_part_in(Phase::ResponseHeaders),
-            request_trailers: compiled.takes_part_in(Phase::RequestTrailers),
-            response_trailers: compiled.takes_part_in(Phase::ResponseTrailers),
-            compiled,
-        }
+        NamedFilter { name: name.into(), disabled, compiled }
     }
 
     /// A filter that is not built in.
@@ -75,6 +62,30 @@ impl ActiveFilters {
     #[must_use]
     pub fn is_empty(self) -> bool {
         self.0 == 0
+    }
+}
+
+/// Which filters of a list have anything to do in which phase: bit n stands for filter n.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TakingPart([u64; 4]);
+
+impl TakingPart {
+    const PHASES: [Phase; 4] =
+        [Phase::RequestHeaders, Phase::ResponseHeaders, Phase::RequestTrailers, Phase::ResponseTrailers];
+
+    /// Whether the filter at a place of the list is called for a phase. Who stopped a request sees its body.
+    #[inline]
+    #[must_use]
+    pub fn has(&self, index: usize, phase: Phase) -> bool {
+        let [request_headers, response_headers, request_trailers, response_trailers] = self.0;
+        let filters = match phase {
+            Phase::RequestHeaders => request_headers,
+            Phase::RequestData => u64::MAX,
+            Phase::ResponseHeaders => response_headers,
+            Phase::RequestTrailers => request_trailers,
+            Phase::ResponseTrailers => response_trailers,
+        };
+        filters & (1 << index) != 0
     }
 }
 
@@ -131,7 +142,20 @@ impl HttpFilters {
         } else {
             self.filters.iter().map(configs_of).collect()
         };
-        RouteFilters { active: ActiveFilters(active), configs }
+        let mut route =
+            RouteFilters { active: ActiveFilters(active), taking_part: TakingPart::default(), configs };
+        route.taking_part = self.taking_part(&route);
+        route
+    }
+
+    fn taking_part(&self, route: &RouteFilters) -> TakingPart {
+        let in_phase = |phase| {
+            let takes_part = |(index, filter): (usize, &NamedFilter)| {
+                u64::from(filter.compiled.takes_part_in(phase, route.of(index))) << index
+            };
+            self.filters.iter().enumerate().map(takes_part).fold(0, |filters, filter| filters | filter)
+        };
+        TakingPart(TakingPart::PHASES.map(in_phase))
     }
 
     /// Makes the filters of one stream, in the order of the list.
@@ -139,7 +163,8 @@ impl HttpFilters {
         stream.clear();
         for (index, named) in self.filters.iter().enumerate() {
             if active.0 & (1 << index) != 0 {
-                stream.push(ActiveFilter { index, state: named.compiled.begin() });
+                let keeps_route = named.compiled.keeps_route();
+                stream.push(ActiveFilter { index, keeps_route, met: None, state: named.compiled.begin() });
             }
         }
     }
@@ -149,6 +174,9 @@ impl HttpFilters {
 #[derive(Debug)]
 pub struct ActiveFilter {
     index: usize,
+    keeps_route: bool,
+    /// How many routes the stream had had before when its request came by, if that matters.
+    met: Option<usize>,
     state: State,
 }
 
@@ -160,17 +188,17 @@ impl ActiveFilter {
         self.index
     }
 
-    /// Whether it is called for a phase.
+    /// The request comes by on a stream that had so many routes before.
+    #[inline]
+    pub fn meets_route(&mut self, earlier_routes: usize) {
+        self.met = self.keeps_route.then_some(earlier_routes);
+    }
+
+    /// The route that tells it what to do, if that is an earlier one than the stream's last.
     #[inline]
     #[must_use]
-    pub fn takes_part_in(&self, phase: Phase, filters: &HttpFilters) -> bool {
-        filters.filters.get(self.index).is_some_and(|named| match phase {
-            Phase::RequestHeaders => named.request_headers,
-            Phase::RequestData => true,
-            Phase::ResponseHeaders => named.response_headers,
-            Phase::RequestTrailers => named.request_trailers,
-            Phase::ResponseTrailers => named.response_trailers,
-        })
+    pub fn route_of<'a>(&self, earlier_routes: &[&'a RouteFilters]) -> Option<&'a RouteFilters> {
+        earlier_routes.get(self.met?).copied()
     }
 
     /// Calls it for a phase; `resumed` after an answer `Wait`.

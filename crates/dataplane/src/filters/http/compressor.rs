@@ -24,7 +24,7 @@ use crate::stream_info::FilterStateObject;
 use crate::stream_info::filter_state::SharedWithUpstream;
 
 use super::body::{BodyAnswer, BodyInput, BodyOutput, Direction};
-use super::{Answer, BuiltInFilter, FilterCompileContext, FilterContext, Phase};
+use super::{Answer, BuiltInFilter, FilterCompileContext, FilterContext, Phase, RouteConfigs};
 
 mod accept_encoding;
 mod direction;
@@ -334,7 +334,7 @@ impl BuiltInFilter for Compressor {
         })
     }
 
-    fn takes_part_in(&self, phase: Phase) -> bool {
+    fn takes_part_in(&self, phase: Phase, _route: RouteConfigs<'_>) -> bool {
         matches!(phase, Phase::RequestHeaders | Phase::ResponseHeaders)
     }
 

@@ -11,7 +11,7 @@ use crate::model::http_filters::cors as model;
 use crate::runtime::RuntimeFractionalPercent;
 use crate::stats::{CorsStat, CorsStats, Scope};
 
-use super::{Answer, BuiltInFilter, FilterCompileContext, FilterContext, Phase};
+use super::{Answer, BuiltInFilter, FilterCompileContext, FilterContext, Phase, RouteConfigs};
 
 /// The filter.
 #[derive(Debug)]
@@ -137,6 +137,7 @@ impl Cors {
 impl BuiltInFilter for Cors {
     type Model = model::Cors;
     type State = CorsState;
+    const KEEPS_ROUTE: bool = true;
 
     fn compile(_model: &Self::Model, context: &FilterCompileContext<'_>) -> Result<Self, String> {
         Ok(Cors {
@@ -152,8 +153,9 @@ impl BuiltInFilter for Cors {
         })
     }
 
-    fn takes_part_in(&self, phase: Phase) -> bool {
-        phase != Phase::RequestData
+    fn takes_part_in(&self, phase: Phase, route: RouteConfigs<'_>) -> bool {
+        matches!(phase, Phase::RequestHeaders | Phase::ResponseHeaders)
+            && route.all::<CorsPolicy>().next().is_some()
     }
 
     fn on_request_headers(&self, state: &mut CorsState, context: &mut FilterContext<'_>) -> Answer {

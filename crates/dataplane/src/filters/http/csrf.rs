@@ -10,7 +10,7 @@ use crate::model::http_filters::csrf as model;
 use crate::runtime::RuntimeFractionalPercent;
 use crate::stats::{CsrfStat, CsrfStats, Scope};
 
-use super::{Answer, BuiltInFilter, FilterCompileContext, FilterContext, Phase};
+use super::{Answer, BuiltInFilter, FilterCompileContext, FilterContext, Phase, RouteConfigs};
 
 /// The filter.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl BuiltInFilter for Csrf {
         })
     }
 
-    fn takes_part_in(&self, phase: Phase) -> bool {
+    fn takes_part_in(&self, phase: Phase, _route: RouteConfigs<'_>) -> bool {
         phase == Phase::RequestHeaders
     }
 

@@ -15,7 +15,7 @@ use crate::matcher::tree::{MatchTree, Outcome};
 use crate::model::http_filters::custom_response as model;
 use crate::random::thread_random;
 
-use super::{Answer, BuiltInFilter, FilterCompileContext, FilterContext, Phase};
+use super::{Answer, BuiltInFilter, FilterCompileContext, FilterContext, Phase, RouteConfigs};
 
 /// The filter, or what a route says to it.
 #[derive(Debug)]
@@ -102,8 +102,9 @@ impl BuiltInFilter for CustomResponse {
         Ok(CustomResponse { matcher, policies: policies.collect::<Result<_, _>>()? })
     }
 
-    fn takes_part_in(&self, phase: Phase) -> bool {
+    fn takes_part_in(&self, phase: Phase, route: RouteConfigs<'_>) -> bool {
         phase == Phase::ResponseHeaders
+            && route.all::<CustomResponse>().chain([self]).any(|level| level.matcher.is_some())
     }
 
     fn on_response_headers(&self, _state: &mut (), context: &mut FilterContext<'_>) -> Answer {

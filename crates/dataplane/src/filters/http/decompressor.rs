@@ -20,7 +20,7 @@ use crate::stats::{
 };
 
 use super::body::{BodyAnswer, BodyInput, BodyOutput, Direction, pass_on};
-use super::{Answer, BuiltInFilter, FilterCompileContext, FilterContext, Phase};
+use super::{Answer, BuiltInFilter, FilterCompileContext, FilterContext, Phase, RouteConfigs};
 
 /// The filter.
 #[derive(Debug)]
@@ -238,7 +238,7 @@ impl BuiltInFilter for Decompressor {
         })
     }
 
-    fn takes_part_in(&self, phase: Phase) -> bool {
+    fn takes_part_in(&self, phase: Phase, _route: RouteConfigs<'_>) -> bool {
         matches!(phase, Phase::RequestHeaders | Phase::ResponseHeaders)
     }
 

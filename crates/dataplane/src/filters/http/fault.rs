@@ -18,7 +18,7 @@ use crate::stats::{FaultStat, FaultStats, Scope};
 use crate::stream_info::{ResponseFlag, StreamInfo};
 
 use super::body::{BodyAnswer, BodyInput, BodyOutput, Direction, pass_on};
-use super::{Answer, BuiltInFilter, FilterCompileContext, FilterContext, Phase};
+use super::{Answer, BuiltInFilter, FilterCompileContext, FilterContext, Phase, RouteConfigs};
 
 mod response_rate_limit;
 
@@ -269,6 +269,7 @@ impl Fault {
 impl BuiltInFilter for Fault {
     type Model = model::Fault;
     type State = FaultState;
+    const KEEPS_ROUTE: bool = true;
 
     fn compile(model: &Self::Model, context: &FilterCompileContext<'_>) -> Result<Self, String> {
         Ok(Fault {
@@ -279,8 +280,9 @@ impl BuiltInFilter for Fault {
         })
     }
 
-    fn takes_part_in(&self, phase: Phase) -> bool {
-        matches!(phase, Phase::RequestHeaders | Phase::ResponseHeaders)
+    fn takes_part_in(&self, phase: Phase, route: RouteConfigs<'_>) -> bool {
+        let settings = route.most_specific::<FaultSettings>().unwrap_or(&self.settings);
+        phase == Phase::RequestHeaders || (phase == Phase::ResponseHeaders && settings.rate_limit.is_some())
     }
 
     fn on_request_headers(&self, state: &mut FaultState, context: &mut FilterContext<'_>) -> Answer {

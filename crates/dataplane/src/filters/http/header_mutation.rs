@@ -69,6 +69,18 @@ impl Mutations {
     }
 }
 
+impl Mutations {
+    fn has_any(&self, phase: Phase) -> bool {
+        match phase {
+            Phase::RequestHeaders => !self.request.is_empty() || !self.query_parameters.is_empty(),
+            Phase::RequestData => false,
+            Phase::ResponseHeaders => !self.response.is_empty(),
+            Phase::RequestTrailers => !self.request_trailers.is_empty(),
+            Phase::ResponseTrailers => !self.response_trailers.is_empty(),
+        }
+    }
+}
+
 /// The filter.
 #[derive(Debug)]
 pub struct HeaderMutation {
@@ -88,6 +100,7 @@ impl HeaderMutation {
 impl BuiltInFilter for HeaderMutation {
     type Model = model::HeaderMutation;
     type State = ();
+    const KEEPS_ROUTE: bool = true;
 
     fn compile(model: &Self::Model, _context: &FilterCompileContext<'_>) -> Result<Self, String> {
         Ok(HeaderMutation {
@@ -96,8 +109,10 @@ impl BuiltInFilter for HeaderMutation {
         })
     }
 
-    fn takes_part_in(&self, _phase: Phase) -> bool {
-        true
+    fn takes_part_in(&self, phase: Phase, route: RouteConfigs<'_>) -> bool {
+        let mut edits = false;
+        self.each(route, |level| edits |= level.has_any(phase));
+        edits
     }
 
     fn on_request_headers(&self, _state: &mut (), context: &mut FilterContext<'_>) -> Answer {

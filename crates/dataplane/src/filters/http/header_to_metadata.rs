@@ -15,7 +15,7 @@ use crate::model::metadata::{Struct, Value};
 use crate::route::RegexRewrite;
 use crate::stream_info::DynamicMetadata;
 
-use super::{Answer, BuiltInFilter, FilterCompileContext, FilterContext, Phase};
+use super::{Answer, BuiltInFilter, FilterCompileContext, FilterContext, Phase, RouteConfigs};
 
 mod protobuf_value;
 
@@ -65,13 +65,19 @@ impl HeaderToMetadata {
 impl BuiltInFilter for HeaderToMetadata {
     type Model = model::HeaderToMetadata;
     type State = ();
+    const KEEPS_ROUTE: bool = true;
 
     fn compile(model: &Self::Model, _context: &FilterCompileContext<'_>) -> Result<Self, String> {
         HeaderToMetadata::new(model)
     }
 
-    fn takes_part_in(&self, _phase: Phase) -> bool {
-        true
+    fn takes_part_in(&self, phase: Phase, route: RouteConfigs<'_>) -> bool {
+        let rules = route.most_specific().unwrap_or(self);
+        match phase {
+            Phase::RequestHeaders => !rules.request.is_empty(),
+            Phase::ResponseHeaders => !rules.response.is_empty(),
+            Phase::RequestData | Phase::RequestTrailers | Phase::ResponseTrailers => false,
+        }
     }
 
     fn on_request_headers(&self, _state: &mut (), context: &mut FilterContext<'_>) -> Answer {

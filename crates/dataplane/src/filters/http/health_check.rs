@@ -11,7 +11,7 @@ use crate::model::http_filters::health_check as model;
 use crate::stats::{ClusterStat, HealthCheckStat, HealthCheckStats, Scope, TracingStat, TracingStats};
 use crate::stream_info::ResponseFlag;
 
-use super::{Answer, BuiltInFilter, FilterCompileContext, FilterContext, Phase};
+use super::{Answer, BuiltInFilter, FilterCompileContext, FilterContext, Phase, RouteConfigs};
 
 /// The filter.
 #[derive(Debug)]
@@ -99,8 +99,8 @@ impl BuiltInFilter for HealthCheck {
         })
     }
 
-    fn takes_part_in(&self, _phase: Phase) -> bool {
-        true
+    fn takes_part_in(&self, phase: Phase, _route: RouteConfigs<'_>) -> bool {
+        matches!(phase, Phase::RequestHeaders | Phase::ResponseHeaders)
     }
 
     fn on_request_headers(&self, state: &mut HealthCheckState, context: &mut FilterContext<'_>) -> Answer {

@@ -21,7 +21,7 @@ use crate::stats::{HttpRateLimitStat, HttpRateLimitStats, Scope};
 use crate::stream_info::ResponseFlag;
 use crate::token_bucket::TokenBucket;
 
-use super::{Answer, BuiltInFilter, FilterCompileContext, FilterContext, Phase};
+use super::{Answer, BuiltInFilter, FilterCompileContext, FilterContext, Phase, RouteConfigs};
 
 /// gRPC's word for a limit that was reached (grpc/doc/statuscodes.md).
 const RESOURCE_EXHAUSTED: u64 = 8;
@@ -131,6 +131,7 @@ impl BucketRef<'_> {
 impl BuiltInFilter for LocalRatelimit {
     type Model = model::LocalRatelimit;
     type State = LocalRatelimitState;
+    const KEEPS_ROUTE: bool = true;
 
     fn compile(model: &Self::Model, context: &FilterCompileContext<'_>) -> Result<Self, String> {
         let bucket = model.token_bucket.as_ref().map(TokenBucket::compile).transpose()?;
@@ -151,9 +152,10 @@ impl BuiltInFilter for LocalRatelimit {
         })
     }
 
-    fn takes_part_in(&self, phase: Phase) -> bool {
-        // A route may ask for headers of the response where the filter does not.
-        matches!(phase, Phase::RequestHeaders | Phase::ResponseHeaders)
+    fn takes_part_in(&self, phase: Phase, route: RouteConfigs<'_>) -> bool {
+        let limit = route.most_specific().unwrap_or(self);
+        limit.enabled.is_some()
+            && (phase == Phase::RequestHeaders || (phase == Phase::ResponseHeaders && limit.tells))
     }
 
     fn on_request_headers(&self, state: &mut Self::State, context: &mut FilterContext<'_>) -> Answer {

@@ -12,7 +12,7 @@ use crate::model::http_filters::RouteFilterConfig;
 
 use super::FilterCompileContext;
 use super::built_in::compile_per_route;
-use super::chain::ActiveFilters;
+use super::chain::{ActiveFilters, TakingPart};
 
 /// What a route may say to a filter. Named types only: a filter that looked for a box or a reference would find nothing.
 pub trait PerRoute: Any + Send + Sync {}
@@ -87,6 +87,8 @@ impl FilterOverrides {
 pub struct RouteFilters {
     /// Which are on.
     pub active: ActiveFilters,
+    /// Which of them have anything to do.
+    pub taking_part: TakingPart,
     /// By the filter's place, the least specific level first; empty where no level says anything.
     pub(super) configs: Box<[Box<[RouteConfig]>]>,
 }

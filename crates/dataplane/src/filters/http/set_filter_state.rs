@@ -9,7 +9,7 @@ use crate::format::{AccessLogType, FormatContext};
 use crate::model::http_filters::set_filter_state as model;
 use crate::random::thread_random;
 
-use super::{Answer, BuiltInFilter, FilterCompileContext, FilterContext, Phase};
+use super::{Answer, BuiltInFilter, FilterCompileContext, FilterContext, Phase, RouteConfigs};
 
 /// The filter, or what a route says to it.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl BuiltInFilter for SetFilterState {
         Ok(SetFilterState { values, clear_route_cache: model.clear_route_cache })
     }
 
-    fn takes_part_in(&self, phase: Phase) -> bool {
+    fn takes_part_in(&self, phase: Phase, _route: RouteConfigs<'_>) -> bool {
         phase == Phase::RequestHeaders
     }
 

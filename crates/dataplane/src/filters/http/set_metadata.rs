@@ -9,7 +9,7 @@ use crate::model::http_filters::set_metadata as model;
 use crate::model::metadata::{Struct, Value};
 use crate::stats::{Scope, stats_group};
 
-use super::{Answer, BuiltInFilter, FilterCompileContext, FilterContext, Phase};
+use super::{Answer, BuiltInFilter, FilterCompileContext, FilterContext, Phase, RouteConfigs};
 
 stats_group! {
     /// Of this filter: `http.<stat prefix>.set_metadata.`
@@ -35,7 +35,7 @@ impl BuiltInFilter for SetMetadata {
         Ok(SetMetadata { entries: model.entries.clone(), stats })
     }
 
-    fn takes_part_in(&self, phase: Phase) -> bool {
+    fn takes_part_in(&self, phase: Phase, _route: RouteConfigs<'_>) -> bool {
         phase == Phase::RequestHeaders
     }
 
