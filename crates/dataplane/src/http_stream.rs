@@ -34,7 +34,7 @@ use crate::worker::Worker;
 
 mod body_pipeline;
 mod exchange;
-mod filter_walk;
+pub(crate) mod filter_walk;
 mod internal_redirect;
 mod logging;
 mod progress;

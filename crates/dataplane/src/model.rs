@@ -21,6 +21,7 @@ pub mod match_tree;
 pub mod matcher;
 pub mod metadata;
 pub mod network_filter;
+pub mod redirect;
 pub mod route;
 pub mod runtime;
 pub mod upstream_connection;

@@ -440,9 +440,7 @@ impl<'a> Matched<'a> {
         context: &FormatContext<'_>,
         keep_original: bool,
     ) -> Vec<u8> {
-        let path = redirect.path_format.as_ref().map(|format| format_rewrite::text(request, format, context));
-        let path = path.filter(|path| !path.is_empty());
-        redirect.location(request, path.as_deref(), self.matched_length(request), keep_original)
+        redirect.url(request, context, self.matched_length(request), keep_original)
     }
 
     fn matched_length(&self, request: &HeaderBlock) -> usize {

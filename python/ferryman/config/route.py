@@ -19,11 +19,12 @@ from ferryman.config.match_input import FILTER_STATE, REQUEST_HEADER
 from ferryman.config.match_tree import MatchContext, lower_match_tree
 from ferryman.config.matcher import lower_header_matcher
 from ferryman.config.metadata import lower_metadata
+from ferryman.config.redirect import lower_redirect
 from ferryman.config.references import References
 from ferryman.config.route_action import (
+    check_template_prefix,
     lower_direct_response,
     lower_not_forwarded,
-    lower_redirect,
     lower_route_action,
 )
 from ferryman.config.route_filter_config import lower_filter_configs
@@ -191,7 +192,9 @@ class _Table:
         self, cursor: Cursor, fields: dict[str, Any], references: References | None
     ) -> model.RouteAction | model.RedirectAction | model.DirectResponseAction:
         if "redirect" in fields:
-            return lower_redirect(cursor.child("redirect"), cursor)
+            redirect = cursor.child("redirect")
+            check_template_prefix(redirect, cursor)
+            return lower_redirect(redirect)
         if "direct_response" in fields:
             return lower_direct_response(cursor.child("direct_response"), self.max_body_bytes)
         for name, declared in _NOT_FORWARDED.items():

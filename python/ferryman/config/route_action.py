@@ -63,11 +63,6 @@ _CLUSTER_WEIGHT = Fields(
     f"name cluster_header weight host_rewrite_literal typed_per_filter_config {header.FIELDS}",
     no_effect={"metadata_match": _NO_SUBSETS},
 )
-_REDIRECT = Fields(
-    "envoy.config.route.v3.RedirectAction",
-    "https_redirect scheme_redirect host_redirect port_redirect path_redirect prefix_rewrite regex_rewrite"
-    " path_rewrite response_code strip_query",
-)
 _DIRECT_RESPONSE = Fields("envoy.config.route.v3.DirectResponseAction", "status body body_format")
 
 _POLICY = Fields(
@@ -82,7 +77,6 @@ PATH_POLICIES: Final = {uri_template.REWRITE.message: uri_template.lower_templat
 """The path rewrite policies that are built, by the type of their configuration."""
 
 _NOT_FOUND_CODES: Final = {0: 503, 1: 404, 2: 500}
-_REDIRECT_CODES: Final = (301, 302, 303, 307, 308)
 _PRIORITIES: Final = ("default", "high")
 _TIMEOUT_MS: Final = 15_000
 _MAX_WEIGHT: Final = 2**32 - 1
@@ -134,12 +128,12 @@ def _check_rewrites(cursor: Cursor, fields: dict[str, Any], route: Cursor) -> No
     found = [name for name in _REWRITES if name in fields]
     if len(found) > 1:
         cursor.problem(f"{found[0]} and {found[1]} cannot both be set", "remove one", found[1])
-    check_template_prefix(cursor, fields, route)
+    check_template_prefix(cursor, route)
 
 
-def check_template_prefix(cursor: Cursor, fields: dict[str, Any], route: Cursor) -> None:
+def check_template_prefix(cursor: Cursor, route: Cursor) -> None:
     """A template matches no prefix that could be rewritten."""
-    if "prefix_rewrite" in fields and route.child("match").has("path_match_policy"):
+    if "prefix_rewrite" in cursor.fields_set() and route.child("match").has("path_match_policy"):
         text = "prefix_rewrite cannot be set beside a path_match_policy"
         cursor.problem(text, "use path_rewrite_policy", "prefix_rewrite")
 
@@ -264,29 +258,6 @@ def _host_rewrite(cursor: Cursor, fields: dict[str, Any]) -> model.HostRewrite |
         rewrite = lower_regex_rewrite(cursor.child("host_rewrite_path_regex"))
         return model.HostRewritePathRegex(rewrite=rewrite)
     return None
-
-
-def lower_redirect(cursor: Cursor, route: Cursor) -> model.RedirectAction:
-    """The RedirectAction of a route."""
-    fields = _REDIRECT.read(cursor)
-    check_template_prefix(cursor, fields, route)
-    port = fields.get("port_redirect", 0)
-    if port > 65535:
-        cursor.problem("must be at most 65535", field="port_redirect")
-    code = fields.get("response_code", 0)
-    rewrite = lower_regex_rewrite(cursor.child("regex_rewrite")) if "regex_rewrite" in fields else None
-    return model.RedirectAction(
-        https_redirect=fields.get("https_redirect", False),
-        scheme_redirect=fields.get("scheme_redirect") or None,
-        host_redirect=fields.get("host_redirect") or None,
-        port_redirect=port or None,
-        path_redirect=fields.get("path_redirect") or None,
-        prefix_rewrite=fields.get("prefix_rewrite"),
-        regex_rewrite=rewrite,
-        path_rewrite=_format(cursor, fields, "path_rewrite"),
-        response_code=_REDIRECT_CODES[code if code < len(_REDIRECT_CODES) else 0],
-        strip_query=fields.get("strip_query", False),
-    )
 
 
 def lower_direct_response(cursor: Cursor, max_body_bytes: int) -> model.DirectResponseAction:

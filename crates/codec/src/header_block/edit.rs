@@ -6,8 +6,8 @@
 //!
 //! A setter answers `false` and changes nothing when it refuses: the value has a control character
 //! (tab excepted; so never CR, LF or NUL), or is not fit for its pseudo-header, or the name is
-//! `Other`, or the block would outgrow 4 GiB. White space around a value is dropped, as any reader
-//! would.
+//! `Other`, or the block would outgrow 4 GiB. White space around the value of a field stays, though no reader takes it for a part of the
+//! value (RFC 9110 section 5.5); around a pseudo-header's it goes.
 
 use super::{Field, HeaderBlock, HeaderName, KnownName};
 use crate::http1::{chars, words};
@@ -30,7 +30,6 @@ impl HeaderBlock {
     }
 
     fn append_checked(&mut self, id: KnownName, name: &[u8], value: &[u8]) -> bool {
-        let value = chars::trim(value);
         is_fit_for(id, value) && self.push(id, name, value)
     }
 
@@ -45,7 +44,8 @@ impl HeaderBlock {
     }
 
     fn set_checked(&mut self, id: KnownName, name: &[u8], value: &[u8]) -> bool {
-        let value = chars::trim(value);
+        // A part of a request line has no place for it.
+        let value = if id.is_pseudo() { chars::trim(value) } else { value };
         if !is_fit_for(id, value) {
             return false;
         }
@@ -75,7 +75,6 @@ impl HeaderBlock {
     }
 
     fn join(&mut self, id: KnownName, name: &[u8], value: &[u8], separator: &[u8]) -> bool {
-        let value = chars::trim(value);
         let Some(first) = self.find(id, name) else { return self.append_checked(id, name, value) };
         let Some(&field) = self.fields.get(first) else { return false };
         if id.is_pseudo() || !chars::is_field_value(value) || !chars::is_field_value(separator) {

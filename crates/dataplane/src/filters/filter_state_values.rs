@@ -82,7 +82,7 @@ impl FilterStateValues {
         let (key, shared) = (value.key.clone(), value.shared);
         Some(move |state: &mut FilterState| {
             // There are never so many in one configuration that one more does not fit.
-            let _full = state.set(&key, object, false, shared);
+            let _set: bool = state.set(&key, object, shared);
         })
     }
 }

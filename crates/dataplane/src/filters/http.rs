@@ -75,6 +75,9 @@ pub enum Answer {
     /// The client is answered by this proxy; filters further on do not see the request. In the place of a response, it
     /// goes to the client without being seen by other filters.
     Respond(LocalReply<'static>),
+    /// To a response's head: it goes nowhere, and the request begins anew, as its head is now, from the route on (Envoy:
+    /// `recreateStream`). Where not all of the request has come, this means `Continue`.
+    Recreate,
     /// The filter is called again, by `resume`, when this is done. Until then nothing moves.
     Wait(Pin<Box<dyn Future<Output = ()>>>),
 }

@@ -18,6 +18,16 @@ use crate::stats::HttpStat;
 use super::HttpStream;
 use super::exchange::downstream_error;
 
+/// What becomes of a response whose head the filters have seen.
+pub(crate) enum Walked {
+    /// It goes to the client.
+    OnItsWay,
+    /// Another one goes in its place.
+    Replaced(LocalReply<'static>),
+    /// None: the request begins anew.
+    Recreated,
+}
+
 impl HttpStream<'_> {
     /// Makes the stream's filters: those that are on for the route that it has now. As in Envoy, another route that it
     /// may get later changes what they are told, but not which they are.
@@ -53,13 +63,9 @@ impl HttpStream<'_> {
         Ok(true)
     }
 
-    /// Walks back with the response's head; `end_stream`: nothing follows it. Answers what takes its place, if a filter
-    /// wants that.
+    /// Walks back with the response's head; `end_stream`: nothing follows it.
     #[inline]
-    pub(crate) async fn walk_response_filters(
-        &mut self,
-        end_stream: bool,
-    ) -> Result<Option<LocalReply<'static>>, Error> {
+    pub(crate) async fn walk_response_filters(&mut self, end_stream: bool) -> Result<Walked, Error> {
         // Filters that saw another head before wished for its body.
         self.state.response_body.clear();
         for index in (0..self.state.filters.len()).rev() {
@@ -68,11 +74,16 @@ impl HttpStream<'_> {
                 Answer::Wait(done) => Box::pin(self.wait_for(index, phase, end_stream, done)).await?,
                 answer => answer,
             };
-            if let Answer::Respond(reply) = answer {
-                return Ok(Some(reply));
+            match answer {
+                Answer::Respond(reply) => return Ok(Walked::Replaced(reply)),
+                Answer::Recreate if self.request_is_complete() => {
+                    self.recreate();
+                    return Ok(Walked::Recreated);
+                }
+                _ => {}
             }
         }
-        Ok(None)
+        Ok(Walked::OnItsWay)
     }
 
     /// Calls a filter for a phase, if it takes part; `resumed` after an answer `Wait`. What it wishes is done at once.
@@ -124,7 +135,7 @@ impl HttpStream<'_> {
         if wishes.transform_body && matches!(answer, Answer::Continue) {
             self.transform_body(index, phase);
         }
-        if matches!(answer, Answer::StopIteration | Answer::Respond(_)) {
+        if matches!(answer, Answer::StopIteration | Answer::Respond(_) | Answer::Recreate) {
             self.state.info.decisions.filter = Some(filter_index);
         }
         answer

@@ -1,4 +1,5 @@
-//! A request that goes on at another place, because its upstream said so and its route lets the proxy follow.
+//! A request that goes on at another place: because its upstream said so and its route lets the proxy follow, or because a
+//! filter wants another response.
 //!
 //! Owns: keeping the request's body until that is clear, changing the request, and its second pass. Does not own: which
 //! redirects are followed (`route/internal_redirect.rs`).
@@ -35,7 +36,10 @@ impl StreamState {
         let (start, start_time, protocol) = (info.start, info.start_time, info.protocol);
         let (bytes_received, downstream) = (info.bytes_received, info.downstream);
         let received = info.timing.get(TimePoint::LastDownstreamRxByte);
+        let mut filter_state = std::mem::take(&mut info.filter_state);
+        filter_state.begin_again();
         info.reset(start, start_time);
+        info.filter_state = filter_state;
         info.protocol = protocol;
         info.bytes_received = bytes_received + u64::try_from(self.held_body.len()).unwrap_or(u64::MAX);
         info.downstream = downstream;
@@ -121,6 +125,20 @@ impl HttpStream<'_> {
         self.state.info.response_code_details = "internal_redirect".into();
         self.goes_on = true;
         true
+    }
+
+    /// A filter has changed the request, and it begins anew. What is kept of its body goes with it.
+    pub(super) fn recreate(&mut self) {
+        if !matches!(self.kept_body, KeptBody::UpTo(_)) {
+            self.state.held_body = Vec::new();
+        }
+        // As in Envoy, where the length is not told any more.
+        if !self.state.request.contains(KnownName::ContentLength) {
+            let is_empty = self.state.held_body.is_empty();
+            self.head.framing = if is_empty { BodyFraming::None } else { BodyFraming::Chunked };
+        }
+        self.state.info.response_code_details = "internal_redirect".into();
+        self.goes_on = true;
     }
 
     /// Changes the request; where that fails it is as before, and what is counted of it is the answer.

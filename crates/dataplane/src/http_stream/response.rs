@@ -23,6 +23,7 @@ use crate::stats::HttpStat;
 use crate::stream_info::{Cause, TimePoint};
 
 use super::HttpStream;
+use super::filter_walk::Walked;
 
 /// How long what is left of a broken response may take to be written.
 const LAST_FLUSH: Duration = Duration::from_secs(1);
@@ -36,11 +37,15 @@ impl HttpStream<'_> {
         self.write_reply_head(&mut reply);
         if !self.state.filters.is_empty() {
             let end_stream = !self.has_reply_body(&reply) || reply.body.is_empty();
-            if let Some(other) = self.walk_response_filters(end_stream).await? {
-                reply = other;
-                self.state.response_body.clear();
-                self.note_reply(&reply);
-                self.write_reply_head(&mut reply);
+            match self.walk_response_filters(end_stream).await? {
+                Walked::OnItsWay => {}
+                Walked::Recreated => return Ok(()),
+                Walked::Replaced(other) => {
+                    reply = other;
+                    self.state.response_body.clear();
+                    self.note_reply(&reply);
+                    self.write_reply_head(&mut reply);
+                }
             }
         }
         self.send_reply(&reply).await

@@ -77,7 +77,7 @@ mod tests {
     fn state(name: &str, text: &str) -> FilterState {
         let mut state = FilterState::default();
         let object = Rc::new(StringObject(text.as_bytes().into()));
-        assert_eq!(state.set(name, object, false, SharedWithUpstream::None), Ok(()));
+        assert!(state.set(name, object, SharedWithUpstream::None));
         state
     }
 

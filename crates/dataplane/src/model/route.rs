@@ -11,6 +11,7 @@ use super::matcher::{
     CookieMatcher, FilterStateMatcher, HeaderMatcher, MetadataMatcher, QueryParameterMatcher,
 };
 use super::metadata::Metadata;
+use super::redirect::RedirectAction;
 use super::runtime::RuntimeFractionalPercent;
 use super::upstream_connection::UpstreamProxyProtocol;
 
@@ -191,21 +192,6 @@ pub struct RouteUpgradeConfig {
     pub upgrade_type: String,
     pub enabled: bool,
     pub connect_config: Option<ConnectConfig>,
-}
-
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct RedirectAction {
-    pub https_redirect: bool,
-    pub scheme_redirect: Option<String>,
-    pub host_redirect: Option<String>,
-    pub port_redirect: Option<u16>,
-    pub path_redirect: Option<String>,
-    pub prefix_rewrite: Option<String>,
-    pub regex_rewrite: Option<RegexRewrite>,
-    pub path_rewrite: Option<Format>,
-    pub response_code: u16,
-    pub strip_query: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]

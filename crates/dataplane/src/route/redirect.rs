@@ -6,10 +6,11 @@
 
 use ferryman_codec::{HeaderBlock, KnownName};
 
-use crate::format::{Formatter, Unset};
+use crate::format::{FormatContext, Formatter, Unset};
 use crate::model;
 
 use super::action::formatter;
+use super::format_rewrite;
 use super::rewrite::PathRewrite;
 
 /// A compiled redirect.
@@ -25,11 +26,15 @@ pub struct Redirect {
     path_has_query: bool,
     strip_query: bool,
     rewrite: PathRewrite,
-    pub(super) path_format: Option<Formatter>,
+    path_format: Option<Formatter>,
 }
 
 impl Redirect {
-    pub(super) fn compile(model: &model::route::RedirectAction) -> Result<Self, String> {
+    /// Compiles it.
+    ///
+    /// # Errors
+    /// The regex or format that is wrong.
+    pub fn compile(model: &model::redirect::RedirectAction) -> Result<Self, String> {
         let https = model.https_redirect.then(|| Box::from(&b"https"[..]));
         let path = super::non_empty(model.path_redirect.as_deref());
         Ok(Redirect {
@@ -71,9 +76,24 @@ impl Redirect {
         self.response_code
     }
 
+    /// Where it sends the client, of whose path the route matched the first `matched` bytes; `keep_original`: a former path
+    /// goes into `x-envoy-original-path`.
+    #[must_use]
+    pub fn url(
+        &self,
+        request: &mut HeaderBlock,
+        context: &FormatContext<'_>,
+        matched: usize,
+        keep_original: bool,
+    ) -> Vec<u8> {
+        let path = self.path_format.as_ref().map(|format| format_rewrite::text(request, format, context));
+        let path = path.filter(|path| !path.is_empty());
+        self.location(request, path.as_deref(), matched, keep_original)
+    }
+
     /// The `location`. Rewrites the request's path on the way, as Envoy does, of which the route matched the first
     /// `matched` bytes; `keep_original`: the former path goes into `x-envoy-original-path`. `path`: what a format made.
-    pub(super) fn location(
+    fn location(
         &self,
         request: &mut HeaderBlock,
         path: Option<&[u8]>,

@@ -1,7 +1,8 @@
 //! All expected values are what Envoy 1.40 answered.
 
 use super::*;
-use crate::model::route::{RedirectAction, RegexRewrite};
+use crate::model::redirect::RedirectAction;
+use crate::model::route::RegexRewrite;
 
 fn request(host: &str, target: &str, proto: &str) -> HeaderBlock {
     let mut request = HeaderBlock::new();

@@ -7,10 +7,11 @@ use crate::format::AccessLogType;
 use crate::model::bootstrap::StatsConfig;
 use crate::model::format::FormatPart;
 use crate::model::matcher::{HeaderMatch, HeaderMatcher, StringMatcher};
+use crate::model::redirect::RedirectAction;
 use crate::model::route::{
     Action as ActionModel, AppendAction, ClusterSpecifier, DirectResponseAction, HeaderMutations as Edits,
-    HeaderValueOption, PathMatch, RedirectAction, Route as RouteModel, RouteAction, RouteConfiguration,
-    RouteMatch, RoutingPriority, VirtualCluster, VirtualHost as HostModel, WeightedCluster as WeightedModel,
+    HeaderValueOption, PathMatch, Route as RouteModel, RouteAction, RouteConfiguration, RouteMatch,
+    RoutingPriority, VirtualCluster, VirtualHost as HostModel, WeightedCluster as WeightedModel,
 };
 use crate::stats::VirtualHostStat;
 use crate::stream_info::{Address, ConnectionInfo, StreamInfo};

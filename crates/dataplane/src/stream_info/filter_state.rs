@@ -1,6 +1,6 @@
 //! Objects that filters leave for each other under a name: filter state.
 //!
-//! Owns: the names, which objects can be replaced, and what an access log prints of one. Does not own: what the objects
+//! Owns: the names, how long an object stays, and what an access log prints of one. Does not own: what the objects
 //! mean (the filters that share them).
 //! Follows Envoy's pages "Dynamic state" and "Well known filter state objects". An object of a connection is seen by all
 //! of its streams; one of a stream hides it.
@@ -40,6 +40,11 @@ pub trait FilterStateObject: Debug {
     /// The IP address that it is; none: it is something else.
     fn ip(&self) -> Option<IpAddr> {
         None
+    }
+
+    /// Whether it stays when the request begins anew (Envoy: `LifeSpan::Request`).
+    fn outlives_redirects(&self) -> bool {
+        false
     }
 
     /// For whoever knows its type.
@@ -85,22 +90,12 @@ pub enum SharedWithUpstream {
 struct Entry {
     name: Box<str>,
     object: Rc<dyn FilterStateObject>,
-    read_only: bool,
     shared: SharedWithUpstream,
 }
 
 /// The filter state of a stream or of a connection.
 #[derive(Debug, Clone, Default)]
 pub struct FilterState(Vec<Entry>);
-
-/// Why an object was not set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotSet {
-    /// There is one of the name that cannot be replaced.
-    ReadOnly,
-    /// There are too many.
-    TooMany,
-}
 
 impl FilterState {
     /// Whether nothing was set.
@@ -114,6 +109,11 @@ impl FilterState {
     #[inline]
     pub fn clear(&mut self) {
         self.0 = Vec::new();
+    }
+
+    /// The request begins anew: only what is of the request stays.
+    pub fn begin_again(&mut self) {
+        self.0.retain(|entry| entry.object.outlives_redirects());
     }
 
     fn entry(&self, name: &str) -> Option<&Entry> {
@@ -140,28 +140,16 @@ impl FilterState {
             .map(|entry| (&*entry.name, &entry.object, entry.shared))
     }
 
-    /// Sets an object; `read_only`: it cannot be replaced.
-    ///
-    /// # Errors
-    /// The object that is there is read-only, or there are too many.
-    pub fn set(
-        &mut self,
-        name: &str,
-        object: Rc<dyn FilterStateObject>,
-        read_only: bool,
-        shared: SharedWithUpstream,
-    ) -> Result<(), NotSet> {
+    /// Sets an object, in the place of one of the same name. Answers whether there is room for it.
+    pub fn set(&mut self, name: &str, object: Rc<dyn FilterStateObject>, shared: SharedWithUpstream) -> bool {
         let entries = &mut self.0;
         let is_full = entries.len() >= MOST_OBJECTS;
         match entries.iter_mut().find(|entry| *entry.name == *name) {
-            Some(there) if there.read_only => return Err(NotSet::ReadOnly),
-            Some(there) => {
-                (there.object, there.read_only, there.shared) = (object, read_only, shared);
-            }
-            None if is_full => return Err(NotSet::TooMany),
-            None => entries.push(Entry { name: name.into(), object, read_only, shared }),
+            Some(there) => (there.object, there.shared) = (object, shared),
+            None if is_full => return false,
+            None => entries.push(Entry { name: name.into(), object, shared }),
         }
-        Ok(())
+        true
     }
 }
 
@@ -178,9 +166,8 @@ mod tests {
         let mut state = FilterState::default();
         assert!(state.is_empty());
         let none = SharedWithUpstream::None;
-        assert_eq!(state.set("a", text("1"), false, none), Ok(()));
-        assert_eq!(state.set("a", text("2"), true, SharedWithUpstream::Once), Ok(()));
-        assert_eq!(state.set("a", text("3"), false, none), Err(NotSet::ReadOnly));
+        assert!(state.set("a", text("1"), none));
+        assert!(state.set("a", text("2"), SharedWithUpstream::Once));
         assert_eq!(state.get::<StringObject>("a"), Some(&StringObject((*b"2").into())));
         assert_eq!(state.object("a").and_then(|object| object.serialize()), Some(Cow::Borrowed(&b"2"[..])));
         assert_eq!(
@@ -189,10 +176,10 @@ mod tests {
         );
         assert!(state.get::<u8>("a").is_none() && state.object("b").is_none());
         for number in 1..MOST_OBJECTS {
-            assert_eq!(state.set(&number.to_string(), text(""), false, none), Ok(()));
+            assert!(state.set(&number.to_string(), text(""), none));
         }
-        assert_eq!(state.set("b", text(""), false, none), Err(NotSet::TooMany));
-        state.clear();
+        assert!(!state.set("b", text(""), none));
+        state.begin_again();
         assert!(state.is_empty());
     }
 }

@@ -16,6 +16,7 @@ from ferryman.config.model.matcher import (
     RegexRewrite,
 )
 from ferryman.config.model.metadata import Metadata
+from ferryman.config.model.redirect import RedirectAction
 from ferryman.config.model.runtime import RuntimeFractionalPercent
 from ferryman.config.model.struct import Model, Tagged
 from ferryman.config.model.upstream_connection import UpstreamProxyProtocol
@@ -210,21 +211,6 @@ class RouteAction(Tagged, tag="route", frozen=True):
     priority: str  # default | high
     upgrade_configs: list[RouteUpgradeConfig]
     internal_redirect: InternalRedirectPolicy | None  # None: redirects of the upstream are passed on
-
-
-class RedirectAction(Tagged, tag="redirect", frozen=True):
-    """Answer with a Location."""
-
-    https_redirect: bool
-    scheme_redirect: str | None
-    host_redirect: str | None
-    port_redirect: int | None
-    path_redirect: str | None
-    prefix_rewrite: str | None
-    regex_rewrite: RegexRewrite | None
-    path_rewrite: Format | None
-    response_code: int  # 301 | 302 | 303 | 307 | 308
-    strip_query: bool
 
 
 class DirectResponseAction(Tagged, tag="direct_response", frozen=True):

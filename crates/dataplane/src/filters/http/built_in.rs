@@ -274,7 +274,8 @@ pub(super) fn compile_per_route(
         Model::Cors(model) => RouteConfig::new(super::cors::CorsPolicy::compile(model)?),
         Model::Csrf(model) => RouteConfig::new(super::csrf::CsrfPolicy::compile(model)?),
         Model::CustomResponse(model) => {
-            RouteConfig::new(super::custom_response::CustomResponse::compile(model, context)?)
+            // As in Envoy, such a level counts under no connection manager.
+            RouteConfig::new(super::custom_response::CustomResponse::new(model, context, "")?)
         }
         Model::Fault(model) => RouteConfig::new(super::fault::FaultSettings::compile(model)?),
         Model::HeaderMutation(model) => {

@@ -114,7 +114,7 @@ impl Compressor {
         }
         let offers = Rc::new(Offers(RefCell::new(vec![offer])));
         // Where there is no room for it, nothing is compressed.
-        let _noted: bool = filter_state.set(OFFERS, offers, true, SharedWithUpstream::None).is_ok();
+        let _noted: bool = filter_state.set(OFFERS, offers, SharedWithUpstream::None);
     }
 
     fn compress_request(&self, state: &mut CompressorState, context: &mut FilterContext<'_>) {

@@ -17,8 +17,8 @@ use crate::error::{Error, ErrorKind};
 use crate::filters::network::http_connection_manager::is_upgrade;
 use crate::format::grpc_status::is_grpc_request;
 use crate::http_codec::Http1Codec;
+use crate::http_stream::filter_walk::Walked;
 use crate::http_stream::{Exchange, HttpStream};
-use crate::local_reply::LocalReply;
 use crate::route::{ForwardAction, Matched, set_authority};
 use crate::stats::{
     ClusterHistogram, ClusterStat, EndpointStat, LocalScope, ResponseClass, RouterStat, VirtualHostHistogram,
@@ -248,12 +248,15 @@ async fn converse(
     let says_canary = stream.state.response.get(KnownName::XEnvoyUpstreamCanary) == Some(b"true");
     let is_canary = says_canary || host.is_canary;
     charge(stream, cluster, Some(host), head.status, is_canary);
-    if let Some(reply) = receive_head(stream, head.status, end_stream).await? {
-        stream.reply_in_place(reply).await?;
+    let walked = receive_head(stream, head.status, end_stream).await?;
+    if !matches!(walked, Walked::OnItsWay) {
+        if let Walked::Replaced(reply) = walked {
+            stream.reply_in_place(reply).await?;
+        }
         if !end_stream {
             return Ok(Outcome::Replaced);
         }
-        // Nothing follows the head that was replaced.
+        // Nothing follows the head that goes no further.
         count_time(stream, cluster, host, is_canary);
         return Ok(Outcome::Complete { announces_close: head.announces_close });
     }
@@ -316,19 +319,18 @@ fn note_connecting(stream: &mut HttpStream<'_>, connection: &UpstreamConnection)
     }
 }
 
-/// Takes the response's head in. Answers what takes its place, if a filter wants that.
-async fn receive_head(
-    stream: &mut HttpStream<'_>,
-    status: u16,
-    end_stream: bool,
-) -> Result<Option<LocalReply<'static>>, Error> {
+/// Takes the response's head in, and shows it to the filters.
+async fn receive_head(stream: &mut HttpStream<'_>, status: u16, end_stream: bool) -> Result<Walked, Error> {
     stream.state.info.response_code_details = "via_upstream".into();
     if !stream.filters.router.suppress_envoy_headers {
         stream.set_upstream_service_time();
     }
     stream.set_attempt_count_of_response();
     stream.edit_response(status);
-    if stream.state.filters.is_empty() { Ok(None) } else { stream.walk_response_filters(end_stream).await }
+    if stream.state.filters.is_empty() {
+        return Ok(Walked::OnItsWay);
+    }
+    stream.walk_response_filters(end_stream).await
 }
 
 /// Where the request is counted beside its cluster.

@@ -7,7 +7,12 @@ from ferryman.config.model.http_filters.buffer import Buffer, BufferPerRoute
 from ferryman.config.model.http_filters.compressor import Compressor, CompressorDirection, CompressorPerRoute
 from ferryman.config.model.http_filters.cors import Cors, CorsPolicy
 from ferryman.config.model.http_filters.csrf import CsrfPolicy
-from ferryman.config.model.http_filters.custom_response import CustomResponse, LocalResponsePolicy
+from ferryman.config.model.http_filters.custom_response import (
+    CustomResponse,
+    LocalResponsePolicy,
+    RedirectPolicy,
+    RedirectUri,
+)
 from ferryman.config.model.http_filters.decompressor import Decompressor, DecompressorDirection
 from ferryman.config.model.http_filters.fault import (
     Fault,
@@ -136,6 +141,8 @@ __all__ = [
     "HttpLocalRateLimit",
     "HttpSetFilterState",
     "PerRouteConfig",
+    "RedirectPolicy",
+    "RedirectUri",
     "RouteFilterConfig",
     "Router",
     "HeaderEdit",

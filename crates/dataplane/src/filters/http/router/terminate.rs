@@ -13,6 +13,7 @@ use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::connection_pool::{TcpUpstream, connect_tcp};
 use crate::error::Error;
 use crate::http_codec::Http1Codec;
+use crate::http_stream::filter_walk::Walked;
 use crate::http_stream::{Exchange, HttpStream};
 use crate::local_reply::set_status;
 use crate::model::route::RoutingPriority;
@@ -56,8 +57,10 @@ async fn carry(
     stream.state.response.clear();
     set_status(&mut stream.state.response, 200);
     charge(stream, cluster, Some(host), 200, host.is_canary);
-    if let Some(reply) = receive_head(stream, 200, false).await? {
-        return stream.reply_in_place(reply).await;
+    match receive_head(stream, 200, false).await? {
+        Walked::OnItsWay => {}
+        Walked::Recreated => return Ok(()),
+        Walked::Replaced(reply) => return stream.reply_in_place(reply).await,
     }
     stream.start_response(BodyFraming::UntilClose)?;
     stream.log_tunnel();

@@ -70,7 +70,7 @@ fn note_in_filter_state(rule: &Rule, text: Vec<u8>, info: &mut ConnectionInfo) {
     values.insert(rule.key.clone(), text);
     let object = Rc::new(Tlvs::new(values));
     // Only the number of objects is limited, and this is one.
-    let _set = info.filter_state.set(KEY, object, false, SharedWithUpstream::None);
+    let _set: bool = info.filter_state.set(KEY, object, SharedWithUpstream::None);
 }
 
 impl TlvEncoding {
