@@ -34,7 +34,6 @@ pub struct Http1Reader {
     /// Largest head and largest trailers.
     max_head_bytes: usize,
     is_closed: bool,
-    head_bytes: u64,
     wire_bytes: u64,
     body_bytes: u64,
 }
@@ -63,7 +62,6 @@ impl Http1Reader {
             head_is_read: false,
             max_head_bytes: settings.max_head_bytes,
             is_closed: false,
-            head_bytes: 0,
             wire_bytes: 0,
             body_bytes: 0,
         }
@@ -141,7 +139,7 @@ impl Http1Reader {
                 return Err(ReadError::Codec(ErrorKind::ExtraneousData.into()));
             }
             self.head_is_read = false;
-            (self.head_bytes, self.wire_bytes) = (0, 0);
+            self.wire_bytes = 0;
         }
         self.max_head_bytes = settings.max_head_bytes;
         Ok(())
@@ -165,7 +163,6 @@ impl Http1Reader {
 
     fn end_head(&mut self, length: usize, pool: &BlockPool) {
         self.count(length);
-        self.head_bytes = self.wire_bytes;
         self.buffer.consume(length, pool);
     }
 
@@ -304,13 +301,6 @@ impl Http1Reader {
     pub fn release(&mut self, pool: &BlockPool) {
         (self.data, self.decoded_behind_data) = (0, 0);
         self.buffer.release(pool);
-    }
-
-    /// The size of this message's head as received, informational heads before it included; 0 until it is
-    /// whole.
-    #[must_use]
-    pub fn head_bytes(&self) -> u64 {
-        self.head_bytes
     }
 
     /// How many bytes of this message have been decoded; while its head is not whole, those received too.

@@ -35,11 +35,9 @@ pub struct Http1Writer {
     sent: usize,
     body: Body,
     style: Style,
-    head_bytes: u64,
     field_bytes: u64,
     wire_bytes: u64,
     body_bytes: u64,
-    sent_bytes: u64,
 }
 
 /// How heads are written.
@@ -147,7 +145,6 @@ impl Http1Writer {
         encode(&mut self.pending)?;
         block.respell(self.pending.get_mut(before..).unwrap_or_default(), self.style.name_case);
         self.count_queued(before);
-        self.head_bytes = self.wire_bytes;
         self.body_bytes = 0;
         let head = self.pending.get(before..).unwrap_or_default();
         let first_line = memchr::memchr(b'\n', head).map_or(0, |end| end + 1);
@@ -340,12 +337,6 @@ impl Http1Writer {
         self.body_bytes
     }
 
-    /// The size of this message's head on the wire, informational heads before it included.
-    #[must_use]
-    pub fn head_bytes(&self) -> u64 {
-        self.head_bytes
-    }
-
     /// The size of the lines of this message's fields on the wire.
     #[must_use]
     pub fn field_bytes(&self) -> u64 {
@@ -356,12 +347,6 @@ impl Http1Writer {
     #[must_use]
     pub fn wire_bytes(&self) -> u64 {
         self.wire_bytes
-    }
-
-    /// How many bytes have ever been written to the socket.
-    #[must_use]
-    pub fn sent_bytes(&self) -> u64 {
-        self.sent_bytes
     }
 
     /// Borrows memory for a message; a connection that is idle has none of its own.
@@ -380,7 +365,7 @@ impl Http1Writer {
         if memory.capacity() > KEPT_CAPACITY {
             memory.shrink_to(KEPT_CAPACITY);
         }
-        *self = Http1Writer { style: self.style, sent_bytes: self.sent_bytes, ..Http1Writer::default() };
+        *self = Http1Writer { style: self.style, ..Http1Writer::default() };
         memory
     }
 
@@ -390,7 +375,6 @@ impl Http1Writer {
 
     /// Takes account of bytes that have gone out, those of `pending` first.
     fn mark_sent(&mut self, written: usize) {
-        self.sent_bytes += u64::try_from(written).unwrap_or(u64::MAX);
         self.sent += written.min(self.pending_len());
         self.forget_sent();
     }

@@ -18,8 +18,7 @@ async fn a_small_request_is_one_write() {
         side.flush().await.unwrap();
         let expected = b"POST /p HTTP/1.1\r\nhost: h\r\ncontent-length: 5\r\n\r\nhello";
         assert_eq!(received(&peer), [expected]);
-        let (head_bytes, wire_bytes) = (side.writer.head_bytes(), side.writer.wire_bytes());
-        assert_eq!([head_bytes, wire_bytes], [expected.len() - 5, expected.len()].map(|count| count as u64));
+        assert_eq!(side.writer.wire_bytes(), expected.len() as u64);
         drop(side.writer.give_back());
         assert_eq!(side.writer.wire_bytes(), 0);
     }
@@ -39,7 +38,6 @@ async fn a_small_chunked_response_is_one_write() {
         10\r\n0123456789abcdef\r\n0\r\ngrpc-status: 0\r\n\r\n";
     assert_eq!(received(&peer), [expected]);
     assert_eq!(side.writer.wire_bytes(), expected.len() as u64);
-    assert_eq!(side.writer.sent_bytes(), expected.len() as u64);
 }
 
 #[tokio::test]
