@@ -29,6 +29,9 @@ pub struct HeaderBlock {
     fields: Vec<Field>,
     /// The ids of the live fields, one bit each.
     present: u128,
+    /// The ids of the fields that came never-indexed (RFC 7541 section 6.2.3), one bit each; that of `Other` stands
+    /// for all names without an id.
+    never_indexed: u128,
     spelling: Spelling,
 }
 
@@ -88,7 +91,7 @@ impl HeaderBlock {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.fields.clear();
-        self.present = 0;
+        (self.present, self.never_indexed) = (0, 0);
         self.spelling.clear();
     }
 
@@ -190,6 +193,17 @@ impl HeaderBlock {
             .iter()
             .filter(|field| field.live && !field.is_pseudo())
             .map(|&field| (field.id, self.name_of(field), self.slice(field.value())))
+    }
+
+    /// Notes that no hop may put fields of this name into a table.
+    pub(crate) fn mark_never_indexed(&mut self, name: KnownName) {
+        self.never_indexed |= 1 << (name as u8);
+    }
+
+    /// Whether no hop may put fields of this name into a table.
+    #[inline]
+    pub(crate) fn is_never_indexed(&self, name: KnownName) -> bool {
+        self.never_indexed & 1 << (name as u8) != 0
     }
 
     fn live_fields(&self, pseudo: bool) -> impl Iterator<Item = (&[u8], &[u8])> + '_ {

@@ -11,6 +11,7 @@ pub mod error;
 pub mod framing;
 pub mod header_block;
 pub mod http1;
+pub mod http2;
 pub mod message;
 
 pub use error::{Error, ErrorKind};
@@ -24,4 +25,9 @@ pub use http1::encode::{
 pub use http1::request::{RequestDecoder, RequestHead};
 pub use http1::response::{ResponseDecoder, ResponseHead};
 pub use http1::{Http1Settings, UnderscoresAction};
+pub use http2::connection::{Http2Connection, Http2Event, OpenError, Received, Role, SendError};
+pub use http2::counts::Http2Counts;
+pub use http2::error::{ErrorCode, Http2Error, Http2ErrorKind};
+pub use http2::head::{Http2RequestHead, Http2ResponseHead};
+pub use http2::settings::{FloodLimits, Http2Settings, PeerSettings};
 pub use message::{RequestKind, Version};

@@ -174,6 +174,19 @@ impl HeaderBlock {
         Some(field.id)
     }
 
+    /// Adds a field from its line, checked by the caller, its name in lower case and of this id.
+    #[inline]
+    pub(crate) fn push_known_line(&mut self, id: KnownName, line: &[u8], name_len: usize) -> bool {
+        let around = name_len + super::SEPARATOR_LEN + super::LINE_END_LEN;
+        let field =
+            line.len().checked_sub(around).and_then(|value_len| self.new_field(id, name_len, value_len));
+        let Some(field) = field else { return false };
+        self.bytes.extend_from_slice(line);
+        self.fields.push(field);
+        self.present |= id.bit();
+        true
+    }
+
     /// Adds a field whose name, in any case of letters, and value the caller has checked.
     pub(crate) fn push_parts(&mut self, name: &[u8], value: &[u8]) -> Option<KnownName> {
         let mut field = self.write_line(KnownName::Other, name, value)?;
