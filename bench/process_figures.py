@@ -21,13 +21,26 @@ def cpu_s(pid: int) -> float:
 
 def memory_mib(pid: int) -> float:
     """Memory of the process and its descendants, shared pages divided among their users (Pss)."""
+    return _rollup_mib(pid, "Pss:")
+
+
+def anonymous_mib(pid: int) -> float:
+    """What the process and its descendants have allocated.
+
+    Pages of programs and libraries are left out: their share of Pss grows when another process that uses them
+    ends, by more than an hour's leak.
+    """
+    return _rollup_mib(pid, "Anonymous:")
+
+
+def _rollup_mib(pid: int, row: str) -> float:
     total_kib = 0
     for member in _family(pid):
         try:
             lines = (PROC / str(member) / "smaps_rollup").read_text().splitlines()
         except (FileNotFoundError, ProcessLookupError):
             continue
-        total_kib += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+        total_kib += sum(int(line.split()[1]) for line in lines if line.startswith(row))
     return total_kib / 1024
 
 

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.peers import LOAD_CPU, PROXY_CPU, counted, nginx_upstream
-from bench.process_figures import memory_mib
+from bench.process_figures import anonymous_mib
 from bench.proxies import address, present
 from bench.running import BenchError, free_port, running
 
@@ -49,6 +49,7 @@ class Sample:
 
     at_s: float
     memory_mib: float
+    """What it has allocated."""
     descriptors: int
     threads: int
 
@@ -296,7 +297,7 @@ def _tending(process_id: int, admin: int, folder: Path) -> Iterator[list[Sample]
             samples.append(
                 Sample(
                     at_s=time.monotonic() - start,
-                    memory_mib=memory_mib(process_id),
+                    memory_mib=anonymous_mib(process_id),
                     descriptors=len(list((process / "fd").iterdir())),
                     threads=len(list((process / "task").iterdir())),
                 )

@@ -83,10 +83,11 @@ class Proxy:
         An `AdminRequest`, or "stopped" once drained and ended; None when the time is over.
         """
 
-    def failed_streams(self, request_id: str, *, most: int) -> bytes:
-        """The latest requests that ended in an error made by the proxy, the latest first, in msgpack.
+    def failed_streams(self, *, request_id: str, connection_id: int | None, most: int) -> list[bytes]:
+        """The latest streams that ended in an error made by the proxy, the latest first, each in msgpack.
 
-        Those with this `x-request-id`, or all if it is empty; at most `most`. See `admin/failed_stream.py`.
+        Those of this downstream connection, or else with this `x-request-id`, or all if it is empty; at most
+        `most`. See `admin/failed_stream.py`.
         """
 
     def shutdown(self, *, drain: bool) -> None:

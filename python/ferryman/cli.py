@@ -254,16 +254,21 @@ def quick(
     "--admin", default="127.0.0.1:9901", metavar="ADDRESS",
     help="Where the proxy's admin pages are: an address, or the path of a socket. Default: 127.0.0.1:9901.",
 )  # fmt: skip
+@click.option(
+    "--connection", default="", metavar="ID", help="What failed on this connection (%CONNECTION_ID%)."
+)
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="Default: text.")
 @click.pass_context
-def explain(context: click.Context, request_id: str, admin: str, form: str) -> None:
+def explain(context: click.Context, request_id: str, admin: str, connection: str, form: str) -> None:
     """Tell why a request ended in an error: the one with this x-request-id, or the latest one.
 
-    Asks a running proxy, which remembers the last 10,000 that it answered with an error itself, or broke off.
+    Asks a running proxy, which remembers the last 10,000 that it answered with an error itself, or broke off,
+    sessions of the TCP proxy and refused connections among them.
     """
     from ferryman.admin_client import ask
 
-    status, text = ask(admin, "/explain", {"request_id": request_id, "format": form})
+    query = {"request_id": request_id, "connection_id": connection, "format": form}
+    status, text = ask(admin, "/explain", query)
     click.echo(text, nl=False, err=status != 200)
     if status != 200:
         context.exit(1)

@@ -112,7 +112,9 @@ class Proxy:
         )
         with _as_start_error():
             native = self._native = self._make_native(lowered, running)
-            running.failed_streams = lambda request_id, most: native.failed_streams(request_id, most=most)
+            running.last_failed_stream = lambda request_id, connection_id: native.failed_streams(
+                request_id=request_id, connection_id=connection_id, most=1
+            )
             for warning in lowered.warnings:
                 _native.log("warning", "config", warning)
             encode = msgspec.msgpack.Encoder().encode

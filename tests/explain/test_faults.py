@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 from ferryman import cli
+from ferryman.admin import session_causes
 from ferryman.admin.explain import CAUSES
+from ferryman.admin.failed_stream import FailedRoute, FailedStream, FailedUpstream, Limits, PickedHost
 from harness.case import Case, load_area
 from harness.rig import Rig
 
@@ -73,6 +75,33 @@ def test_an_id_finds_its_request(rig: Rig) -> None:
     assert status == 404 and text.startswith("no request with the id none is among the last ones")
 
 
+def test_an_id_finds_its_connection(rig: Rig) -> None:
+    tcp = next(case for case in AREA.cases if case.name == "tcp refused")
+    rig.run(tcp)
+    connection = explained(rig)["request"]["connection_id"]
+    rig.run(Case("refused", headers=["Host: refused.test", "x-request-id: a"]))
+    told = explained(rig, f"&connection_id={connection}")
+    assert told["request"]["kind"] == "tcp" and told["request"]["connection_id"] == connection
+    text = rig.proxy.admin(f"/explain?connection_id={connection}")[1]
+    assert text.startswith(f"TCP session of connection {connection} from 127.0.0.1:")
+    assert re.search(
+        r"^  0 bytes received, 0 sent, flags UF,URX, details tcp_initializion_failure:0$", text, re.M
+    )
+    assert not re.search(r"^  (virtual host|route) ", text, re.M)
+    status, text = rig.proxy.admin("/explain?connection_id=999999")
+    assert status == 404 and text.startswith("nothing on the connection 999999 is among the last ones")
+    assert rig.proxy.admin("/explain?connection_id=-1")[0] == 400
+
+
+def test_a_fact_stands_at_the_same_place_on_both_sides() -> None:
+    """The records cross without the names of their fields."""
+    source = (ROOT / "crates/dataplane/src/explain/failed_stream.rs").read_text()
+    for ours in (FailedStream, FailedRoute, FailedUpstream, PickedHost, Limits):
+        found = re.search(rf"pub struct {ours.__name__}(?:<'a>)? \{{(.*?)\n\}}", source, re.S)
+        assert found
+        assert re.findall(r"^    pub (\w+):", found[1], re.M) == list(ours.__struct_fields__)
+
+
 def test_good_requests_are_not_remembered(rig: Rig) -> None:
     rig.run(Case("good", headers=["Host: any.test", "x-request-id: good"]))
     assert rig.proxy.admin("/explain?request_id=good")[0] == 404
@@ -95,6 +124,9 @@ def test_every_cause_has_words() -> None:
     assert kinds
     named = set(re.findall(r"^    ([A-Z]\w+)", kinds[1], re.M))
     assert named and set(CAUSES) == named | {"LocalReply", "ProcessEnded"}
+    sessions = ROOT / "crates/dataplane/src/filters/network/tcp_proxy/session/outcome.rs"
+    of_sessions = set(re.findall(r"ErrorKind::(\w+)", sessions.read_text()))
+    assert of_sessions and of_sessions <= set(session_causes.CAUSES)
 
 
 def test_the_command_asks_the_page(rig: Rig, capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,6 +134,8 @@ def test_the_command_asks_the_page(rig: Rig, capsys: pytest.CaptureFixture[str])
     host, port = rig.proxy.admin_address
     assert command(f"{host}:{port}", "of-the-command") == 0
     assert capsys.readouterr().out == rig.proxy.admin("/explain?request_id=of-the-command")[1]
+    assert command(f"{host}:{port}", "--connection", "0") == 1
+    assert capsys.readouterr().err.startswith("nothing on the connection 0 is among the last ones")
     assert command(f"{host}:{port}", "nobody", "--format", "json") == 1
     assert "no request with the id nobody" in capsys.readouterr().err
 

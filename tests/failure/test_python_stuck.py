@@ -34,7 +34,7 @@ def get(address: str, path: str) -> tuple[int, bytes]:
 def test_traffic_and_admin_go_on(which: str, tmp_path: Path) -> None:
     if which == "envoy":
         pytest.skip("Envoy has no Python to get stuck")
-    reply = {"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_string": "hi"}}}
+    reply = {"match": {"path": "/"}, "direct_response": {"status": 200, "body": {"inline_string": "hi"}}}
     area = Area("stuck", [Case("stuck", virtual_hosts=[{"name": "a", "domains": ["*"], "routes": [reply]}])])
     bootstrap = bootstrap_of(area)
     bootstrap["static_resources"]["clusters"] = small_bootstrap()["static_resources"]["clusters"]
@@ -54,10 +54,13 @@ def test_traffic_and_admin_go_on(which: str, tmp_path: Path) -> None:
         rounds = 0
         while time.monotonic() < deadline:
             assert get(addresses["listeners"]["stuck"][0], "/") == (200, b"hi")
+            assert get(addresses["listeners"]["stuck"][0], "/missing")[0] == 404
             for page in ("/ready", "/stats", "/stats/prometheus", "/clusters", "/memory"):
                 assert get(addresses["admin"], page)[0] == 200, page
             rounds += 1
         assert rounds > 10
+        status, told = get(addresses["admin"], "/explain")
+        assert status == 200 and b"RouteNotFound" in told and b"facts alone" in told
         assert process.stdout.readline() == "free\n"
         assert process.wait(10) == 0
     finally:

@@ -1,230 +1,236 @@
-//! What is remembered of requests that ended in an error made by the proxy, so that it can be explained.
+//! What is remembered of streams that ended in an error made by the proxy, so that it can be explained.
 //!
-//! Owns: the facts of one such request, how many are kept, and finding one. Does not own: the decisions (`stream_info`),
-//! who gathers them (`http_stream/remember.rs`), nor the words for them (`ferryman/admin/explain.py`).
+//! Owns: how many are kept, how, and finding one. Does not own: the decisions (`stream_info`), who gathers the facts
+//! (`http_stream/remember.rs`, `filters/network/tcp_proxy/remember.rs`), nor the words for them
+//! (`ferryman/admin/explain.py`).
 //!
-//! A worker writes to its own ring, and only when a stream fails; whoever asks reads all of them.
+//! A worker writes to its own ring, and only when a stream fails; whoever asks reads all of them. What is kept lies
+//! packed in blocks of one size that are used again: ten thousand times the same small allocations, each freed when
+//! ten thousand others have come between, would leave holes all over the worker's heap.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde::Serialize;
+use memchr::memmem::Finder;
+
+mod facts;
+mod failed_stream;
+
+pub use facts::{broken_rule_of, name_of, upstream_facts};
+pub use failed_stream::{FailedRoute, FailedStream, FailedUpstream, Limits, PickedHost, StreamKind, cut};
 
 /// How many are kept: by each worker, so that the last ones of the process are among them however they are spread.
 const KEPT: usize = 10_000;
-/// How long a text from outside may be; what is longer is cut.
-const MOST_TEXT_BYTES: usize = 256;
+/// The size of a block, and what is left free in it when the next one is begun: a record with its texts cut is smaller.
+const BLOCK_BYTES: usize = 64 * 1024;
+const RESERVE_BYTES: usize = 4 * 1024;
 
-/// One request that ended in an error.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct FailedStream {
-    /// When it began, in milliseconds since 1970.
-    pub started_ms: u64,
-    /// How long it lasted.
-    pub duration_ms: u64,
-    /// `x-request-id`; empty: it got none.
-    pub request_id: Box<str>,
-    /// The request line and the host; empty where the head could not be read.
-    pub method: Box<str>,
-    /// See `method`.
-    pub authority: Box<str>,
-    /// See `method`.
-    pub path: Box<str>,
-    /// The client.
-    pub downstream: Box<str>,
-    /// The status that was answered; 0: none.
-    pub status: u16,
-    /// Envoy's response flags.
-    pub flags: Box<str>,
-    /// Envoy's response code details.
-    pub details: Box<str>,
-    /// What went wrong: a kind of `error::ErrorKind`, or `LocalReply` or `ProcessEnded`.
-    pub cause: Box<str>,
-    /// Which rule of HTTP/1.1 was broken: the kind, and in words.
-    pub broken_rule: Option<(Box<str>, &'static str)>,
-    /// Whether the response had begun when it went wrong.
-    pub response_started: bool,
-    /// Whether all of the request was there at the end.
-    pub request_complete: bool,
-    /// The listener.
-    #[serde(serialize_with = "shared")]
-    pub listener: Arc<str>,
-    /// The filter chain; empty: it has no name.
-    #[serde(serialize_with = "shared")]
-    pub filter_chain: Arc<str>,
-    /// Where the HTTP connection manager stands in the configuration.
-    #[serde(serialize_with = "shared")]
-    pub manager_place: Arc<str>,
-    /// The virtual host; empty: none.
-    pub virtual_host: Box<str>,
-    /// Where it stands in the configuration; empty: there is none, or it has no route.
-    pub virtual_host_place: Box<str>,
-    /// The route; none: no route takes the request.
-    pub route: Option<FailedRoute>,
-    /// The HTTP filter that held the request or answered, by name and by its place in the list.
-    pub filter: Option<(Box<str>, usize)>,
-    /// The cluster that the route names; empty: none.
-    pub cluster: Box<str>,
-    /// What was seen of the cluster; none: there is no such cluster.
-    pub upstream: Option<FailedUpstream>,
-    /// What the pool answered: a kind of `stream_info::PoolAnswer`.
-    pub pool: Box<str>,
-    /// Attempts made.
-    pub attempts: u32,
-    /// Why the upstream's transport failed; empty: it did not.
-    pub transport_failure: Box<str>,
-    /// The limits in time that held, in milliseconds.
-    pub limits: Limits,
+/// Which of them is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which<'a> {
+    /// Any.
+    Latest,
+    /// The request with this `x-request-id`.
+    Request(&'a str),
+    /// Whatever was on the downstream connection with this id.
+    Connection(u64),
 }
 
-/// The route of a failed request.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct FailedRoute {
-    /// Its name; empty: none.
-    pub name: Box<str>,
-    /// Where it stands in the configuration.
-    pub place: Box<str>,
-    /// Its own response timeout in milliseconds, whatever the request asked for; none: it forwards nothing or has none.
-    pub timeout_ms: Option<u64>,
-    /// Whether it says itself how long a stream may be idle.
-    pub has_idle_timeout: bool,
-    /// Whether it says itself how long a stream may last.
-    pub has_max_stream_duration: bool,
-    /// Whether it takes the cluster's name from a header of the request.
-    pub cluster_from_header: bool,
-    /// Whether its requests are of high priority.
-    pub is_high_priority: bool,
-}
+/// A record as it is kept and as it crosses to Python: msgpack, the fields without their names.
+pub type Encoded = Box<[u8]>;
 
-/// What was seen of a cluster at the end of a failed request.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct FailedUpstream {
-    /// How many hosts it has.
-    pub hosts: usize,
-    /// How many of them are healthy.
-    pub healthy: usize,
-    /// How a host is picked.
-    pub policy: &'static str,
-    /// The host that was picked last; none: nobody could serve.
-    pub host: Option<PickedHost>,
-}
-
-/// The host that was picked.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct PickedHost {
-    /// Where it listens.
-    pub address: Box<str>,
-    /// Its priority.
-    pub priority: u32,
-    /// Region, zone and part of the zone, with slashes; empty: none.
-    pub locality: Box<str>,
-    /// Whether it was picked although it is not healthy.
-    pub is_unhealthy: bool,
-}
-
-/// Limits in time, in milliseconds; none: there was no such limit.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-pub struct Limits {
-    /// Of the response, from the end of the request: the route's, or what the request asks for.
-    pub response_ms: Option<u64>,
-    /// Of one try.
-    pub per_try_ms: Option<u64>,
-    /// Of the upstream's stream, which only a request asks for.
-    pub upstream_stream_ms: Option<u64>,
-    /// Of a stream on which nothing moves.
-    pub stream_idle_ms: Option<u64>,
-    /// Of the head.
-    pub request_headers_ms: Option<u64>,
-    /// Of the request.
-    pub request_ms: Option<u64>,
-}
-
-/// The failed requests of all workers.
+/// The failed streams of all workers.
 #[derive(Debug)]
 pub struct FailedStreams {
-    rings: Box<[Mutex<VecDeque<FailedStream>>]>,
+    rings: Box<[Mutex<Ring>]>,
 }
 
 impl FailedStreams {
-    /// For this many workers. Takes no memory until a request fails.
+    /// For this many workers. Takes no memory until a stream fails.
     #[must_use]
     pub fn new(workers: usize) -> Self {
         FailedStreams { rings: (0..workers).map(|_| Mutex::default()).collect() }
     }
 
     /// Keeps one more, in the place of the worker's oldest when there are enough.
-    pub fn remember(&self, worker: usize, failed: FailedStream) {
-        let Some(ring) = self.rings.get(worker) else { return };
-        let mut ring = ring.lock().unwrap_or_else(PoisonError::into_inner);
-        if ring.len() == KEPT {
-            ring.pop_front();
+    pub fn remember(&self, worker: usize, failed: &FailedStream<'_>) {
+        if let Some(ring) = self.rings.get(worker) {
+            locked(ring).push(failed);
         }
-        ring.push_back(failed);
     }
 
-    /// The latest of those with this request id (of all, if it is empty), at most `most`, the latest first.
+    /// The latest of those that are asked for, at most `most`, the latest first.
     #[must_use]
-    pub fn latest(&self, request_id: &str, most: usize) -> Vec<FailedStream> {
+    pub fn latest(&self, which: Which<'_>, most: usize) -> Vec<Encoded> {
         let mut found = Vec::new();
         for ring in &self.rings {
-            let ring = ring.lock().unwrap_or_else(PoisonError::into_inner);
-            let fitting =
-                ring.iter().rev().filter(|one| request_id.is_empty() || *one.request_id == *request_id);
-            found.extend(fitting.take(most).cloned());
+            let ring = locked(ring);
+            found.extend(ring.latest(which).take(most).map(|(ended_ms, bytes)| (ended_ms, bytes.into())));
         }
-        found.sort_by_key(|one| std::cmp::Reverse(one.started_ms + one.duration_ms));
-        found.truncate(most);
-        found
+        found.sort_by_key(|&(ended_ms, _)| std::cmp::Reverse(ended_ms));
+        found.into_iter().take(most).map(|(_, bytes)| bytes).collect()
     }
 }
 
-/// As they cross to Python: msgpack, with the names of the fields.
+fn locked(ring: &Mutex<Ring>) -> MutexGuard<'_, Ring> {
+    ring.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Reads a record.
 ///
 /// # Errors
-/// None that is known: all of them are plain values.
-pub fn encode(streams: &[FailedStream]) -> Result<Vec<u8>, String> {
-    rmp_serde::to_vec_named(streams).map_err(|error| error.to_string())
+/// It is none.
+pub fn decode(record: &[u8]) -> Result<FailedStream<'_>, String> {
+    rmp_serde::from_slice(record).map_err(|error| error.to_string())
 }
 
-fn shared<S: serde::Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(text)
+/// The records of one worker, the oldest first.
+#[derive(Debug, Default)]
+struct Ring {
+    blocks: VecDeque<Block>,
+    count: usize,
 }
 
-/// Text from outside, cut to a bearable length.
-#[must_use]
-pub fn cut(bytes: &[u8]) -> Box<str> {
-    let kept = bytes.get(..MOST_TEXT_BYTES).unwrap_or(bytes);
-    String::from_utf8_lossy(kept).into()
+/// Records one after the other.
+#[derive(Debug, Default)]
+struct Block {
+    bytes: Vec<u8>,
+    records: Vec<Record>,
+}
+
+/// What is looked at to find one.
+#[derive(Debug, Clone, Copy)]
+struct Record {
+    begin: usize,
+    end: usize,
+    ended_ms: u64,
+    connection_id: u64,
+}
+
+impl Ring {
+    fn push(&mut self, failed: &FailedStream<'_>) {
+        if self.blocks.back().is_none_or(|block| block.bytes.len() > BLOCK_BYTES - RESERVE_BYTES) {
+            let block = self.emptied().unwrap_or_default();
+            self.blocks.push_back(block);
+        }
+        let Some(block) = self.blocks.back_mut() else { return };
+        self.count += usize::from(block.push(failed));
+    }
+
+    /// The oldest block, without its records, if there are enough in the others.
+    fn emptied(&mut self) -> Option<Block> {
+        let oldest = self.blocks.front()?.records.len();
+        let left = self.count.checked_sub(oldest).filter(|&left| left >= KEPT)?;
+        let mut block = self.blocks.pop_front()?;
+        self.count = left;
+        block.bytes.clear();
+        block.records.clear();
+        Some(block)
+    }
+
+    /// The last ones that are kept, the latest first, each with the time of its end.
+    fn latest<'r>(&'r self, which: Which<'r>) -> impl Iterator<Item = (u64, &'r [u8])> {
+        let records = self.blocks.iter().rev().flat_map(|block| {
+            block
+                .records
+                .iter()
+                .rev()
+                .map(|record| (*record, block.bytes.get(record.begin..record.end).unwrap_or_default()))
+        });
+        // Most records are passed over without being read.
+        let id = match which {
+            Which::Request(id) => Finder::new(id),
+            Which::Latest | Which::Connection(_) => Finder::new(""),
+        };
+        records
+            .take(KEPT)
+            .filter(move |(record, bytes)| match which {
+                Which::Latest => true,
+                Which::Connection(id) => record.connection_id == id,
+                Which::Request(asked) => {
+                    id.find(bytes).is_some() && decode(bytes).is_ok_and(|failed| failed.request_id == asked)
+                }
+            })
+            .map(|(record, bytes)| (record.ended_ms, bytes))
+    }
+}
+
+impl Block {
+    /// Answers whether it could be written, as plain values can.
+    fn push(&mut self, failed: &FailedStream<'_>) -> bool {
+        if self.bytes.capacity() == 0 {
+            self.bytes.reserve_exact(BLOCK_BYTES);
+        }
+        let begin = self.bytes.len();
+        if rmp_serde::encode::write(&mut self.bytes, failed).is_err() {
+            self.bytes.truncate(begin);
+            return false;
+        }
+        self.records.push(Record {
+            begin,
+            end: self.bytes.len(),
+            ended_ms: failed.started_ms.saturating_add(failed.duration_ms),
+            connection_id: failed.connection_id,
+        });
+        true
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn failed(request_id: &str, started_ms: u64) -> FailedStream {
-        FailedStream { request_id: request_id.into(), started_ms, ..FailedStream::default() }
+    fn failed(request_id: &str, started_ms: u64) -> FailedStream<'_> {
+        FailedStream {
+            request_id: request_id.into(),
+            connection_id: started_ms,
+            started_ms,
+            ..FailedStream::default()
+        }
+    }
+
+    fn times(streams: &FailedStreams, which: Which<'_>, most: usize) -> Vec<u64> {
+        let found = streams.latest(which, most);
+        found.iter().map(|bytes| decode(bytes).expect("a record").started_ms).collect()
     }
 
     #[test]
     fn the_latest_of_all_workers_come_first() {
         let streams = FailedStreams::new(2);
-        streams.remember(0, failed("a", 1));
-        streams.remember(1, failed("b", 2));
-        streams.remember(0, failed("a", 3));
-        streams.remember(7, failed("nobody", 4));
-        let times = |id, most| streams.latest(id, most).iter().map(|one| one.started_ms).collect::<Vec<_>>();
-        assert_eq!(times("", 9), [3, 2, 1]);
-        assert_eq!(times("", 2), [3, 2]);
-        assert_eq!(times("a", 9), [3, 1]);
-        assert_eq!(times("none", 9), [0; 0]);
+        streams.remember(0, &failed("a", 1));
+        streams.remember(1, &failed("b", 2));
+        streams.remember(0, &failed("a", 3));
+        streams.remember(7, &failed("nobody", 4));
+        assert_eq!(times(&streams, Which::Latest, 9), [3, 2, 1]);
+        assert_eq!(times(&streams, Which::Latest, 2), [3, 2]);
+        assert_eq!(times(&streams, Which::Request("a"), 9), [3, 1]);
+        assert_eq!(times(&streams, Which::Request("none"), 9), [0; 0]);
+        assert_eq!(times(&streams, Which::Connection(2), 9), [2]);
+    }
+
+    #[test]
+    fn an_id_is_not_found_in_another_text() {
+        let streams = FailedStreams::new(1);
+        streams.remember(0, &FailedStream { path: "/a".into(), ..failed("b", 1) });
+        streams.remember(0, &failed("ab", 2));
+        assert_eq!(times(&streams, Which::Request("a"), 9), [0; 0]);
     }
 
     #[test]
     fn what_is_kept_is_bounded() {
         let streams = FailedStreams::new(1);
-        (0..12_000).for_each(|time| streams.remember(0, failed("", time)));
-        let kept = streams.latest("", usize::MAX);
-        assert_eq!((kept.len(), kept[0].started_ms, kept[9_999].started_ms), (KEPT, 11_999, 2_000));
-        assert_eq!(cut(&[b'x'; 1000]).len(), MOST_TEXT_BYTES);
+        (0..32_000).for_each(|time| streams.remember(0, &failed("", time)));
+        let kept = times(&streams, Which::Latest, usize::MAX);
+        assert_eq!((kept.len(), kept[0], kept[9_999]), (KEPT, 31_999, 22_000));
+        let ring = locked(&streams.rings[0]);
+        // Blocks hold a few hundred of these: one too many may be there, and none of them has grown.
+        assert!(ring.count < KEPT + 2_000, "{}", ring.count);
+        assert!(ring.blocks.iter().all(|block| block.bytes.capacity() == BLOCK_BYTES));
+    }
+
+    #[test]
+    fn texts_from_outside_are_cut() {
+        assert_eq!(cut(&[b'x'; 1000]).len(), failed_stream::MOST_TEXT_BYTES);
+        assert_eq!(cut(b"a\xff"), "a\u{fffd}");
     }
 }

@@ -16,6 +16,7 @@ use crate::admin::{
 use crate::application_log;
 use crate::control::Order;
 use crate::drain::Phase;
+use crate::explain::FailedStreams;
 use crate::format::{AccessLogType, FormatContext};
 use crate::matcher::StringMatcher;
 use crate::random::thread_random;
@@ -173,6 +174,10 @@ impl ProxyState for State {
 
     fn python_pages(&self) -> &PythonPages {
         &self.python_pages
+    }
+
+    fn failed_streams(&self) -> &FailedStreams {
+        &self.process.failed_streams
     }
 
     fn path_allowed(&self, path: &str) -> bool {

@@ -21,7 +21,9 @@ pub struct AdminRequest {
 }
 
 impl From<PythonRequest> for AdminRequest {
+    /// To be called with the GIL: from then on Python is at work on it.
     fn from(mut request: PythonRequest) -> Self {
+        request.begin();
         AdminRequest {
             method: request.method.clone(),
             path: request.path.clone(),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ferryman_dataplane::admin::PythonPage;
 use ferryman_dataplane::application_log::{self, Component, Level, Settings};
-use ferryman_dataplane::explain::{self, FailedStreams};
+use ferryman_dataplane::explain::{FailedStreams, Which};
 use ferryman_dataplane::model;
 use ferryman_dataplane::proxy::{Event, EventQueue, Presentation, Proxy as DataPlane};
 use ferryman_dataplane::stream_info::Address;
@@ -135,15 +135,21 @@ impl Proxy {
         }
     }
 
-    #[pyo3(signature = (request_id, *, most))]
+    #[pyo3(signature = (*, request_id, connection_id, most))]
     fn failed_streams<'py>(
         &self,
         py: Python<'py>,
         request_id: &str,
+        connection_id: Option<u64>,
         most: usize,
-    ) -> PyResult<Bound<'py, PyBytes>> {
-        let encoded = py.detach(|| explain::encode(&self.failed_streams.latest(request_id, most)));
-        Ok(PyBytes::new(py, &encoded.map_err(refusal)?))
+    ) -> Vec<Bound<'py, PyBytes>> {
+        let which = match connection_id {
+            Some(id) => Which::Connection(id),
+            None if request_id.is_empty() => Which::Latest,
+            None => Which::Request(request_id),
+        };
+        let found = py.detach(|| self.failed_streams.latest(which, most));
+        found.iter().map(|record| PyBytes::new(py, record)).collect()
     }
 
     #[pyo3(signature = (*, drain))]

@@ -1,14 +1,17 @@
-"""The facts of a request that ended in an error made by the proxy, as the data plane gives them.
+"""The facts of a stream that ended in an error made by the proxy, as the data plane gives them.
 
-Owns their shape, which is `crates/dataplane/src/explain.rs`'s. What they mean is `causes.py`'s business.
+Owns their shape and order, which are those of `crates/dataplane/src/explain/failed_stream.rs`. What they mean
+is the business of `downstream_causes.py`, `upstream_causes.py` and `session_causes.py`.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 
-class FailedRoute(msgspec.Struct, frozen=True, kw_only=True):
+class FailedRoute(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """The route that took the request."""
 
     name: str
@@ -22,7 +25,7 @@ class FailedRoute(msgspec.Struct, frozen=True, kw_only=True):
     is_high_priority: bool
 
 
-class PickedHost(msgspec.Struct, frozen=True, kw_only=True):
+class PickedHost(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """The host that was picked last."""
 
     address: str
@@ -33,7 +36,7 @@ class PickedHost(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it was picked although it is not healthy: in panic."""
 
 
-class FailedUpstream(msgspec.Struct, frozen=True, kw_only=True):
+class FailedUpstream(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """What was seen of the cluster."""
 
     hosts: int
@@ -44,7 +47,7 @@ class FailedUpstream(msgspec.Struct, frozen=True, kw_only=True):
     """None: nobody could serve."""
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class Limits(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """The limits in time that held, in milliseconds; None: there was no such limit."""
 
     response_ms: int | None
@@ -55,9 +58,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     request_ms: int | None
 
 
-class FailedStream(msgspec.Struct, frozen=True, kw_only=True):
-    """One such request. Texts that are not known are empty."""
+class FailedStream(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """One such stream. Texts that are not known are empty."""
 
+    kind: str
+    """`http`: a request; `tcp`: a session; `connection`: one that no filter has served."""
+    connection_id: int
+    """Of the downstream connection."""
     started_ms: int
     """Since 1970."""
     duration_ms: int
@@ -77,10 +84,14 @@ class FailedStream(msgspec.Struct, frozen=True, kw_only=True):
     response_started: bool
     """Whether the response had begun when it went wrong."""
     request_complete: bool
+    bytes_received: int
+    """From the client: of the request's body, or of the session."""
+    bytes_sent: int
     listener: str
     filter_chain: str
-    manager_place: str
-    """The path of the HTTP connection manager in the configuration."""
+    network_filter_place: str
+    """The path in the configuration of the last network filter of the chain, the HTTP connection manager.
+    Of a connection that no filter has served: of the listener."""
     virtual_host: str
     virtual_host_place: str
     route: FailedRoute | None
@@ -96,6 +107,12 @@ class FailedStream(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
 
 
-def decode(encoded: bytes) -> list[FailedStream]:
-    """What `_native.Proxy.failed_streams` answered."""
-    return msgspec.msgpack.decode(encoded, type=list[FailedStream])
+def decode(record: bytes) -> FailedStream:
+    """One of what `_native.Proxy.failed_streams` answered."""
+    return msgspec.msgpack.decode(record, type=FailedStream)
+
+
+def named(facts: msgspec.Struct) -> dict[str, Any]:
+    """The same with the names of the fields, for programs."""
+    values = msgspec.structs.asdict(facts)
+    return {name: named(one) if isinstance(one, msgspec.Struct) else one for name, one in values.items()}

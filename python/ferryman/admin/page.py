@@ -36,8 +36,9 @@ class RunningConfig:
     applied_at: datetime = field(default_factory=now)
     sources: KeptSources = field(default_factory=KeptSources)
     """The texts that it came from."""
-    failed_streams: Callable[[str, int], bytes] = lambda request_id, most: b"\x90"
-    """The latest requests that ended in an error, by request id (any, if empty), as msgpack."""
+    last_failed_stream: Callable[[str, int | None], list[bytes]] = lambda request_id, connection_id: []
+    """The latest stream that ended in an error, if there is one, as msgpack: of a connection, or else by
+    request id (any, if empty)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,7 @@ def no_host(failure: Failure) -> Cause:
     """The cluster has nobody to send to."""
     stream = failure.stream
     if stream.pool == "TooManyPools":
-        return _breaker(failure, "max_connection_pools", "connections to too many hosts are open")
+        return breaker(failure, "max_connection_pools", "connections to too many hosts are open")
     hosts = stream.upstream.hosts if stream.upstream else 0
     if not hosts:
         what, advice = f"the cluster '{stream.cluster}' has no endpoints", "add endpoints to it"
@@ -48,8 +48,8 @@ def no_host(failure: Failure) -> Cause:
 def overflow(failure: Failure) -> Cause:
     """A circuit breaker is open."""
     if failure.stream.pool == "TooManyRequests":
-        return _breaker(failure, "max_requests", "too many requests are under way")
-    return _breaker(failure, "max_pending_requests", "too many requests wait for a connection")
+        return breaker(failure, "max_requests", "too many requests are under way")
+    return breaker(failure, "max_pending_requests", "too many requests wait for a connection")
 
 
 def maintenance(failure: Failure) -> Cause:
@@ -63,7 +63,8 @@ def maintenance(failure: Failure) -> Cause:
     )
 
 
-def _breaker(failure: Failure, limit: str, text: str) -> Cause:
+def breaker(failure: Failure, limit: str, text: str) -> Cause:
+    """A circuit breaker of the cluster is open: this limit of it."""
     thresholds = failure.thresholds
     # Where no thresholds stand for the priority, the list itself is what is to be mended.
     path = f"{thresholds}.{limit}" if thresholds.endswith("]") else thresholds
@@ -79,7 +80,7 @@ def connect_failure(failure: Failure) -> Cause:
     """No connection could be made."""
     reason = failure.stream.transport_failure.replace("_", " ").partition(": ")[2] or "it failed"
     return Cause(
-        what=f"no connection to {_host(failure)} could be made: {reason}",
+        what=f"no connection to {host_of(failure)} could be made: {reason}",
         path=failure.endpoint,
         advice="see whether the service listens there (address and port), and what stands between",
     )
@@ -88,7 +89,7 @@ def connect_failure(failure: Failure) -> Cause:
 def connect_timeout(failure: Failure) -> Cause:
     """No connection was made in time."""
     return Cause(
-        what=f"no connection to {_host(failure)} stood within the cluster's connect_timeout",
+        what=f"no connection to {host_of(failure)} stood within the cluster's connect_timeout",
         path=f"{failure.cluster}.connect_timeout",
         default="5s",
         advice="see whether the host is reachable (a firewall that drops is the usual reason) or overloaded; "
@@ -106,7 +107,7 @@ def closed(failure: Failure) -> Cause:
             "the cluster be shorter than the time for which the service keeps idle connections"
         )
     return Cause(
-        what=f"{_host(failure)} closed or reset the connection {_when(failure)}",
+        what=f"{host_of(failure)} closed or reset the connection {_when(failure)}",
         path=failure.endpoint,
         advice=advice,
     )
@@ -117,7 +118,7 @@ def broken_response(failure: Failure) -> Cause:
     name, text = failure.stream.broken_rule or ("", "it is malformed")
     if name == "PrematureClose":
         return Cause(
-            what=f"{_host(failure)} closed or reset the connection inside the response, {_when(failure)}",
+            what=f"{host_of(failure)} closed or reset the connection inside the response, {_when(failure)}",
             path=failure.endpoint,
             advice="look at the service: it broke its response off (a crash, a limit, a restart)",
         )
@@ -125,14 +126,14 @@ def broken_response(failure: Failure) -> Cause:
     if name in ("HeadersTooLarge", "TooManyHeaders"):
         field = "max_response_headers_kb" if name == "HeadersTooLarge" else "max_headers_count"
         return Cause(
-            what=f"the response of {_host(failure)} was refused: {text}",
+            what=f"the response of {host_of(failure)} was refused: {text}",
             path=options,
             default=f"{field} as by default",
             advice=f"let the service send less, or raise {field} in the cluster's "
             "common_http_protocol_options",
         )
     return Cause(
-        what=f"the response of {_host(failure)} was refused: {text} ({name})",
+        what=f"the response of {host_of(failure)} was refused: {text} ({name})",
         path=failure.endpoint,
         advice="mend the service, or see whether it speaks HTTP/1.1 on that port at all",
     )
@@ -180,7 +181,8 @@ def stream_duration(failure: Failure) -> Cause:
     )
 
 
-def _host(failure: Failure) -> str:
+def host_of(failure: Failure) -> str:
+    """The host that was picked, in words."""
     host = failure.stream.upstream.host if failure.stream.upstream else None
     return host.address if host else f"a host of the cluster '{failure.stream.cluster}'"
 

@@ -5,6 +5,7 @@
 
 mod clusters;
 mod control;
+mod explain;
 mod home;
 mod listeners;
 mod logging;
@@ -15,7 +16,7 @@ mod stats;
 use std::sync::Arc;
 
 use super::proxy_state::ProxyState;
-use super::python_pages::{DEADLINE, NoReply};
+use super::python_pages::{DEADLINE, NoReply, PATIENCE};
 use super::request::Request;
 use super::response::{Body, Response};
 use crate::stats::Registry;
@@ -135,10 +136,12 @@ pub async fn answer(context: &Context<'_>) -> Response {
 async fn ask_python(context: &Context<'_>) -> Response {
     let request = context.request;
     let pages = context.state.python_pages();
-    match pages.ask(&request.method, &request.path, &request.query, request.body.clone()).await {
+    let patience = if request.path == explain::PATH { PATIENCE } else { DEADLINE };
+    match pages.ask(&request.method, &request.path, &request.query, request.body.clone(), patience).await {
         Ok(reply) => {
             Response { status: reply.status, content_type: reply.content_type, body: Body::Whole(reply.body) }
         }
+        Err(NoReply::Late | NoReply::Busy) if request.path == explain::PATH => explain::facts_alone(context),
         Err(NoReply::Late) => Response::text(
             504,
             format!(

@@ -10,6 +10,7 @@ use std::time::Duration;
 use ferryman_codec::HeaderBlock;
 
 use super::python_pages::PythonPages;
+use crate::explain::FailedStreams;
 use crate::model::cluster::CircuitBreakerThresholds;
 use crate::runtime::Runtime;
 use crate::stats::{EndpointStats, Scope};
@@ -189,6 +190,9 @@ pub trait ProxyState: Send + Sync {
 
     /// The pages that Python answers.
     fn python_pages(&self) -> &PythonPages;
+
+    /// What is remembered of streams that ended in an error.
+    fn failed_streams(&self) -> &FailedStreams;
 
     /// Whether `Admin.allow_paths` lets this target, a path with its query, through; true when that is empty.
     fn path_allowed(&self, path: &str) -> bool;

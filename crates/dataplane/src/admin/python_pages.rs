@@ -4,13 +4,15 @@
 //! on which Python waits (the proxy's `next_event`): that is behind the `submit` function.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 /// How long Python has for a page.
 pub const DEADLINE: Duration = Duration::from_secs(5);
+/// How long it has to begin with a page that can be answered without it.
+pub const PATIENCE: Duration = Duration::from_millis(500);
 /// How many requests may wait for Python at once.
 pub const MAX_WAITING: usize = 16;
 
@@ -48,10 +50,16 @@ pub struct PythonRequest {
     /// The body.
     pub body: Vec<u8>,
     reply: oneshot::Sender<PythonReply>,
+    begun: Arc<AtomicBool>,
     _waiting: Waiting,
 }
 
 impl PythonRequest {
+    /// Tells that Python has it and is at work.
+    pub fn begin(&self) {
+        self.begun.store(true, Ordering::Relaxed);
+    }
+
     /// Answers. An answer that comes after the deadline goes nowhere.
     pub fn reply(self, reply: PythonReply) {
         // The client got its 504 and is gone.
@@ -74,7 +82,7 @@ impl Drop for Waiting {
 pub enum NoReply {
     /// `MAX_WAITING` requests wait already.
     Busy,
-    /// The deadline passed.
+    /// The deadline passed, or Python had not begun when it should have.
     Late,
     /// Python ended, or dropped the request.
     Gone,
@@ -106,7 +114,7 @@ impl PythonPages {
         &self.pages
     }
 
-    /// Asks Python.
+    /// Asks Python, which must have begun after `patience` and have answered at the deadline.
     ///
     /// # Errors
     /// Why it did not answer.
@@ -116,22 +124,29 @@ impl PythonPages {
         path: &str,
         query: &str,
         body: Vec<u8>,
+        patience: Duration,
     ) -> Result<PythonReply, NoReply> {
         // Requests that Python has not taken yet count even when their client got its 504.
         if self.waiting.fetch_add(1, Ordering::Relaxed) >= MAX_WAITING {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             return Err(NoReply::Busy);
         }
-        let (reply, answer) = oneshot::channel();
+        let (reply, mut answer) = oneshot::channel();
+        let begun = Arc::new(AtomicBool::new(false));
         (self.submit)(PythonRequest {
             method: method.to_owned(),
             path: path.to_owned(),
             query: query.to_owned(),
             body,
             reply,
+            begun: Arc::clone(&begun),
             _waiting: Waiting(Arc::clone(&self.waiting)),
         });
-        match tokio::time::timeout(DEADLINE, answer).await {
+        let mut answered = tokio::time::timeout(patience, &mut answer).await;
+        if answered.is_err() && begun.load(Ordering::Relaxed) {
+            answered = tokio::time::timeout(DEADLINE.saturating_sub(patience), answer).await;
+        }
+        match answered {
             Err(_) => Err(NoReply::Late),
             Ok(Err(_)) => Err(NoReply::Gone),
             Ok(Ok(reply)) => Ok(reply),

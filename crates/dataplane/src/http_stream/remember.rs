@@ -6,10 +6,9 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use ferryman_codec::KnownName;
 
-use crate::cluster::{Host, WorkerCluster};
-use crate::error::ErrorKind;
-use crate::explain::{FailedRoute, FailedStream, FailedUpstream, Limits, PickedHost, cut};
-use crate::load_balancing_policies::HostHealth;
+use crate::explain::{
+    FailedRoute, FailedStream, Limits, StreamKind, broken_rule_of, cut, name_of, upstream_facts,
+};
 use crate::model::route::RoutingPriority;
 use crate::route::{Action, Matched, RouteLimit, VirtualHost};
 use crate::stream_info::Cause;
@@ -32,7 +31,6 @@ impl HttpStream<'_> {
         let header = |name| cut(self.state.request.get(name).unwrap_or_default());
         let original_path = self.state.request.get(KnownName::XEnvoyOriginalPath);
         let client = info.remote_address.as_ref().unwrap_or(&self.connection.info.remote_address);
-        let (cause, broken_rule) = names_of(decisions.cause);
         let flags: Vec<_> = info.response_flags.iter().map(|flag| flag.short()).collect();
         let began = info.start_time.duration_since(UNIX_EPOCH).unwrap_or_default();
         let settings = self.settings();
@@ -43,6 +41,8 @@ impl HttpStream<'_> {
             None => settings.routes.find_virtual_host(&self.state.request),
         };
         let failed = FailedStream {
+            kind: StreamKind::Http,
+            connection_id: self.connection.info.id,
             started_ms: milliseconds(began),
             duration_ms: milliseconds(self.now.saturating_duration_since(info.start)),
             request_id: header(KnownName::XRequestId),
@@ -53,31 +53,33 @@ impl HttpStream<'_> {
             status: info.response_code.unwrap_or(0),
             flags: flags.join(",").into(),
             details: cut(info.response_code_details.as_bytes()),
-            cause,
-            broken_rule,
+            cause: name_of(decisions.cause),
+            broken_rule: broken_rule_of(decisions.cause),
             response_started: decisions.response_started,
             request_complete: self.request_is_complete(),
-            listener: self.connection.info.listener_name.clone(),
-            filter_chain: self.connection.info.filter_chain_name.clone(),
-            manager_place: settings.place.clone(),
-            virtual_host: virtual_host.map(|host| host.name.clone()).unwrap_or_default(),
+            bytes_received: info.bytes_received,
+            bytes_sent: info.bytes_sent,
+            listener: (&*self.connection.info.listener_name).into(),
+            filter_chain: (&*self.connection.info.filter_chain_name).into(),
+            network_filter_place: (&*settings.place).into(),
+            virtual_host: virtual_host.map(|host| &*host.name).unwrap_or_default().into(),
             virtual_host_place: virtual_host.map(VirtualHost::place).unwrap_or_default().into(),
             route: self.matched.map(|matched| self.route_facts(matched)),
             filter: decisions.filter.and_then(filter),
             cluster: self.choice.as_ref().map(|choice| cut(choice.name.as_bytes())).unwrap_or_default(),
-            upstream: self.cluster.as_deref().map(|cluster| upstream(cluster, decisions.host)),
+            upstream: self.cluster.as_deref().map(|cluster| upstream_facts(cluster, decisions.host)),
             pool: format!("{:?}", decisions.pool).into(),
             attempts: info.upstream.attempt_count,
             transport_failure: cut(info.upstream.transport_failure_reason.as_bytes()),
             limits: self.limits(),
         };
-        self.worker.process.failed_streams.remember(self.worker.index, failed);
+        self.worker.process.failed_streams.remember(self.worker.index, &failed);
     }
 
-    fn route_facts(&self, matched: Matched<'_>) -> FailedRoute {
+    fn route_facts<'r>(&self, matched: Matched<'r>) -> FailedRoute<'r> {
         let route = FailedRoute {
-            name: matched.route.name.clone(),
-            place: matched.route.place.clone(),
+            name: (&*matched.route.name).into(),
+            place: (&*matched.route.place).into(),
             ..FailedRoute::default()
         };
         let Action::Forward(action) = &matched.route.action else { return route };
@@ -103,43 +105,6 @@ impl HttpStream<'_> {
             request_headers_ms: number(of_manager.request_headers),
             request_ms: number(of_manager.request),
         }
-    }
-}
-
-/// The kind of a cause, without what it holds, and the rule that a message broke.
-fn names_of(cause: Cause) -> (Box<str>, Option<(Box<str>, &'static str)>) {
-    let name = match cause {
-        Cause::Error(kind) => format!("{kind:?}"),
-        other => format!("{other:?}"),
-    };
-    let name = name.split(['(', ' ', '{']).next().unwrap_or_default().into();
-    let rule = match cause {
-        Cause::Error(ErrorKind::DownstreamCodec(rule) | ErrorKind::UpstreamCodec(rule)) => {
-            Some((format!("{rule:?}").into(), rule.text()))
-        }
-        _ => None,
-    };
-    (name, rule)
-}
-
-fn upstream(cluster: &WorkerCluster, picked: Option<usize>) -> FailedUpstream {
-    let hosts = &cluster.cluster.hosts;
-    FailedUpstream {
-        hosts: hosts.len(),
-        healthy: hosts.iter().filter(|host| host.health() == HostHealth::Healthy).count(),
-        policy: cluster.cluster.policy_name(),
-        host: picked.and_then(|index| hosts.get(index)).map(picked_host),
-    }
-}
-
-fn picked_host(host: &Host) -> PickedHost {
-    let locality = &host.locality;
-    let parts = [&*locality.region, &*locality.zone, &*locality.sub_zone];
-    PickedHost {
-        address: host.address.to_string().into(),
-        priority: host.priority,
-        locality: parts.join("/").trim_end_matches('/').into(),
-        is_unhealthy: matches!(host.health(), HostHealth::Unhealthy | HostHealth::Excluded),
     }
 }
 

@@ -14,13 +14,18 @@ use super::{WorkerFilterChain, WorkerListener, listener_of};
 use crate::application_log::{OfConnection, log_at};
 use crate::connection_id::next_connection_id;
 use crate::drain::OpenConnection;
+use crate::error::ErrorKind;
 use crate::filters::listener::{Failure, Passed, Progress};
 use crate::filters::network::read_filters::{Held, Refusal};
 use crate::filters::network::{ServeConnection, WorkerNetworkFilter};
 use crate::stats::{ListenerExtensionStat, ListenerHistogram, ListenerStat, ListenerWorkerStat};
-use crate::stream_info::{Address, ConnectionInfo, ResponseFlag, StreamInfo};
+use crate::stream_info::{Address, Cause, ConnectionInfo, ResponseFlag, StreamInfo};
 use crate::transport_sockets::TransportSocket;
 use crate::worker::Worker;
+
+mod remember;
+
+use remember::remember;
 
 /// Begins to serve a connection that was accepted: what needs no byte of it at once, the rest in a task of its own.
 pub(super) fn begin(
@@ -176,6 +181,7 @@ fn choose_chain(
             stream.set_flag(ResponseFlag::NoRouteFound);
             stream.response_code_details = "filter_chain_not_found".into();
         }
+        remember(worker, &listener.listener, &info, Cause::Error(ErrorKind::RouteNotFound));
         return listener.log(worker, &mut info);
     };
     info.filter_chain_name = Arc::clone(&chain.name);
@@ -221,12 +227,13 @@ impl Serving<'_> {
     }
 
     fn refuse<F: ServeConnection>(mut self, last: &F, refusal: Refusal) {
-        let Connection { worker, info, .. } = &mut self.connection;
+        let Connection { worker, info, counted, .. } = &mut self.connection;
         info.local_close_reason = refusal.reason.into();
         if let (Some(stream), Some(flag)) = (&mut info.stream, refusal.flag) {
             stream.set_flag(flag);
         }
         last.refuse(worker, info, refusal.flag);
+        remember(worker, &counted.listener.listener, info, Cause::LocalReply);
         let Some(delay) = refusal.delay else { return };
         let (connection, socket) = (self.connection, self.socket);
         tokio::task::spawn_local(async move {
@@ -282,7 +289,9 @@ impl Drop for Connection {
     /// Logs: also what the end of the process cuts short.
     fn drop(&mut self) {
         // Filters that do not know of it leave this to us.
-        let _stopped: Option<u64> = self.info.note_filter_close();
+        if self.info.note_filter_close().is_some() {
+            remember(&self.worker, &self.counted.listener.listener, &self.info, Cause::LocalReply);
+        }
         log_at!(
             Connection,
             Debug,

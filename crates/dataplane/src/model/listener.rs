@@ -31,6 +31,7 @@ pub struct Backoff {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TcpProxy {
+    pub place: String,
     pub stat_prefix: String,
     pub clusters: Vec<TcpCluster>,
     pub idle_timeout_ms: Option<u64>,

@@ -9,6 +9,7 @@ use ferryman_dataplane::admin::{
     AdminAccess, ClusterStatus, DrainRequest, EdsHealthStatus, EndpointStatus, HealthFlag, ListenerStatus,
     ProxyState, PythonPage, PythonPages, PythonReply, PythonRequest, ServerState,
 };
+use ferryman_dataplane::explain::{FailedStream, FailedStreams};
 use ferryman_dataplane::model::bootstrap::StatsConfig;
 use ferryman_dataplane::model::cluster::CircuitBreakerThresholds;
 use ferryman_dataplane::runtime::Runtime;
@@ -24,6 +25,7 @@ pub struct FakeProxy {
     failed: AtomicBool,
     runtime: Runtime,
     pages: PythonPages,
+    failed_streams: FailedStreams,
     /// Only these paths are let through, when there are any.
     pub allowed: Mutex<Vec<String>>,
     /// What it was told.
@@ -123,12 +125,30 @@ fn scopes(registry: &Registry) -> Vec<Box<dyn Any + Send>> {
     scopes
 }
 
-/// Python's pages: `/config_dump` answers with what it was asked, `/python/stuck` never does.
+/// One request that found no route.
+fn failed_streams() -> FailedStreams {
+    let streams = FailedStreams::new(1);
+    streams.remember(
+        0,
+        &FailedStream {
+            request_id: "7f3a".into(),
+            connection_id: 12,
+            cause: "RouteNotFound".into(),
+            path: "/a\nb".into(),
+            status: 404,
+            ..FailedStream::default()
+        },
+    );
+    streams
+}
+
+/// Python's pages: `/config_dump` answers with what it was asked, `/explain` and `/python/stuck` never do.
 fn python_pages(answer: impl Fn(PythonRequest) + Send + Sync + 'static) -> PythonPages {
     let page = |path: &str, post, help: &str| PythonPage { path: path.into(), post, help: help.into() };
     let pages = vec![
         page("/config_dump", false, "dump current Envoy configs\nresource: The resource to dump"),
         page("/python/post", true, "change something"),
+        page("/explain", false, "why a request ended in an error"),
         page("/python/stuck", false, "wait for ever"),
     ];
     PythonPages::new(pages, answer)
@@ -150,13 +170,14 @@ impl FakeProxy {
             failed: AtomicBool::new(false),
             runtime: Runtime::new(&[], &registry).unwrap(),
             pages: python_pages(move |request| {
-                if request.path == "/python/stuck" {
+                if request.path == "/explain" || request.path == "/python/stuck" {
                     return stuck.lock().unwrap().push(request);
                 }
                 let text = format!("{} {}?{}", request.method, request.path, request.query);
                 let body = [text.as_bytes(), b"\n", &request.body].concat();
                 request.reply(PythonReply { status: 200, content_type: "application/json".into(), body });
             }),
+            failed_streams: failed_streams(),
             allowed: Mutex::default(),
             told: Mutex::default(),
             registry,
@@ -229,6 +250,10 @@ impl ProxyState for FakeProxy {
 
     fn python_pages(&self) -> &PythonPages {
         &self.pages
+    }
+
+    fn failed_streams(&self) -> &FailedStreams {
+        &self.failed_streams
     }
 
     fn path_allowed(&self, path: &str) -> bool {

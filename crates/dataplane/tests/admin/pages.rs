@@ -177,6 +177,23 @@ fn python_has_five_seconds() {
 }
 
 #[test]
+fn explain_tells_the_facts_without_python() {
+    let (proxy, _server, mut client) = start();
+    let text = client.ask("GET", "/explain?request_id=7f3a");
+    assert_eq!(text.status, 200);
+    assert!(text.body.starts_with("request 7f3a from"), "{}", text.body);
+    // Nothing from outside begins a line of its own.
+    assert!(text.body.contains("  request       /a\\nb\n"), "{}", text.body);
+    assert!(text.body.contains("  cause         RouteNotFound\n"), "{}", text.body);
+    let json = client.ask("GET", "/explain?connection_id=12&format=json").body;
+    let told: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(told["request"]["status"], 404);
+    assert_eq!(client.ask("GET", "/explain?request_id=other").status, 404);
+    assert_eq!(client.ask("GET", "/explain?connection_id=x").status, 400);
+    drop(proxy);
+}
+
+#[test]
 fn only_allowed_paths_are_answered() {
     let (proxy, _server, mut client) = start();
     *proxy.allowed.lock().unwrap() = vec!["/ready".to_owned()];

@@ -122,6 +122,7 @@ impl Rig {
         let snapshot = Arc::new(Snapshot::new(clusters.iter().map(compile).collect()).expect("a snapshot"));
         let folder = LogFolder::new(Duration::from_secs(3600), 1 << 16);
         let mut model = TcpProxyModel {
+            place: String::new(),
             stat_prefix: "t".to_owned(),
             clusters: vec![TcpCluster { name: clusters[0].name.to_owned(), weight: 1 }],
             idle_timeout_ms: None,

@@ -36,8 +36,9 @@ class Backoff(Model, frozen=True):
 
 
 class TcpProxy(Tagged, tag="tcp_proxy", frozen=True):
-    """`envoy.filters.network.tcp_proxy`."""
+    """`envoy.filters.network.tcp_proxy`. `place` is where it stands in the configuration."""
 
+    place: str
     stat_prefix: str
     clusters: list[TcpCluster]
     idle_timeout_ms: int | None

@@ -31,6 +31,8 @@ use session::Session;
 /// A TCP proxy, compiled; shared by all workers.
 #[derive(Debug)]
 pub struct TcpProxy {
+    /// Where it stands in the configuration.
+    place: Box<str>,
     clusters: Vec<WeightedCluster>,
     idle_timeout: Option<Duration>,
     max_duration: Option<Duration>,
@@ -63,6 +65,7 @@ impl TcpProxy {
         context: &CompileContext<'_>,
     ) -> Result<Self, String> {
         Ok(TcpProxy {
+            place: model.place.as_str().into(),
             clusters: weighted(&model.clusters)?,
             idle_timeout: positive(model.idle_timeout_ms),
             max_duration: positive(model.max_downstream_connection_duration_ms),

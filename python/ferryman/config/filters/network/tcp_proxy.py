@@ -62,6 +62,7 @@ def lower(cursor: Cursor, references: References) -> model.TcpProxy:
         text = "max_early_data_bytes must be set when upstream_connect_mode is not IMMEDIATE"
         cursor.problem(text, field="upstream_connect_mode")
     return model.TcpProxy(
+        place=cursor.path_text,
         stat_prefix=fields.get("stat_prefix", ""),
         clusters=_lower_clusters(cursor, fields, references),
         idle_timeout_ms=off_if_zero(cursor, "idle_timeout", fields, HOUR_MS),

@@ -18,6 +18,7 @@ use super::early_data::EarlyData;
 use crate::application_log::{OfConnection, log_at};
 use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::connection_pool::{PoolError, TcpUpstream, connect_tcp};
+use crate::error::ErrorKind;
 use crate::format::{AccessLogType, FormatContext};
 use crate::random::thread_random;
 use crate::relay::{End, Relay, Side, Sides};
@@ -25,66 +26,23 @@ use crate::stats::{ClusterStat, LocalScope, TcpStat, TcpStats};
 use crate::stream_info::filter_state_objects::{
     ClusterObject, MillisecondsObject, TCP_PROXY_CLUSTER, TCP_PROXY_IDLE_TIMEOUT,
 };
-use crate::stream_info::{ConnectionInfo, DetectedCloseType, ResponseFlag, StreamInfo, TimePoint};
+use crate::stream_info::{
+    Cause, ConnectionInfo, DetectedCloseType, PoolAnswer, ResponseFlag, StreamInfo, TimePoint,
+};
 use crate::timer::{LazyTimer, earliest};
 use crate::transport_sockets::TransportSocket;
 use crate::uuid;
 use crate::worker::Worker;
 
+mod outcome;
+mod remember;
+
+use outcome::{GivenUp, Outcome, TimeLimit};
+
 /// As `%DOWNSTREAM_LOCAL_CLOSE_REASON%` tells of a drain.
 const DRAINED: &str = "tcp_proxy_drain_close";
 
-/// Why there is no upstream connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum GivenUp {
-    ConnectFailed,
-    NoHealthyUpstream,
-    Overflow,
-    NoCluster,
-    OutOfTime(TimeLimit),
-    /// The client has left, or ended without a byte to send.
-    ClientGone,
-}
-
-/// A limit in time that ends a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TimeLimit {
-    Idle,
-    MaxDuration,
-}
-
-impl TimeLimit {
-    /// As `%DOWNSTREAM_LOCAL_CLOSE_REASON%` prints it.
-    fn close_reason(self) -> &'static str {
-        match self {
-            TimeLimit::Idle => "tcp_session_idle_timeout",
-            TimeLimit::MaxDuration => "max_connection_duration_reached",
-        }
-    }
-}
-
-impl GivenUp {
-    /// As `%DOWNSTREAM_LOCAL_CLOSE_REASON%` prints it, spelled as by Envoy.
-    fn close_reason(self) -> &'static str {
-        match self {
-            GivenUp::ConnectFailed => "tcp_initializion_failure:0",
-            GivenUp::NoHealthyUpstream => "tcp_initializion_failure:1",
-            GivenUp::Overflow => "tcp_initializion_failure:2",
-            GivenUp::NoCluster => "tcp_initializion_failure:3",
-            GivenUp::OutOfTime(limit) => limit.close_reason(),
-            GivenUp::ClientGone => "",
-        }
-    }
-}
-
-/// How a session with a host ended.
-enum Outcome {
-    Ended(End),
-    OutOfTime(TimeLimit),
-    Drained,
-}
-
-/// Dropping it writes the access log: also of a session that the end of the process cuts short.
+/// Dropping it writes the access log and remembers a failure: also of a session that the end of the process cuts short.
 pub(super) struct Session<'a> {
     proxy: &'a TcpProxy,
     stats: &'a LocalScope<TcpStats>,
@@ -99,6 +57,12 @@ pub(super) struct Session<'a> {
     idle_at: Option<Instant>,
     /// When the next line is due in the access log.
     log_at: Option<Instant>,
+    /// The one that was chosen last.
+    cluster: Option<Rc<WorkerCluster>>,
+    /// The name of one that is not there.
+    missing_cluster: Box<str>,
+    /// Whether its end was seen.
+    is_over: bool,
 }
 
 impl<'a> Session<'a> {
@@ -122,6 +86,9 @@ impl<'a> Session<'a> {
             max_at: proxy.max_duration(&worker.random).and_then(|duration| info.start.checked_add(duration)),
             idle_at: idle_timeout.and_then(|timeout| info.start.checked_add(timeout)),
             log_at: None,
+            cluster: None,
+            missing_cluster: Box::default(),
+            is_over: false,
             info,
         }
     }
@@ -204,12 +171,15 @@ impl<'a> Session<'a> {
             chosen.map_or_else(|| self.proxy.choose_cluster(&self.worker.random), |cluster| &cluster.0);
         let Some(cluster) = snapshot.cluster_by_name(name) else {
             log_at!(Filter, Debug, "{} unknown cluster '{name}'", OfConnection(self.info.id));
+            self.missing_cluster = name.into();
+            self.cluster = None;
             self.stats.inc(TcpStat::DownstreamCxNoRoute);
             self.stream.set_flag(ResponseFlag::NoClusterFound);
             return Err(GivenUp::NoCluster);
         };
         log_at!(Filter, Debug, "{} creating connection to cluster '{name}'", OfConnection(self.info.id));
         self.stream.upstream.cluster = Some(Rc::clone(&cluster.info));
+        self.cluster = Some(Rc::clone(cluster));
         Ok(Rc::clone(cluster))
     }
 
@@ -222,6 +192,8 @@ impl<'a> Session<'a> {
     ) -> Result<Option<TcpUpstream>, GivenUp> {
         let start = Instant::now();
         self.stream.begin_connect_attempt(&host.info);
+        self.stream.decisions.host = Some(host.index);
+        self.stream.decisions.pool = PoolAnswer::Waiting;
         let mut connecting = pin!(connect_tcp(cluster, host, crate::model::route::RoutingPriority::Default));
         let connected = poll_fn(|cx| {
             if let Poll::Ready(connected) = connecting.as_mut().poll(cx) {
@@ -250,18 +222,18 @@ impl<'a> Session<'a> {
                 self.stream.mark(TimePoint::UpstreamConnectEnd, now);
                 self.stream.mark(TimePoint::UpstreamPoolReady, now);
                 self.stream.attempt_connected(upstream.id(), upstream.local_address.clone(), None);
+                self.stream.decisions.pool = PoolAnswer::Connected;
                 Ok(Some(upstream))
             }
             Ok(Err(PoolError::Overflow)) => {
                 self.stream.take_back_attempt();
+                self.stream.decisions.pool = PoolAnswer::TooManyPending;
                 self.stream.set_flag(ResponseFlag::UpstreamOverflow);
                 Err(GivenUp::Overflow)
             }
             Ok(Err(error)) => {
                 self.stream.set_flag(ResponseFlag::UpstreamConnectionFailure);
-                if let PoolError::Connect { reason } = error {
-                    self.stream.upstream.transport_failure_reason = Cow::Owned(reason);
-                }
+                self.note_failed_attempt(error);
                 Ok(None)
             }
             Err(given_up) => {
@@ -269,6 +241,18 @@ impl<'a> Session<'a> {
                 self.stream.upstream.host = None;
                 Err(given_up)
             }
+        }
+    }
+
+    fn note_failed_attempt(&mut self, error: PoolError) {
+        match error {
+            PoolError::Connect { reason } => {
+                self.stream.decisions.pool = PoolAnswer::Failed;
+                self.stream.upstream.transport_failure_reason = Cow::Owned(reason);
+            }
+            PoolError::PoolOverflow => self.stream.decisions.pool = PoolAnswer::TooManyPools,
+            // It was still waited for.
+            PoolError::ConnectTimeout | PoolError::Overflow => {}
         }
     }
 
@@ -302,6 +286,8 @@ impl<'a> Session<'a> {
 
     /// Ends a session that another filter has refused.
     pub(super) fn refuse(mut self, flag: Option<ResponseFlag>) {
+        // What is to be told of it is told by who refuses.
+        self.is_over = true;
         if let Some(flag) = flag {
             self.stream.set_flag(flag);
         }
@@ -322,9 +308,13 @@ impl<'a> Session<'a> {
             self.stream.downstream.wire_bytes_received = received;
             early.buffer.release(&self.worker.blocks);
         }
-        if self.info.note_filter_close().is_none() {
+        let cause = if self.info.note_filter_close().is_some() {
+            Cause::LocalReply
+        } else {
             self.info.local_close_reason = Cow::Borrowed(reason.close_reason());
-        }
+            reason.cause(self.stream.decisions.pool)
+        };
+        self.fail(cause);
     }
 
     fn note_time_limit(&mut self, limit: TimeLimit) {
@@ -413,16 +403,19 @@ impl<'a> Session<'a> {
 
     /// Sees to it that both connections end as they should, and notes how.
     fn end(&mut self, outcome: &Outcome, downstream: &TransportSocket, upstream: &mut TcpUpstream) {
+        self.is_over = true;
         match outcome {
             Outcome::OutOfTime(limit) => {
                 self.note_time_limit(*limit);
                 self.info.local_close_reason = Cow::Borrowed(limit.close_reason());
                 self.stream.upstream.local_close_reason = Cow::Borrowed(limit.close_reason());
+                self.fail(limit.cause());
             }
             Outcome::Drained => {
                 self.stats.inc(TcpStat::DownstreamCxDrainClose);
                 self.info.local_close_reason = Cow::Borrowed(DRAINED);
                 self.stream.upstream.local_close_reason = Cow::Borrowed(DRAINED);
+                self.fail(Cause::ProcessEnded);
             }
             Outcome::Ended(End::Complete { last: Side::Downstream }) => {}
             Outcome::Ended(End::Complete { last: Side::Upstream }) => upstream.set_closed_by_remote(),
@@ -433,7 +426,9 @@ impl<'a> Session<'a> {
                     }
                     self.stream.bytes_received += stopped;
                     self.stream.upstream.local_close_reason = self.info.local_close_reason.clone();
+                    self.fail(Cause::LocalReply);
                 }
+                self.fail(Cause::Error(ErrorKind::DownstreamDisconnect));
                 if end.is_reset() {
                     self.info.detected_close_type = DetectedCloseType::RemoteReset;
                     reset(&upstream.socket);
@@ -441,6 +436,7 @@ impl<'a> Session<'a> {
             }
             Outcome::Ended(end @ End::Broken { side: Side::Upstream, .. }) => {
                 upstream.set_closed_by_remote();
+                self.fail(Cause::Error(ErrorKind::UpstreamTermination));
                 if end.is_reset() {
                     self.stream.set_flag(ResponseFlag::UpstreamRemoteReset);
                     self.stream.upstream.detected_close_type = DetectedCloseType::RemoteReset;
@@ -477,6 +473,10 @@ impl Drop for Session<'_> {
     fn drop(&mut self) {
         let now = Instant::now();
         self.stream.mark(TimePoint::RequestComplete, now);
+        if !self.is_over {
+            self.fail(Cause::ProcessEnded);
+        }
+        self.remember(now);
         if self.info.stream.is_none() {
             return self.log(AccessLogType::TcpConnectionEnd, now);
         }
