@@ -11,16 +11,17 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::admin::{self, DrainRequest, ProxyState};
 use crate::application_log::{self, Component, Level, log_at};
+use crate::dispatcher::{self, event_loop};
 use crate::proxy::Event;
 use crate::snapshot::WorkerSnapshot;
 use crate::stat_sinks::StreamFeed;
 use crate::state::State;
 use crate::stats::{Samples, ServerStat};
+use crate::watchdog::Watched;
 use crate::worker::{Command, WorkerThread};
 
 mod signals;
@@ -71,7 +72,7 @@ impl Control {
     /// The system gives no event loop or no signals; nothing has begun then.
     pub(crate) fn run(mut self, started: &Sender<io::Result<()>>) {
         let _last_event = LastEvent(self.events.clone());
-        let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
+        let runtime = match event_loop(self.state.process.dispatcher_stats) {
             Ok(runtime) => runtime,
             Err(error) => return report(started, Err(error)),
         };
@@ -89,6 +90,11 @@ impl Control {
         if let Some(listener) = self.admin.take() {
             let state: Arc<dyn ProxyState> = Arc::clone(&self.state) as _;
             tokio::task::spawn_local(serve_admin(listener, state, Arc::clone(&self.state.process.registry)));
+        }
+        let process = &self.state.process;
+        process.watchdog.watch(Watched::Main, "main_thread");
+        if process.dispatcher_stats {
+            dispatcher::measure(&process.registry.dispatcher("server"), process.workers);
         }
         crate::runtime::follow(self.state.runtime.published());
         let state = Arc::clone(&self.state);

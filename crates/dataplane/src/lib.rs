@@ -9,6 +9,8 @@ pub mod control;
 pub mod snapshot;
 pub mod runtime;
 pub mod worker;
+pub mod dispatcher;
+pub mod watchdog;
 
 // A connection comes in.
 pub mod listener;

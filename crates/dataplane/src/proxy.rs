@@ -29,6 +29,7 @@ use crate::state::{ServedListener, Serving, State};
 use crate::stats::{ProcessStats, Registry, Samples};
 use crate::stream_info::Address;
 use crate::token_bucket::SharedBuckets;
+use crate::watchdog::{Watchdog, WatchdogThread};
 use crate::worker::{Command, Process, WorkerThread};
 
 /// What happens that Python has to know.
@@ -69,6 +70,7 @@ pub struct Proxy {
     admin_address: Option<Address>,
     orders: Option<UnboundedReceiver<Order>>,
     control: Option<JoinHandle<()>>,
+    watchdog: Option<WatchdogThread>,
     former_handlers: Option<FormerHandlers>,
     event_sender: Sender<Event>,
     events: Arc<Mutex<Receiver<Event>>>,
@@ -108,6 +110,8 @@ impl Proxy {
                 runtime: Arc::clone(runtime.published()),
                 node_cluster: bootstrap.node_cluster.as_str().into(),
                 cpu_affinity: bootstrap.worker_cpu_affinity,
+                watchdog: Watchdog::of(&bootstrap, &registry),
+                dispatcher_stats: bootstrap.dispatcher_stats,
                 ..Process::new(registry, drain)
             }),
             runtime,
@@ -132,6 +136,7 @@ impl Proxy {
             admin_address: None,
             orders: Some(orders),
             control: None,
+            watchdog: None,
             former_handlers: None,
             event_sender,
             events: Arc::new(Mutex::new(events)),
@@ -208,6 +213,7 @@ impl Proxy {
         let text = |error: io::Error| format!("cannot start: {error}");
         let clusters = u32::try_from(applied.snapshot.clusters().len()).unwrap_or(u32::MAX);
         self.state.process_stats.clusters_added(clusters);
+        self.watchdog = Some(WatchdogThread::start(Arc::clone(&self.state.process.watchdog)).map_err(text)?);
         let (ended_sender, ended_workers) = unbounded_channel();
         let mut workers = Vec::with_capacity(self.state.process.workers);
         for index in 0..self.state.process.workers {
@@ -278,6 +284,7 @@ impl Proxy {
                 );
             }
         }
+        self.watchdog = None;
         *self.state.serving() = Serving::default();
         if let Some(writer) = self.log_writer.take() {
             writer.finish();

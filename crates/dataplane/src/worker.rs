@@ -18,21 +18,23 @@ use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc;
 
 use crate::access_loggers::{LogWriterHandle, WorkerLogs};
 use crate::application_log::{self, Component, Level};
 use crate::buffer::BlockPool;
 use crate::clock::Clock;
+use crate::dispatcher::{self, event_loop};
 use crate::drain::{Connections, Drain};
 use crate::explain::FailedStreams;
 use crate::http_stream::StreamState;
 use crate::listener::{BoundSocket, Listener, WorkerListener};
+use crate::model::bootstrap::Watchdog as WatchdogTimeouts;
 use crate::random::{Random, thread_random};
 use crate::runtime::{self, Published};
 use crate::snapshot::{Snapshot, WorkerSnapshot};
 use crate::stats::{Registry, Scope, ServerStat, ServerStats};
+use crate::watchdog::{Watchdog, Watched};
 
 /// How often pools look for connections that have been idle for too long.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(500);
@@ -58,6 +60,10 @@ pub struct Process {
     pub runtime: Arc<Published>,
     /// Whether each worker stays on a CPU of its own.
     pub cpu_affinity: bool,
+    /// What looks whether threads get on.
+    pub watchdog: Arc<Watchdog>,
+    /// Whether event loops are measured.
+    pub dispatcher_stats: bool,
 }
 
 impl Process {
@@ -65,6 +71,12 @@ impl Process {
     #[must_use]
     pub fn new(registry: Arc<Registry>, drain: Drain) -> Self {
         Process {
+            watchdog: Arc::new(Watchdog::new(
+                &WatchdogTimeouts::default(),
+                &WatchdogTimeouts::default(),
+                &registry,
+            )),
+            dispatcher_stats: false,
             server: registry.server(),
             workers: registry.workers(),
             failed_streams: Arc::new(FailedStreams::new(registry.workers())),
@@ -202,11 +214,16 @@ impl WorkerThread {
     ) -> io::Result<Self> {
         let process = Arc::clone(process);
         // The runtime is made here only to learn whether it can be: it must live on its own thread.
-        drop(runtime()?);
-        Self::spawn(index, ended, move |inbox| match runtime() {
+        drop(event_loop(false)?);
+        Self::spawn(index, ended, move |inbox| match event_loop(process.dispatcher_stats) {
             Ok(runtime) => runtime.block_on(async move {
                 if process.cpu_affinity {
                     cpu_affinity::pin(index, process.workers);
+                }
+                process.watchdog.watch(Watched::Worker, &format!("worker_{index}"));
+                if process.dispatcher_stats {
+                    let thread = format!("listener_manager.worker_{index}");
+                    dispatcher::measure(&process.registry.dispatcher(&thread), index);
                 }
                 let worker = Rc::new(Worker::new(index, process, logs.worker(), snapshot));
                 run(&worker, inbox, logs.flush_interval()).await;
@@ -273,10 +290,6 @@ impl Drop for LastWord {
         // The control thread may have gone: then nobody asks.
         let _ = self.ended.send(self.index);
     }
-}
-
-fn runtime() -> io::Result<LocalRuntime> {
-    Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
 }
 
 async fn run(worker: &Rc<Worker>, mut inbox: mpsc::UnboundedReceiver<Command>, flush_interval: Duration) {

@@ -29,6 +29,7 @@ from ferryman.config.socket_options import lower_socket_options
 from ferryman.config.stats_config import lower_stats_config
 from ferryman.config.stats_sinks import lower_stats_sinks
 from ferryman.config.upstream_bind import lower_upstream_bind
+from ferryman.config.watchdog import lower_watchdogs
 
 _FOR_CONTROL_PLANES: Final = "it is sent to control planes, and xDS is refused"
 _NO_DNS: Final = "no cluster type that does DNS is built"
@@ -37,7 +38,7 @@ _BOOTSTRAP = Fields(
     "envoy.config.bootstrap.v3.Bootstrap",
     "node static_resources admin stats_config stats_sinks stats_flush_interval stats_flush_on_admin"
     " deferred_stat_options stats_server_version_override header_prefix flags_path layered_runtime"
-    " enable_worker_cpu_affinity application_log_config",
+    " enable_worker_cpu_affinity application_log_config watchdog watchdogs enable_dispatcher_stats",
     checked={
         "stats_eviction_interval": "a multiple of stats_flush_interval; what Envoy evicts is not built",
         "default_regex_engine": "envoy.regex_engines.google_re2",
@@ -142,6 +143,7 @@ def lower_bootstrap(cursor: Cursor, options: LoadOptions, references: References
     cluster: str = options.service_cluster or node.get("cluster", "")
     references.node_id = options.service_node or node.get("id", "")
     references.node_cluster = cluster
+    main_thread_watchdog, worker_watchdog = lower_watchdogs(cursor)
     bootstrap = model.Bootstrap(
         admin=_lower_admin(cursor.child("admin")) if "admin" in fields else None,
         node_id=references.node_id,
@@ -174,6 +176,9 @@ def lower_bootstrap(cursor: Cursor, options: LoadOptions, references: References
         if "application_log_config" in fields
         else None,
         layered_runtime=lower_layered_runtime(cursor.child("layered_runtime"), cluster),
+        main_thread_watchdog=main_thread_watchdog,
+        worker_watchdog=worker_watchdog,
+        dispatcher_stats=fields.get("enable_dispatcher_stats", False),
     )
     _check_names(cursor, bootstrap)
     return bootstrap

@@ -107,6 +107,7 @@ def built_types() -> dict[str, frozenset[str]]:
         transport_socket,
         upstream_bind,
         upstream_http_filters,
+        watchdog,
     )
     from ferryman.config.filters import http, listener, network
 
@@ -115,6 +116,7 @@ def built_types() -> dict[str, frozenset[str]]:
         compression.COMPRESSORS: frozenset(compression.BUILT_COMPRESSORS),
         compression.DECOMPRESSORS: frozenset(compression.BUILT_DECOMPRESSORS),
         "envoy.formatter": frozenset(substitution_format.BUILT),
+        "envoy.guarddog_actions": frozenset(watchdog.WATCHDOG_ACTIONS),
         "envoy.http.early_header_mutation": frozenset(early_header_mutation.BUILT),
         "envoy.http.original_ip_detection": frozenset(original_ip_detection.BUILT),
         "envoy.request_id": frozenset(network.http_connection_manager.REQUEST_IDS),

@@ -97,6 +97,35 @@ pub enum DrainStrategy {
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+pub struct Watchdog {
+    pub miss_timeout_ms: u64,
+    pub megamiss_timeout_ms: u64,
+    pub kill_timeout_ms: Option<u64>,
+    pub max_kill_timeout_jitter_ms: u64,
+    pub multikill_timeout_ms: Option<u64>,
+    pub multikill_threshold: f64,
+    pub aborts_on_miss: bool,
+    pub aborts_on_megamiss: bool,
+}
+
+impl Default for Watchdog {
+    fn default() -> Self {
+        Watchdog {
+            miss_timeout_ms: 200,
+            megamiss_timeout_ms: 1000,
+            kill_timeout_ms: None,
+            max_kill_timeout_jitter_ms: 0,
+            multikill_timeout_ms: None,
+            multikill_threshold: 0.0,
+            aborts_on_miss: false,
+            aborts_on_megamiss: false,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[allow(clippy::struct_excessive_bools)] // Envoy's own switches
 pub struct Bootstrap {
     pub admin: Option<Admin>,
     pub node_id: String,
@@ -121,4 +150,7 @@ pub struct Bootstrap {
     pub unknown_fields: u64,
     pub application_log_format: Option<String>,
     pub layered_runtime: Vec<RuntimeLayer>,
+    pub main_thread_watchdog: Watchdog,
+    pub worker_watchdog: Watchdog,
+    pub dispatcher_stats: bool,
 }

@@ -32,7 +32,8 @@ use super::query::{Format, StatsQuery};
 use super::samples::{SampleQueue, Samples};
 use super::scope::{Scope, ScopeData};
 use super::server::{
-    FilesystemStats, OverloadActionStats, OverloadStats, RuntimeStats, ServerStats, WatchdogStats,
+    DispatcherStats, FilesystemStats, OverloadActionStats, OverloadStats, RuntimeStats, ServerStats,
+    WatchdogStats,
 };
 use super::stats_matcher::StatsMatcher;
 use super::tags::Tags;
@@ -416,6 +417,11 @@ impl Registry {
     /// `<watched>.`: `main_thread`, `workers`, `server.main_thread` or `server.worker_<n>`.
     pub fn watchdog(&self, watched: &str) -> Scope<WatchdogStats> {
         self.scope(&format!("{watched}."))
+    }
+
+    /// `<thread>.dispatcher.`: the thread is `server` or `listener_manager.worker_<n>`.
+    pub fn dispatcher(&self, thread: &str) -> Scope<DispatcherStats> {
+        self.scope(&format!("{thread}.dispatcher."))
     }
 
     /// `filesystem.`

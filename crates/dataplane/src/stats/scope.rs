@@ -331,7 +331,7 @@ impl<G: Group> Scope<G> {
 
     /// What the tests look into.
     #[cfg(test)]
-    pub(super) fn data(&self) -> &ScopeData {
+    pub(crate) fn data(&self) -> &ScopeData {
         &self.data
     }
 

@@ -46,6 +46,17 @@ stats_group! {
 }
 
 stats_group! {
+    /// Of a thread's event loop: `server.dispatcher.`, `listener_manager.worker_<n>.dispatcher.`
+    DispatcherStats (Worker)
+    DispatcherStat {
+    }
+    DispatcherHistogram {
+        LoopDurationUs "loop_duration_us",
+        PollDelayUs "poll_delay_us",
+    }
+}
+
+stats_group! {
     /// Of the log files: `filesystem.`
     FilesystemStats (Untagged)
     FilesystemStat {

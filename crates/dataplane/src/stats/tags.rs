@@ -39,7 +39,7 @@ pub enum Shape {
     NetworkRbac,
     /// Without any tag, not even a configured one: Envoy makes these before it knows of tags.
     Untagged,
-    /// `….worker_<n>.`
+    /// `….worker_<n>.`, and what may follow: `dispatcher.`
     Worker,
     /// `vhost.<virtual host>.vcluster.<virtual cluster>.` or `….route.<stat prefix>.`
     VirtualHost,
@@ -317,7 +317,7 @@ fn http_rate_limit(prefix: &str) -> Option<Found<'_>> {
 
 /// `worker_<n>.` at `start`: the number is the tag.
 fn worker(prefix: &str, start: usize) -> Option<Found<'_>> {
-    let number = prefix.get(start..)?.strip_prefix("worker_")?.strip_suffix('.')?;
+    let (number, _) = prefix.get(start..)?.strip_prefix("worker_")?.split_once('.')?;
     let start = start + "worker_".len();
     let value = start..start + number.len();
     (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
@@ -430,6 +430,8 @@ VirtualHost|vhost.vh.vcluster.other.|upstream_rq_503|envoy_vhost_vcluster_upstre
 VirtualHost|vhost.vh.route.rsp.|upstream_rq_total|envoy_vhost_route_upstream_rq_total{envoy_virtual_host="vh",envoy_route="rsp"}
 VirtualHost|vhost.a.b.com.vcluster.vc1.|upstream_rq_total|envoy_vhost_b_com_vcluster_vc1_upstream_rq_total{envoy_virtual_host="a"}
 Worker|server.worker_0.|watchdog_miss|envoy_server_worker_watchdog_miss{envoy_worker_id="0"}
+Worker|listener_manager.worker_1.dispatcher.|poll_delay_us|envoy_listener_manager_worker_dispatcher_poll_delay_us{envoy_worker_id="1"}
+Worker|server.dispatcher.|poll_delay_us|envoy_server_dispatcher_poll_delay_us{}
 ProxyProtocol|proxy_proto.|not_found_allowed|envoy_proxy_proto_not_found_allowed{}
 ProxyProtocol|proxy_proto.mine.|not_found_allowed|envoy_proxy_proto_not_found_allowed{envoy_proxy_protocol_prefix="mine"}
 ProxyProtocol|proxy_proto.versions.v1.|found|envoy_proxy_proto_found{envoy_proxy_protocol_version="1"}

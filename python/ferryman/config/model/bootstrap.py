@@ -9,6 +9,7 @@ from ferryman.config.model.runtime import RuntimeLayer
 from ferryman.config.model.stats_matcher import StatsMatcher
 from ferryman.config.model.stats_sink import StatsSink
 from ferryman.config.model.struct import Model
+from ferryman.config.model.watchdog import Watchdog
 
 
 class Admin(Model, frozen=True):
@@ -72,3 +73,6 @@ class Bootstrap(Model, frozen=True):
     unknown_fields: int  # how many it has that Envoy 1.40 does not know
     application_log_format: str | None  # in place of that of the command line
     layered_runtime: list[RuntimeLayer]  # the last one that has a key counts
+    main_thread_watchdog: Watchdog
+    worker_watchdog: Watchdog
+    dispatcher_stats: bool  # how busy the threads' event loops are
