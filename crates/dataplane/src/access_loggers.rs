@@ -10,7 +10,7 @@
 //! waits for nothing: when a disk is stuck, lines are dropped and counted.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::format::{FormatContext, Formatter, JsonFormatter, Unset};
 use crate::model::access_log as model;
@@ -107,6 +107,13 @@ impl AccessLogSet {
     #[must_use]
     pub fn interval(&self) -> Option<Duration> {
         self.events.interval
+    }
+
+    /// When the line after that of `now` is due, while a stream lasts.
+    #[inline]
+    #[must_use]
+    pub fn next_line(&self, now: Instant) -> Option<Instant> {
+        now.checked_add(self.events.interval?)
     }
 
     /// Whether there is nothing to log to.

@@ -13,7 +13,7 @@ use ferryman_codec::{BodyFraming, ErrorKind as CodecError, HeaderBlock, KnownNam
 
 use crate::cluster::WorkerCluster;
 use crate::error::{Error, ErrorKind};
-use crate::filters::http::{ActiveFilter, HttpFilters, RouteFilters};
+use crate::filters::http::{ActiveFilter, HttpFilters, RouteFilters, router::UpstreamLog};
 use crate::filters::network::http_connection_manager::{
     ConnectionFacts, EarlyMutation, HttpConnectionManager, Refusal, WorkerHttpConnectionManager,
 };
@@ -183,7 +183,7 @@ pub struct HttpStream<'a> {
     pub(crate) weighted: Option<&'a WeightedCluster>,
     /// Where the request is counted beside its cluster.
     pub(crate) counted_in: CountedIn,
-    matched: Option<Matched<'a>>,
+    pub(crate) matched: Option<Matched<'a>>,
     /// What the route says to the HTTP filters.
     route_filters: &'a RouteFilters,
     /// The same of routes that it had before, once its filters were made.
@@ -210,11 +210,12 @@ pub struct HttpStream<'a> {
     /// What of the request's body is kept for another pass.
     kept_body: KeptBody,
     /// Whether the request goes on at another place.
-    goes_on: bool,
+    pub(crate) goes_on: bool,
     /// Whether the request's body is all held, from an earlier pass, and no filter has seen it in this one.
     replays_body: bool,
-    /// Whether it was counted and logged.
-    ended: bool,
+    /// The upstream request, where it is logged; `ended`: the stream was counted and logged.
+    pub(crate) upstream_log: Option<Box<UpstreamLog>>,
+    pub(crate) ended: bool,
     _active: summary::ActiveRequest<'a>,
 }
 
@@ -230,15 +231,14 @@ impl<'a> HttpStream<'a> {
     ) -> Self {
         let now = timers.active_at;
         connection.codec.writer.set_style(&manager.settings.http1_settings);
-        let interval = manager.settings.access_log.interval();
-        let timers = StreamTimers { log_at: logging::next_line(state.info.start, interval), ..timers };
+        let log_at = manager.settings.access_log.next_line(state.info.start);
         HttpStream {
             manager,
             worker,
             connection,
             state,
             head,
-            timers,
+            timers: StreamTimers { log_at, ..timers },
             now,
             random: worker.random.next(),
             sent_body_bytes: 0,
@@ -267,6 +267,7 @@ impl<'a> HttpStream<'a> {
             kept_body: KeptBody::default(),
             goes_on: false,
             replays_body: false,
+            upstream_log: None,
             ended: false,
             _active: summary::ActiveRequest::new(&manager.http),
         }

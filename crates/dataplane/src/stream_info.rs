@@ -285,6 +285,8 @@ pub struct UpstreamInfo {
     pub local_close_reason: Cow<'static, str>,
     /// How the end of the upstream connection was seen.
     pub detected_close_type: DetectedCloseType,
+    /// What filters left for the upstream connection when it was made; none: nothing.
+    pub filter_state: Option<Rc<FilterState>>,
 }
 
 impl UpstreamInfo {

@@ -209,7 +209,8 @@ fn grpc_status() {
 fn what_is_refused() {
     for (name, argument, says) in [
         ("CEL", Some("request.path"), "not supported yet"),
-        ("UPSTREAM_FILTER_STATE", Some("a"), "not supported yet"),
+        ("UPSTREAM_FILTER_STATE", Some("a:NOPE"), "only support PLAIN/TYPED/FIELD"),
+        ("UPSTREAM_FILTER_STATE", None, "requires parameters"),
         ("METADATA", Some("NOPE:a"), "NOPE is not supported type of metadata"),
         ("DYNAMIC_METADATA", None, "requires parameters"),
         ("FILTER_STATE", Some("a:NOPE"), "only support PLAIN/TYPED/FIELD"),

@@ -65,7 +65,7 @@ NEED_FORMATTERS: Final = {
 BUILT_BY_FORMATTERS: Final = frozenset({"REQ_WITHOUT_QUERY"})
 """Those of them that are built."""
 
-_NOT_BUILT: Final = "CEL UPSTREAM_FILTER_STATE"
+_NOT_BUILT: Final = "CEL"
 NOT_BUILT: Final = frozenset(_NOT_BUILT.split())
 """Operators that read what is not built yet; the data plane refuses them too."""
 

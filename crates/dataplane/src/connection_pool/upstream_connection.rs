@@ -14,7 +14,7 @@ use crate::cluster::{ConnectionSettings, WorkerCluster, WorkerHost};
 use crate::http_codec::Http1Codec;
 use crate::model::route::RoutingPriority;
 use crate::stats::ClusterStat;
-use crate::stream_info::{Address, Protocol};
+use crate::stream_info::{Address, FilterState, Protocol};
 use crate::transport_sockets::{Peeked, TransportSocket};
 
 /// Why an idle connection must not be kept.
@@ -36,6 +36,8 @@ pub struct UpstreamConnection {
     pub codec: Http1Codec,
     /// Our end; `None`: the system does not say.
     pub local_address: Option<Address>,
+    /// What filters left for it when its first request came; none: nothing.
+    pub filter_state: Option<Rc<FilterState>>,
     /// Since when it is idle.
     pub(super) idle_since: Instant,
     connected_at: Instant,
@@ -54,6 +56,7 @@ impl UpstreamConnection {
         UpstreamConnection {
             local_address: socket.local_address().ok(),
             codec: Http1Codec::new(socket, lifetime.cluster.buffer_limit()),
+            filter_state: None,
             idle_since: now,
             connected_at: now,
             may_serve_again: true,

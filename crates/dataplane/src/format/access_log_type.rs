@@ -50,6 +50,16 @@ impl AccessLogType {
         }
     }
 
+    /// Whether it is of an upstream request, and not of the stream around it.
+    #[inline]
+    #[must_use]
+    pub(crate) fn is_of_upstream_request(self) -> bool {
+        matches!(
+            self,
+            AccessLogType::UpstreamPoolReady | AccessLogType::UpstreamPeriodic | AccessLogType::UpstreamEnd
+        )
+    }
+
     /// All of them as a set in which each has the bit of its number.
     #[must_use]
     pub(crate) fn bit(self) -> u32 {

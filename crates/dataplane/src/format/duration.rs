@@ -3,8 +3,6 @@
 //! Owns: which points each names and the unit. Does not own: the points (`stream_info::timing`).
 //! Follows: Envoy's page "Access logging", `%DURATION%`, `%COMMON_DURATION(START:END:PRECISION)%`.
 
-use std::time::Duration;
-
 use super::FormatContext;
 use crate::stream_info::TimePoint;
 
@@ -68,13 +66,13 @@ impl DurationField {
     }
 
     pub(super) fn value(&self, context: &FormatContext<'_>) -> Option<u64> {
-        let duration = self.to.offset(context)?.checked_sub(self.from.offset(context)?)?;
-        let value = match self.unit {
-            Unit::Milliseconds => duration.as_millis(),
-            Unit::Microseconds => duration.as_micros(),
-            Unit::Nanoseconds => duration.as_nanos(),
-        };
-        u64::try_from(value).ok()
+        let nanos = self.to.offset(context)?.saturating_sub(self.from.offset(context)?);
+        let nanos = u64::try_from(nanos).ok()?;
+        Some(match self.unit {
+            Unit::Milliseconds => nanos / 1_000_000,
+            Unit::Microseconds => nanos / 1_000,
+            Unit::Nanoseconds => nanos,
+        })
     }
 }
 
@@ -97,15 +95,16 @@ impl Point {
         }
     }
 
-    fn offset(self, context: &FormatContext<'_>) -> Option<Duration> {
+    /// In nanoseconds from the stream's start.
+    fn offset(self, context: &FormatContext<'_>) -> Option<i64> {
         let stream = context.stream;
         match self {
-            Point::Start => Some(Duration::ZERO),
-            Point::EndOrNow => stream
-                .timing
-                .get(TimePoint::RequestComplete)
-                .or_else(|| Some(context.now.saturating_duration_since(stream.start))),
-            Point::At(point) => stream.timing.get(point),
+            Point::Start => Some(0),
+            Point::EndOrNow => stream.timing.nanos(TimePoint::RequestComplete).or_else(|| {
+                let lasted = context.now.saturating_duration_since(stream.start);
+                i64::try_from(lasted.as_nanos()).ok()
+            }),
+            Point::At(point) => stream.timing.nanos(point),
             Point::Never => None,
         }
     }

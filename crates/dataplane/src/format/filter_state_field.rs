@@ -1,4 +1,4 @@
-//! `%FILTER_STATE(KEY:F)%`: what filters left for each other, as text.
+//! `%FILTER_STATE(KEY:F)%` and `%UPSTREAM_FILTER_STATE(KEY:F)%`: what filters left for each other, as text.
 //!
 //! Owns: the forms PLAIN, TYPED and FIELD. Does not own: the objects (`stream_info::filter_state`).
 //! Follows Envoy's page "Access logging". An object of the stream hides one of its connection. The typed form of a text is a
@@ -19,11 +19,13 @@ enum Form {
 pub(super) struct FilterStateField {
     key: Box<str>,
     form: Form,
+    /// Whether it is the upstream connection's.
+    of_upstream: bool,
 }
 
 impl FilterStateField {
     /// `KEY`, `KEY:PLAIN`, `KEY:TYPED` or `KEY:FIELD:NAME`.
-    pub(super) fn compile(argument: &str) -> Result<Self, String> {
+    pub(super) fn compile(argument: &str, of_upstream: bool) -> Result<Self, String> {
         let mut parts = argument.splitn(3, ':');
         let key = parts.next().unwrap_or_default();
         if key.is_empty() {
@@ -41,13 +43,17 @@ impl FilterStateField {
                 return Err("Invalid filter state serialize type, only support PLAIN/TYPED/FIELD.".to_owned());
             }
         };
-        Ok(FilterStateField { key: key.into(), form })
+        Ok(FilterStateField { key: key.into(), form, of_upstream })
     }
 
     /// `as_json`: a typed text stands in JSON as what it is; elsewhere it has quotes.
     pub(super) fn write(&self, context: &FormatContext<'_>, as_json: bool, out: &mut Vec<u8>) -> Written {
-        let of_stream = context.stream.filter_state.object(&self.key);
-        let found = of_stream.or_else(|| context.connection.filter_state.object(&self.key));
+        let found = if self.of_upstream {
+            context.stream.upstream.filter_state.as_ref().and_then(|state| state.object(&self.key))
+        } else {
+            let of_stream = context.stream.filter_state.object(&self.key);
+            of_stream.or_else(|| context.connection.filter_state.object(&self.key))
+        };
         let Some(object) = found else { return Written::Unset };
         let form = match &self.form {
             Form::Field(name) => object.field(name).map(TypedForm::Text),

@@ -124,7 +124,7 @@ const NEVER_TIMES: &[&str] = &[
 ];
 
 /// Envoy has these; what they read is not built yet.
-const NOT_BUILT: &[&str] = &["CEL", "FILE_CONTENT", "SECRET", "UPSTREAM_FILTER_STATE"];
+const NOT_BUILT: &[&str] = &["CEL", "FILE_CONTENT", "SECRET"];
 
 impl Operator {
     /// Compiles `%name(argument):max_length%`.
@@ -218,8 +218,17 @@ impl Source {
             "START_TIME" | "START_TIME_LOCAL" | "EMIT_TIME" | "EMIT_TIME_LOCAL" => {
                 TimeField::compile(name, None).map(Source::Time)
             }
-            "CLUSTER_METADATA" | "COALESCE" | "COMMON_DURATION" | "DYNAMIC_METADATA" | "ENVIRONMENT"
-            | "FILTER_STATE" | "METADATA" | "QUERY_PARAM" | "REQ_WITHOUT_QUERY" | "UPSTREAM_METADATA"
+            "CLUSTER_METADATA"
+            | "COALESCE"
+            | "COMMON_DURATION"
+            | "DYNAMIC_METADATA"
+            | "ENVIRONMENT"
+            | "FILTER_STATE"
+            | "METADATA"
+            | "QUERY_PARAM"
+            | "REQ_WITHOUT_QUERY"
+            | "UPSTREAM_FILTER_STATE"
+            | "UPSTREAM_METADATA"
             | "XFCC_VALUE" => Err(format!("{name} requires parameters")),
             _ => Err(unknown(name)),
         }
@@ -244,7 +253,10 @@ impl Source {
             }
             "XFCC_VALUE" => CertificateField::compile(argument).map(Source::Certificate),
             "METADATA" => MetadataField::typed(argument).map(Source::Metadata),
-            "FILTER_STATE" => FilterStateField::compile(argument).map(Source::FilterState),
+            "FILTER_STATE" | "UPSTREAM_FILTER_STATE" => {
+                let of_upstream = name == "UPSTREAM_FILTER_STATE";
+                FilterStateField::compile(argument, of_upstream).map(Source::FilterState)
+            }
             "ENVIRONMENT" => Ok(Source::Environment(environment(argument))),
             "PATH" => PathField::compile(argument).map(Source::Path),
             "QUERY_PARAM" => Ok(Source::QueryParameter(QueryParameter::new(argument))),

@@ -206,9 +206,10 @@ fn details_as_they_are(stream: &StreamInfo) -> Option<&[u8]> {
     (!details.is_empty() || stream.details_are_blank).then_some(details)
 }
 
-/// An HTTP stream's id is its `x-request-id`.
+/// An HTTP stream's id is its `x-request-id`; an upstream request has none.
 fn stream_id<'a>(context: &FormatContext<'a>) -> Option<&'a [u8]> {
     match context.request_headers {
+        Some(_) if context.access_log_type.is_of_upstream_request() => None,
         Some(head) => head.get(ferryman_codec::KnownName::XRequestId),
         None => unless_empty(&context.stream.stream_id),
     }

@@ -181,14 +181,13 @@ impl<'c> Exchange<'c> {
         is_over && self.keep_alive && !codec.has_unread() && !codec.reader.is_closed()
     }
 
-    /// Whether the upstream got all of the request.
-    #[must_use]
+    /// Whether the upstream got all of it.
     pub fn request_is_sent(&self) -> bool {
         self.request == Request::Done
     }
 
     fn poll_deadlines(&self, stream: &mut HttpStream<'_>, cx: &mut Context<'_>) -> Result<(), Error> {
-        if stream.timers.log_at.is_none() {
+        if !stream.timers.has_lines() {
             return stream.poll_deadlines(cx);
         }
         // A line that is due tells the bytes as they stand now; they are counted at the end.
@@ -205,6 +204,7 @@ impl<'c> Exchange<'c> {
         let bytes = &mut state.info.upstream.bytes;
         bytes.receive_head(self.codec.reader.wire_bytes(), 0);
         bytes.send_head(self.codec.writer.wire_bytes(), self.codec.writer.field_bytes());
+        stream.note_upstream_bodies(self.codec.reader.body_bytes(), self.codec.writer.body_bytes());
     }
 
     fn poll_request(&mut self, stream: &mut HttpStream<'_>, cx: &mut Context<'_>) -> Result<(), Error> {
@@ -369,6 +369,7 @@ impl<'c> Exchange<'c> {
                 continue;
             }
             let state = &mut *stream.state;
+            state.info.mark(TimePoint::FirstUpstreamRxBodyByte, stream.timers.active_at);
             let data = state.response_body.data(codec);
             match stream.connection.codec.poll_write(cx, data).map_err(gone)? {
                 Poll::Ready(taken) => {
@@ -440,6 +441,7 @@ fn end_request(stream: &mut HttpStream<'_>, upstream: &mut Http1Codec, with_trai
 
 /// All of the response has come: its trailers go on, as the filters leave them.
 fn end_response(stream: &mut HttpStream<'_>, upstream: &mut Http1Codec) {
+    stream.note_last_of_upstream(upstream.reader.framing());
     let mut transformed = stream.state.response_body.take_trailers();
     let is_transformed = transformed.is_some();
     if is_transformed && !upstream.trailers().is_empty() {
@@ -459,7 +461,6 @@ fn end_response(stream: &mut HttpStream<'_>, upstream: &mut Http1Codec) {
             state.info.upstream.bytes.header_bytes_received += received_bytes(trailers);
         }
     }
-    state.info.mark(TimePoint::LastUpstreamRxByte, stream.now);
 }
 
 /// How the request is framed upstream. Only a body that filters hold whole may have another length than it came with.

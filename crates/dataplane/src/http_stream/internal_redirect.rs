@@ -180,6 +180,7 @@ impl HttpStream<'_> {
     ) -> Result<(), RouterStat> {
         let before = (self.matched, self.choice.clone(), self.cluster.clone(), self.weighted);
         let from = before.0.map(|matched| &matched.route.name);
+        self.state.info.route_resolution_count += 1;
         self.find_route();
         let result = match self.matched {
             None => Err(RouterStat::PassthroughInternalRedirectNoRoute),

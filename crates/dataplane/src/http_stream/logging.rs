@@ -4,10 +4,9 @@
 //! lines are wanted and how they look (`access_loggers`, `format`).
 //! Follows Envoy's page "Access logging" and `HcmAccessLogOptions`.
 
-use std::time::Instant;
-
 use crate::format::{AccessLogType, FormatContext};
 use crate::random::thread_random;
+use crate::stream_info::ByteMeter;
 
 use super::HttpStream;
 
@@ -30,7 +29,7 @@ impl HttpStream<'_> {
     /// Logs the stream while it lasts, when a line is due.
     pub(super) fn log_if_due(&mut self) {
         if self.timers.log_at.is_some_and(|at| at <= self.now) {
-            self.timers.log_at = next_line(self.now, self.settings().access_log.interval());
+            self.timers.log_at = self.settings().access_log.next_line(self.now);
             self.log_event(AccessLogType::DownstreamPeriodic);
         }
     }
@@ -45,11 +44,16 @@ impl HttpStream<'_> {
 
     /// Brings the bytes of the downstream side up to date.
     pub(super) fn note_bytes(&mut self) {
-        let state = &mut *self.state;
-        let bytes = &mut state.info.downstream;
+        self.state.info.downstream = self.downstream_bytes();
+    }
+
+    /// The bytes of the downstream side as they stand now.
+    pub(crate) fn downstream_bytes(&self) -> ByteMeter {
+        let mut bytes = self.state.info.downstream;
         let codec = &*self.connection.codec;
         bytes.wire_bytes_received = codec.reader.wire_bytes();
         bytes.send_head(codec.writer.wire_bytes(), codec.writer.field_bytes());
+        bytes
     }
 
     pub(super) fn log(&self, occasion: AccessLogType) {
@@ -68,9 +72,4 @@ impl HttpStream<'_> {
         context.response_trailers = (!state.response_trailers.is_empty()).then_some(&state.response_trailers);
         access_log.log(&self.worker.logs, &context);
     }
-}
-
-/// When the line after the one of `now` is due.
-pub(super) fn next_line(now: Instant, interval: Option<std::time::Duration>) -> Option<Instant> {
-    interval.and_then(|interval| now.checked_add(interval))
 }

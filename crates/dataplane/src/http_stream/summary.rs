@@ -83,6 +83,9 @@ impl HttpStream<'_> {
         filters.clear();
         self.state.filters = filters;
         self.log(AccessLogType::DownstreamEnd);
+        if self.upstream_log.is_some() {
+            self.end_upstream_log();
+        }
         self.remember();
         finished
     }
@@ -95,9 +98,10 @@ impl HttpStream<'_> {
             if info.response_code.is_some() && self.connection.codec.is_finished() {
                 info.mark(TimePoint::LastDownstreamTxByte, self.now);
             }
-            self.manager
-                .http
-                .add(HttpStat::DownstreamCxTxBytesTotal, self.connection.codec.writer.wire_bytes());
+            let sent = self.connection.codec.writer.wire_bytes();
+            if sent > 0 {
+                self.manager.http.add(HttpStat::DownstreamCxTxBytesTotal, sent);
+            }
         }
         self.note_bytes();
         if !self.endless && !self.connection.codec.is_ended() {

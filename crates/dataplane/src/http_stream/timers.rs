@@ -32,6 +32,8 @@ pub struct StreamTimers {
     pub response_by: Option<Instant>,
     /// When the next line of the stream is due in the access log.
     pub log_at: Option<Instant>,
+    /// When the next line of the upstream request is due in its log.
+    pub upstream_log_at: Option<Instant>,
 }
 
 impl StreamTimers {
@@ -54,6 +56,7 @@ impl StreamTimers {
             upstream_by: None,
             response_by: None,
             log_at: None,
+            upstream_log_at: None,
         }
     }
 
@@ -70,7 +73,15 @@ impl StreamTimers {
             self.upstream_by,
             self.response_by,
             self.log_at,
+            self.upstream_log_at,
         ])
+    }
+
+    /// Whether lines are due while the stream lasts.
+    #[inline]
+    #[must_use]
+    pub fn has_lines(&self) -> bool {
+        self.log_at.is_some() || self.upstream_log_at.is_some()
     }
 
     /// What is missed at `now`.

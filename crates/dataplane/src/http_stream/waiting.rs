@@ -22,6 +22,7 @@ impl HttpStream<'_> {
                 return Err(kind.into());
             }
             self.log_if_due();
+            self.log_upstream_if_due();
             cx.waker().wake_by_ref();
         }
         Ok(())

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::access_log::{AccessLog, AccessLogEvents};
+
 pub mod basic_auth;
 pub mod buffer;
 pub mod compressor;
@@ -44,6 +46,8 @@ pub struct Router {
     pub respect_expected_rq_timeout: bool,
     pub suppress_grpc_request_failure_code_stats: bool,
     pub reject_connect_request_early_data: bool,
+    pub upstream_log: Vec<AccessLog>,
+    pub upstream_log_events: AccessLogEvents,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]

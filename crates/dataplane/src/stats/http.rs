@@ -98,8 +98,8 @@ stats_group! {
     RouteResolutionStats (Http)
     RouteResolutionStat {}
     RouteResolutionHistogram {
-        DownstreamRqRouteResolutionTimeUs "downstream_rq_route_resolution_time_us",
-        DownstreamRqRouteResolutions "downstream_rq_route_resolutions",
+        DownstreamRqRouteResolutionTimeUs "downstream_rq_route_resolution_time_us" [used],
+        DownstreamRqRouteResolutions "downstream_rq_route_resolutions" [used],
     }
 }
 

@@ -140,6 +140,19 @@ impl FilterState {
             .map(|entry| (&*entry.name, &entry.object, entry.shared))
     }
 
+    /// What an upstream connection gets that a connection and a stream on it lead to; none: nothing.
+    #[must_use]
+    pub fn for_upstream(of_connection: &FilterState, of_stream: &FilterState) -> Option<Rc<FilterState>> {
+        let mut shared: Vec<Entry> = Vec::new();
+        for entry in of_connection.0.iter().chain(&of_stream.0) {
+            if entry.shared != SharedWithUpstream::None {
+                shared.retain(|there| there.name != entry.name);
+                shared.push(entry.clone());
+            }
+        }
+        (!shared.is_empty()).then(|| Rc::new(FilterState(shared)))
+    }
+
     /// Sets an object, in the place of one of the same name. Answers whether there is room for it.
     pub fn set(&mut self, name: &str, object: Rc<dyn FilterStateObject>, shared: SharedWithUpstream) -> bool {
         let entries = &mut self.0;
@@ -174,6 +187,13 @@ mod tests {
             state.shared().map(|(name, _, shared)| (name, shared)).collect::<Vec<_>>(),
             [("a", SharedWithUpstream::Once)]
         );
+        let mut of_connection = FilterState::default();
+        assert!(of_connection.set("c", text("c"), none));
+        assert!(FilterState::for_upstream(&of_connection, &FilterState::default()).is_none());
+        assert!(of_connection.set("a", text("0"), SharedWithUpstream::Transitive));
+        let upstream = FilterState::for_upstream(&of_connection, &state).expect("objects");
+        assert_eq!(upstream.get::<StringObject>("a"), Some(&StringObject((*b"2").into())));
+        assert_eq!((upstream.0.len(), upstream.object("c").is_none()), (1, true));
         assert!(state.get::<u8>("a").is_none() && state.object("b").is_none());
         for number in 1..MOST_OBJECTS {
             assert!(state.set(&number.to_string(), text(""), none));

@@ -3,7 +3,7 @@
 //! Owns the points and their compact store. Does not own the clock (the caller passes the time) nor the units in
 //! which logs print (`format`). Follows Envoy's page "Access logging", `%COMMON_DURATION%`.
 
-use std::num::NonZeroU64;
+use std::num::NonZeroI64;
 use std::time::{Duration, Instant};
 
 /// A point in a stream's life. `First…` keeps the first mark, all others the last.
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 pub enum TimePoint {
     /// The last byte of the request was received (`DS_RX_END`).
     LastDownstreamRxByte,
-    /// A connection to the upstream was begun (`US_CX_BEG`); unset on a reused connection's later streams.
+    /// The upstream's connection was begun (`US_CX_BEG`); before the stream's start where an earlier one made it.
     UpstreamConnectStart,
     /// It was made (`US_CX_END`).
     UpstreamConnectEnd,
@@ -40,22 +40,31 @@ pub enum TimePoint {
 
 const POINTS: usize = TimePoint::RequestComplete as usize + 1;
 
-/// Offsets from the stream's start in nanoseconds.
+/// Offsets from the stream's start in nanoseconds; below 0: before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Timing {
-    offsets: [Option<NonZeroU64>; POINTS],
+    offsets: [Option<NonZeroI64>; POINTS],
 }
 
 impl Timing {
     /// Notes `point` at `now`; a `First…` point that is already set stays.
     #[inline]
     pub fn mark(&mut self, point: TimePoint, start: Instant, now: Instant) {
-        self.set(point, now.saturating_duration_since(start));
+        let nanos = match now.checked_duration_since(start) {
+            Some(after) => nanos(after),
+            None => -nanos(start.saturating_duration_since(now)),
+        };
+        self.set_nanos(point, nanos);
     }
 
     /// Notes `point` at `offset` from the start.
     #[inline]
     pub fn set(&mut self, point: TimePoint, offset: Duration) {
+        self.set_nanos(point, nanos(offset));
+    }
+
+    #[inline]
+    fn set_nanos(&mut self, point: TimePoint, nanos: i64) {
         let first = matches!(
             point,
             TimePoint::FirstUpstreamTxByte
@@ -63,11 +72,9 @@ impl Timing {
                 | TimePoint::FirstUpstreamRxBodyByte
                 | TimePoint::FirstDownstreamTxByte
         );
-        // At the very start counts as one nanosecond after it, so that 0 can stand for "not reached".
-        let nanos = u64::try_from(offset.as_nanos()).unwrap_or(u64::MAX).max(1);
         if let Some(slot) = self.offsets.get_mut(point as usize) {
             if !(first && slot.is_some()) {
-                *slot = NonZeroU64::new(nanos);
+                *slot = NonZeroI64::new(nanos).or(VERY_START);
             }
         }
     }
@@ -80,12 +87,51 @@ impl Timing {
         }
     }
 
-    /// The offset of `point` from the start; `None`: not reached.
+    /// The offset of `point` from the start; `None`: not reached, or before it.
     #[inline]
     #[must_use]
     pub fn get(&self, point: TimePoint) -> Option<Duration> {
-        self.offsets.get(point as usize).copied().flatten().map(|nanos| Duration::from_nanos(nanos.get()))
+        self.nanos(point).and_then(|nanos| u64::try_from(nanos).ok()).map(Duration::from_nanos)
     }
+
+    /// The offset of `point` from the start in nanoseconds, below 0 before it; `None`: not reached.
+    #[inline]
+    #[must_use]
+    pub fn nanos(&self, point: TimePoint) -> Option<i64> {
+        self.offsets.get(point as usize).copied().flatten().map(NonZeroI64::get)
+    }
+
+    /// The points of the upstream side alone, as a stream tells them that began `later` than this one.
+    #[must_use]
+    pub fn of_upstream(&self, later: Duration) -> Self {
+        let mut timing = Timing::default();
+        for point in UPSTREAM_POINTS {
+            if let Some(offset) = self.nanos(point) {
+                timing.set_nanos(point, offset.saturating_sub(nanos(later)));
+            }
+        }
+        timing
+    }
+}
+
+const UPSTREAM_POINTS: [TimePoint; 9] = [
+    TimePoint::UpstreamConnectStart,
+    TimePoint::UpstreamConnectEnd,
+    TimePoint::UpstreamHandshakeEnd,
+    TimePoint::UpstreamPoolReady,
+    TimePoint::FirstUpstreamTxByte,
+    TimePoint::LastUpstreamTxByte,
+    TimePoint::FirstUpstreamRxByte,
+    TimePoint::FirstUpstreamRxBodyByte,
+    TimePoint::LastUpstreamRxByte,
+];
+
+/// The very start counts as one nanosecond after it, so that 0 can stand for "not reached".
+const VERY_START: Option<NonZeroI64> = NonZeroI64::new(1);
+
+#[inline]
+fn nanos(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -108,5 +154,12 @@ mod tests {
         assert_eq!(timing.get(TimePoint::FirstUpstreamRxByte), None);
         timing.mark(TimePoint::RequestComplete, start, start);
         assert_eq!(timing.get(TimePoint::RequestComplete), Some(Duration::from_nanos(1)));
+        timing.mark(TimePoint::UpstreamConnectStart, at(7), at(5));
+        assert_eq!(timing.get(TimePoint::UpstreamConnectStart), None);
+        assert_eq!(timing.nanos(TimePoint::UpstreamConnectStart), Some(-2_000_000));
+        timing.mark(TimePoint::LastUpstreamRxByte, start, at(5));
+        let later = timing.of_upstream(Duration::from_millis(2));
+        assert_eq!(later.get(TimePoint::LastUpstreamRxByte), Some(Duration::from_millis(3)));
+        assert_eq!(later.get(TimePoint::RequestComplete), None);
     }
 }

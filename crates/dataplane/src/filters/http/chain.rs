@@ -6,6 +6,7 @@
 
 use ferryman_codec::HeaderBlock;
 
+use crate::access_loggers::AccessLogSet;
 use crate::model::http_filters::{HttpFilter as HttpFilterModel, HttpFilterConfig, Router};
 use crate::stream_info::StreamInfo;
 
@@ -48,6 +49,8 @@ pub struct HttpFilters {
     filters: Vec<NamedFilter>,
     /// The settings of the router, which ends the list.
     pub router: Router,
+    /// Where upstream requests are logged.
+    pub upstream_log: AccessLogSet,
     /// What holds where no route takes the request.
     pub without_route: RouteFilters,
 }
@@ -102,7 +105,10 @@ impl HttpFilters {
             return Err(format!("http_filters: '{}' comes last, where the router must be", last.name));
         };
         let filters = before.iter().map(|model| NamedFilter::compile(model, context));
-        HttpFilters::new(filters.collect::<Result<_, _>>()?, router.clone())
+        let mut list = HttpFilters::new(filters.collect::<Result<_, _>>()?, router.clone())?;
+        list.upstream_log = AccessLogSet::open(&router.upstream_log, context.process.logs)?
+            .with_events(&router.upstream_log_events);
+        Ok(list)
     }
 
     /// A list of filters that are compiled already.
@@ -113,7 +119,8 @@ impl HttpFilters {
         if filters.len() > 64 {
             return Err(format!("there are {} HTTP filters; at most 64 are supported", filters.len()));
         }
-        let mut list = HttpFilters { filters, router, without_route: RouteFilters::default() };
+        let upstream_log = AccessLogSet::default();
+        let mut list = HttpFilters { filters, router, upstream_log, without_route: RouteFilters::default() };
         list.without_route = list.for_route(&[]);
         Ok(list)
     }

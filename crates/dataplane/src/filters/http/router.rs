@@ -8,7 +8,7 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use ferryman_codec::{BodyFraming, ErrorKind as CodecError, KnownName, RequestKind};
+use ferryman_codec::{BodyFraming, ErrorKind as CodecError, KnownName, RequestKind, ResponseHead};
 
 use crate::application_log::log_at;
 use crate::cluster::{WorkerCluster, WorkerHost};
@@ -24,11 +24,14 @@ use crate::stats::{
     ClusterHistogram, ClusterStat, EndpointStat, LocalScope, ResponseClass, RouterStat, VirtualHostHistogram,
     VirtualHostStat, VirtualHostStats, ZoneHistogram,
 };
-use crate::stream_info::{Address, PoolAnswer, TimePoint};
+use crate::stream_info::{Address, FilterState, PoolAnswer, TimePoint};
 
 mod strict_check_headers;
 mod terminate;
 mod tracking;
+mod upstream_log;
+
+pub(crate) use upstream_log::UpstreamLog;
 
 /// Forwards a stream's request and its response.
 pub(crate) async fn forward<'a>(
@@ -76,6 +79,7 @@ pub(crate) async fn forward<'a>(
     };
     let start = stream.now;
     let result = attempt(stream, action, &cluster, &host).await;
+    stream.upstream_request_over(&result);
     if let Some(of_cluster) = &cluster.tracking {
         tracking::attempt_over(of_cluster, stream, start, &result);
     }
@@ -110,6 +114,7 @@ async fn attempt(
     log_at!(Upstream, Trace, "{} host {} chosen", stream.tag(), host.info.address);
     stream.state.info.begin_request_attempt(&host.info);
     stream.state.info.decisions.host = Some(host.index);
+    stream.begin_upstream_log();
     if let Some(connect) = action.terminates(&stream.state.request) {
         // Boxed, as few requests come here: the memory of a connection is that of its largest future.
         return Box::pin(terminate::terminate(stream, cluster, host, (connect, action.priority))).await;
@@ -127,7 +132,7 @@ async fn attempt(
         stream.state.info.decisions.pool = PoolAnswer::TooManyRequests;
         return Err(ErrorKind::Overflow.into());
     };
-    note_connecting(stream, &connection);
+    note_connecting(stream, &mut connection);
     log_at!(
         Router,
         Debug,
@@ -141,6 +146,7 @@ async fn attempt(
     let info = &mut stream.state.info;
     let local_address = connection.local_address.clone().unwrap_or_else(|| Address::Pipe("".into()));
     info.attempt_connected(connection.id(), local_address, Some(connection.protocol()));
+    stream.log_upstream_connection();
     stream.timers.upstream_by = stream
         .route_timeouts
         .max_stream_duration
@@ -202,13 +208,12 @@ enum Outcome {
     Replaced,
 }
 
-async fn converse(
+/// Waits for the head of the response itself, and tells of it as it came.
+async fn final_head(
     stream: &mut HttpStream<'_>,
-    action: &ForwardAction,
     cluster: &WorkerCluster,
-    host: &WorkerHost,
     exchange: &mut Exchange<'_>,
-) -> Result<Outcome, Error> {
+) -> Result<ResponseHead, Error> {
     let head = loop {
         let head = exchange.response_head(stream).await?;
         let fields = u64::try_from(head.field_bytes).unwrap_or(u64::MAX);
@@ -224,6 +229,18 @@ async fn converse(
     if let Some(of_cluster) = &cluster.tracking {
         of_cluster.response_head(&stream.state.response);
     }
+    stream.note_upstream_response(head.status);
+    Ok(head)
+}
+
+async fn converse(
+    stream: &mut HttpStream<'_>,
+    action: &ForwardAction,
+    cluster: &WorkerCluster,
+    host: &WorkerHost,
+    exchange: &mut Exchange<'_>,
+) -> Result<Outcome, Error> {
+    let head = final_head(stream, cluster, exchange).await?;
     if head.upgrade {
         if head.status == 101 && !is_upgrade(&stream.state.response) {
             return Err(ErrorKind::UpstreamCodec(CodecError::UnexpectedSwitch).into());
@@ -239,11 +256,17 @@ async fn converse(
         stream.refuse_tunnel();
     }
     let end_stream = !head.upgrade && matches!(head.framing, BodyFraming::None | BodyFraming::Length(0));
+    if end_stream {
+        stream.state.info.mark(TimePoint::LastUpstreamRxByte, stream.now);
+    }
     if let Some(policy) = action.internal_redirect.as_deref().filter(|policy| policy.takes(head.status)) {
         if stream.follow_redirect(policy, cluster, head.status) {
             let announces_close = head.announces_close;
             return Ok(if end_stream { Outcome::Complete { announces_close } } else { Outcome::Replaced });
         }
+    }
+    if end_stream {
+        stream.upstream_ends_with_head(exchange);
     }
     let says_canary = stream.state.response.get(KnownName::XEnvoyUpstreamCanary) == Some(b"true");
     let is_canary = says_canary || host.is_canary;
@@ -310,13 +333,17 @@ fn failed_to_connect(stream: &mut HttpStream<'_>, error: PoolError) -> Error {
     }
 }
 
-/// When the connection was made is told of its first stream only.
-fn note_connecting(stream: &mut HttpStream<'_>, connection: &UpstreamConnection) {
+/// When the connection was made, and what filters left for it when it was.
+fn note_connecting(stream: &mut HttpStream<'_>, connection: &mut UpstreamConnection) {
+    let info = &mut stream.state.info;
+    let (start, end) = connection.connecting();
+    info.mark(TimePoint::UpstreamConnectStart, start);
+    info.mark(TimePoint::UpstreamConnectEnd, end);
     if connection.requests() == 1 {
-        let (start, end) = connection.connecting();
-        stream.state.info.mark(TimePoint::UpstreamConnectStart, start);
-        stream.state.info.mark(TimePoint::UpstreamConnectEnd, end);
+        let of_connection = &stream.connection.info.filter_state;
+        connection.filter_state = FilterState::for_upstream(of_connection, &info.filter_state);
     }
+    info.upstream.filter_state.clone_from(&connection.filter_state);
 }
 
 /// Takes the response's head in, and shows it to the filters.
@@ -422,6 +449,7 @@ fn count_bytes(
     bytes.receive_head(received, 0);
     bytes.send_head(sent, writer.field_bytes());
     stream.sent_body_bytes = writer.body_bytes();
+    stream.note_upstream_bodies(reader.body_bytes(), writer.body_bytes());
     let all_received = reader.received_bytes() - received_before;
     if let Some(of_cluster) = &cluster.tracking {
         tracking::exchange_over(of_cluster, stream, reader);

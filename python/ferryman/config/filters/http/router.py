@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import Final
 
 from ferryman.config import model
+from ferryman.config.access_log import lower_access_logs
 from ferryman.config.cursor import Cursor
-from ferryman.config.fields import EMPTY, Fields
+from ferryman.config.duration import milliseconds
+from ferryman.config.fields import Fields
 from ferryman.config.upstream_http_filters import check_upstream_filters
 
 TYPE: Final = "envoy.extensions.filters.http.router.v3.Router"
@@ -17,9 +19,13 @@ TYPE: Final = "envoy.extensions.filters.http.router.v3.Router"
 _ROUTER = Fields(
     TYPE,
     "dynamic_stats suppress_envoy_headers start_child_span strict_check_headers respect_expected_rq_timeout"
-    " suppress_grpc_request_failure_code_stats reject_connect_request_early_data",
+    " suppress_grpc_request_failure_code_stats reject_connect_request_early_data upstream_log"
+    " upstream_log_options",
     checked={"upstream_http_filters": "upstream_codec alone, which is there in any case"},
-    same={"upstream_log_options": EMPTY},
+)
+_LOG_OPTIONS = Fields(
+    "envoy.extensions.filters.http.router.v3.Router.UpstreamAccessLogOptions",
+    "flush_upstream_log_on_upstream_stream upstream_log_flush_interval",
 )
 
 
@@ -38,4 +44,16 @@ def lower(cursor: Cursor) -> model.Router:
             "suppress_grpc_request_failure_code_stats", False
         ),
         reject_connect_request_early_data=early is not None and early.value,
+        upstream_log=lower_access_logs(cursor, "upstream_log"),
+        upstream_log_events=_lower_log_options(cursor.child("upstream_log_options")),
+    )
+
+
+def _lower_log_options(cursor: Cursor) -> model.AccessLogEvents:
+    fields = _LOG_OPTIONS.read(cursor)
+    interval = "upstream_log_flush_interval"
+    return model.AccessLogEvents(
+        on_start=False,
+        on_connected=fields.get("flush_upstream_log_on_upstream_stream", False),
+        flush_interval_ms=milliseconds(cursor, interval, fields, 0) if interval in fields else None,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ferryman.config.model.access_log import AccessLog, AccessLogEvents
 from ferryman.config.model.http_filters.basic_auth import BasicAuth, BasicAuthPerRoute
 from ferryman.config.model.http_filters.buffer import Buffer, BufferPerRoute
 from ferryman.config.model.http_filters.compressor import Compressor, CompressorDirection, CompressorPerRoute
@@ -56,6 +57,8 @@ class Router(Tagged, tag="router", frozen=True):
     respect_expected_rq_timeout: bool
     suppress_grpc_request_failure_code_stats: bool
     reject_connect_request_early_data: bool
+    upstream_log: list[AccessLog]
+    upstream_log_events: AccessLogEvents  # on_connected: the pool gave a connection
 
 
 HttpFilterConfig = (

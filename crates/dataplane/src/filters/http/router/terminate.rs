@@ -18,7 +18,7 @@ use crate::http_stream::{Exchange, HttpStream};
 use crate::local_reply::set_status;
 use crate::model::route::RoutingPriority;
 use crate::route::ConnectConfig;
-use crate::stream_info::{Address, TimePoint};
+use crate::stream_info::{Address, FilterState, TimePoint};
 
 use super::{charge, count_bytes, count_time, failed_to_connect, receive_head};
 
@@ -37,8 +37,14 @@ pub(super) async fn terminate(
     let info = &mut stream.state.info;
     info.mark(TimePoint::UpstreamConnectStart, start);
     info.mark(TimePoint::UpstreamConnectEnd, stream.now);
+    info.upstream.filter_state =
+        FilterState::for_upstream(&stream.connection.info.filter_state, &info.filter_state);
     let local_address = upstream.local_address.clone().unwrap_or_else(|| Address::Pipe("".into()));
     info.attempt_connected(upstream.id(), local_address, None);
+    stream.log_upstream_connection();
+    // As in Envoy, which makes a request and a response of it.
+    stream.state.info.mark(TimePoint::FirstUpstreamTxByte, stream.now);
+    stream.state.info.mark(TimePoint::FirstUpstreamRxByte, stream.now);
     if let Some(writer) = &connect.proxy_protocol {
         upstream.socket.writer.begin_tunnel_with(&writer.header(stream.connection.info));
     }
@@ -57,6 +63,7 @@ async fn carry(
     stream.state.response.clear();
     set_status(&mut stream.state.response, 200);
     charge(stream, cluster, Some(host), 200, host.is_canary);
+    stream.note_upstream_response(200);
     match receive_head(stream, 200, false).await? {
         Walked::OnItsWay => {}
         Walked::Recreated => return Ok(()),
