@@ -74,8 +74,10 @@ def is_protected(name: str) -> bool:
     return name.startswith(":") or name == "host"
 
 
-def lower_header_value_option(cursor: Cursor) -> model.HeaderValueOption | None:
-    """A HeaderValueOption; None with a problem."""
+def lower_header_value_option(
+    cursor: Cursor, added: frozenset[str] = frozenset()
+) -> model.HeaderValueOption | None:
+    """A HeaderValueOption; None with a problem. `added`: operators that formatters add."""
     fields = _HEADER_VALUE_OPTION.read(cursor)
     if "header" not in fields:
         return None
@@ -88,17 +90,17 @@ def lower_header_value_option(cursor: Cursor) -> model.HeaderValueOption | None:
         header.problem(f"`{name}` cannot be modified", hint, "key")
     return model.HeaderValueOption(
         name=name,
-        value=_value(header, parts),
+        value=_value(header, parts, added),
         append_action=_append_action(cursor, fields),
         keep_empty_value=fields.get("keep_empty_value", False),
     )
 
 
-def _value(header: Cursor, parts: dict[str, Any]) -> model.Format:
+def _value(header: Cursor, parts: dict[str, Any], added: frozenset[str]) -> model.Format:
     if "value" in parts or "raw_value" not in parts:
-        return lower_format(header, parts.get("value", ""), "value")
+        return lower_format(header, parts.get("value", ""), "value", added)
     try:
-        return lower_format(header, parts["raw_value"].decode(), "raw_value")
+        return lower_format(header, parts["raw_value"].decode(), "raw_value", added)
     except UnicodeDecodeError:
         refuse(header, "a raw_value that is not UTF-8 is not supported yet", field="raw_value")
         return []

@@ -21,16 +21,18 @@ _EDIT: Final = Fields("envoy.config.common.mutation_rules.v3.HeaderMutation", "r
 _ON_MATCH: Final = Fields("envoy.config.common.mutation_rules.v3.HeaderMutation.RemoveOnMatch", "key_matcher")
 
 
-def lower_header_edits(cursor: Cursor, field: str) -> list[http_filters.HeaderEdit]:
-    """A list of HeaderMutation, in its order."""
-    lowered = [_lower_edit(item) for item in cursor.items(field)]
+def lower_header_edits(
+    cursor: Cursor, field: str, added: frozenset[str] = frozenset()
+) -> list[http_filters.HeaderEdit]:
+    """A list of HeaderMutation, in its order. `added`: operators that formatters add."""
+    lowered = [_lower_edit(item, added) for item in cursor.items(field)]
     return [edit for edit in lowered if edit is not None]
 
 
-def _lower_edit(cursor: Cursor) -> http_filters.HeaderEdit | None:
+def _lower_edit(cursor: Cursor, added: frozenset[str]) -> http_filters.HeaderEdit | None:
     fields = _EDIT.read(cursor)
     if "append" in fields:
-        option = lower_header_value_option(cursor.child("append"))
+        option = lower_header_value_option(cursor.child("append"), added)
         return None if option is None else http_filters.AppendHeader(option=option)
     if "remove_on_match" in fields:
         matching = cursor.child("remove_on_match")

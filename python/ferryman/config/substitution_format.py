@@ -48,7 +48,7 @@ BUILT: Final[Mapping[str, tuple[Fields, str]]] = {
 def lower_substitution_format(cursor: Cursor, declared: Fields = _OF_LINES) -> LogFormat:
     """The format at the cursor. `declared`: what of it has a meaning there."""
     fields = declared.read(cursor)
-    added = _lower_formatters(cursor)
+    added = lower_formatters(cursor)
     omit = fields.get("omit_empty_values", False)
     if "json_format" in fields:
         root = lower_json_format(cursor, fields["json_format"], "json_format", added)
@@ -61,7 +61,7 @@ def lower_substitution_format(cursor: Cursor, declared: Fields = _OF_LINES) -> L
     return model.TextLog(format=lower_format(cursor, text, "text_format", added), omit_empty_values=omit)
 
 
-def _lower_formatters(cursor: Cursor) -> frozenset[str]:
+def lower_formatters(cursor: Cursor) -> frozenset[str]:
     """The names of the operators that the `formatters` add."""
     added = set()
     for item in cursor.items("formatters"):

@@ -18,6 +18,8 @@ pub struct DynamicMetadata(Option<Box<Held>>);
 #[derive(Debug, Clone, Default)]
 struct Held {
     metadata: Metadata,
+    /// The namespaces that have a typed value; nobody who reads one is built.
+    typed: Vec<Box<str>>,
     bytes: usize,
 }
 
@@ -65,6 +67,26 @@ impl DynamicMetadata {
             // What finds no room is left out, as wherever it is set.
             let _set: bool = self.set(&namespace, fields);
         }
+    }
+
+    /// Whether a namespace has a typed value.
+    #[must_use]
+    pub fn has_typed(&self, namespace: &str) -> bool {
+        self.0.as_ref().is_some_and(|held| held.typed.iter().any(|there| **there == *namespace))
+    }
+
+    /// A namespace has a typed value now. Answers whether there was room.
+    pub fn set_typed(&mut self, namespace: &str) -> bool {
+        if self.has_typed(namespace) {
+            return true;
+        }
+        let held = self.0.get_or_insert_default();
+        held.bytes += namespace.len();
+        let fits = held.bytes <= MOST_BYTES;
+        if fits {
+            held.typed.push(namespace.into());
+        }
+        fits
     }
 
     /// Changes a namespace by something that takes so many bytes. Answers whether there was room; if not, nothing

@@ -281,9 +281,10 @@ pub(super) fn compile_per_route(
         Model::HeaderMutation(model) => {
             RouteConfig::new(super::header_mutation::Mutations::compile(&model.mutations)?)
         }
-        Model::HeaderToMetadata(model) => {
-            RouteConfig::new(super::header_to_metadata::HeaderToMetadata::new(model)?)
-        }
+        Model::HeaderToMetadata(model) => RouteConfig::new(super::header_to_metadata::HeaderToMetadata::new(
+            model,
+            context.process.registry,
+        )?),
         Model::SetFilterState(model) => {
             RouteConfig::new(super::set_filter_state::SetFilterState::compile(model, context)?)
         }

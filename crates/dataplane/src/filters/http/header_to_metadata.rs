@@ -1,6 +1,6 @@
 //! Turns headers and cookies into dynamic metadata (Envoy: `envoy.filters.http.header_to_metadata`).
 //!
-//! Owns: the rules. Does not own: the metadata (`stream_info::dynamic_metadata`).
+//! Owns: the rules, and what is counted of them. Does not own: the metadata (`stream_info::dynamic_metadata`).
 //! Follows Envoy's page "Header-To-Metadata Filter".
 
 use std::collections::BTreeMap;
@@ -13,6 +13,7 @@ use crate::model::http_filters::header_to_metadata as model;
 use crate::model::http_filters::header_to_metadata::ValueType;
 use crate::model::metadata::{Struct, Value};
 use crate::route::RegexRewrite;
+use crate::stats::{Registry, Scope, stats_group};
 use crate::stream_info::DynamicMetadata;
 
 use super::{Answer, BuiltInFilter, FilterCompileContext, FilterContext, Phase, RouteConfigs};
@@ -22,11 +23,29 @@ mod protobuf_value;
 /// Values of this length and longer are left out.
 const MAX_VALUE_LENGTH: usize = 8 * 1024;
 
+stats_group! {
+    /// Of this filter: `http_filter_name.<stat_prefix>.`
+    HeaderToMetadataStats (Plain)
+    HeaderToMetadataStat {
+        RequestRulesProcessed counter "request_rules_processed",
+        ResponseRulesProcessed counter "response_rules_processed",
+        RequestMetadataAdded counter "request_metadata_added",
+        ResponseMetadataAdded counter "response_metadata_added",
+        RequestHeaderNotFound counter "request_header_not_found",
+        ResponseHeaderNotFound counter "response_header_not_found",
+        Base64DecodeFailed counter "base64_decode_failed",
+        HeaderValueTooLong counter "header_value_too_long",
+        RegexSubstitutionFailed counter "regex_substitution_failed",
+    }
+}
+
 /// The filter, or what a route says in its place.
 #[derive(Debug)]
 pub struct HeaderToMetadata {
     request: Vec<Rule>,
     response: Vec<Rule>,
+    /// None: nothing is counted.
+    stats: Option<Scope<HeaderToMetadataStats>>,
 }
 
 #[derive(Debug)]
@@ -53,11 +72,13 @@ struct KeyValue {
 }
 
 impl HeaderToMetadata {
-    pub(super) fn new(model: &model::HeaderToMetadata) -> Result<Self, String> {
+    pub(super) fn new(model: &model::HeaderToMetadata, registry: &Registry) -> Result<Self, String> {
+        let scope = || registry.filter(&format!("http_filter_name.{}.", model.stat_prefix));
         let compile = |rules: &[model::Rule]| rules.iter().map(Rule::compile).collect::<Result<_, _>>();
         Ok(HeaderToMetadata {
             request: compile(&model.request_rules)?,
             response: compile(&model.response_rules)?,
+            stats: (!model.stat_prefix.is_empty()).then(scope),
         })
     }
 }
@@ -67,8 +88,8 @@ impl BuiltInFilter for HeaderToMetadata {
     type State = ();
     const KEEPS_ROUTE: bool = true;
 
-    fn compile(model: &Self::Model, _context: &FilterCompileContext<'_>) -> Result<Self, String> {
-        HeaderToMetadata::new(model)
+    fn compile(model: &Self::Model, context: &FilterCompileContext<'_>) -> Result<Self, String> {
+        HeaderToMetadata::new(model, context.process.registry)
     }
 
     fn takes_part_in(&self, phase: Phase, route: RouteConfigs<'_>) -> bool {
@@ -82,29 +103,72 @@ impl BuiltInFilter for HeaderToMetadata {
 
     fn on_request_headers(&self, _state: &mut (), context: &mut FilterContext<'_>) -> Answer {
         let rules = context.route_config::<HeaderToMetadata>().unwrap_or(self);
-        apply(&rules.request, context.request, &mut context.info.dynamic_metadata);
+        let counts = Counts::of_request(rules, context.worker.index);
+        apply(&rules.request, context.request, &mut context.info.dynamic_metadata, &counts);
         Answer::Continue
     }
 
     fn on_response_headers(&self, _state: &mut (), context: &mut FilterContext<'_>) -> Answer {
         let rules = context.route_config::<HeaderToMetadata>().unwrap_or(self);
-        apply(&rules.response, context.response, &mut context.info.dynamic_metadata);
+        let counts = Counts::of_response(rules, context.worker.index);
+        apply(&rules.response, context.response, &mut context.info.dynamic_metadata, &counts);
         Answer::Continue
     }
 }
 
-fn apply(rules: &[Rule], head: &mut HeaderBlock, metadata: &mut DynamicMetadata) {
+/// Where one head's rules are counted.
+struct Counts<'a> {
+    stats: Option<&'a Scope<HeaderToMetadataStats>>,
+    worker: usize,
+    processed: HeaderToMetadataStat,
+    added: HeaderToMetadataStat,
+    not_found: HeaderToMetadataStat,
+}
+
+impl<'a> Counts<'a> {
+    fn of_request(rules: &'a HeaderToMetadata, worker: usize) -> Self {
+        Counts {
+            stats: rules.stats.as_ref(),
+            worker,
+            processed: HeaderToMetadataStat::RequestRulesProcessed,
+            added: HeaderToMetadataStat::RequestMetadataAdded,
+            not_found: HeaderToMetadataStat::RequestHeaderNotFound,
+        }
+    }
+
+    fn of_response(rules: &'a HeaderToMetadata, worker: usize) -> Self {
+        Counts {
+            processed: HeaderToMetadataStat::ResponseRulesProcessed,
+            added: HeaderToMetadataStat::ResponseMetadataAdded,
+            not_found: HeaderToMetadataStat::ResponseHeaderNotFound,
+            ..Counts::of_request(rules, worker)
+        }
+    }
+
+    fn inc(&self, stat: HeaderToMetadataStat) {
+        if let Some(stats) = self.stats {
+            stats.inc_on(self.worker, stat);
+        }
+    }
+}
+
+fn apply(rules: &[Rule], head: &mut HeaderBlock, metadata: &mut DynamicMetadata, counts: &Counts<'_>) {
     if rules.is_empty() {
         return;
     }
     let mut found: BTreeMap<&str, Struct> = BTreeMap::new();
     for rule in rules {
+        counts.inc(counts.processed);
         let value = rule.selector.extract(head);
         let told = if value.is_some() { &rule.on_present } else { &rule.on_missing };
         let Some(told) = told else { continue };
-        if let Some(value) = told.value_of(value.unwrap_or_default()) {
-            // Of two rules for one key the first counts.
-            found.entry(&told.namespace).or_default().0.entry(told.key.to_string()).or_insert(value);
+        if value.is_none() {
+            counts.inc(counts.not_found);
+        }
+        if let Some(value) = told.value_of(value.unwrap_or_default(), counts) {
+            counts.inc(counts.added);
+            // Of two rules for one key the last counts.
+            found.entry(&told.namespace).or_default().0.insert(told.key.to_string(), value);
         }
     }
     for (namespace, fields) in found {
@@ -174,19 +238,31 @@ fn cookie(head: &HeaderBlock, name: &[u8]) -> Option<Vec<u8>> {
 
 impl KeyValue {
     /// What is set; none: nothing, because there is no value or not one of the type.
-    fn value_of(&self, found: Vec<u8>) -> Option<Value> {
+    fn value_of(&self, found: Vec<u8>, counts: &Counts<'_>) -> Option<Value> {
         let mut value = if !self.value.is_empty() {
             self.value.to_vec()
         } else if let Some(rewrite) = &self.rewrite {
-            rewrite.replace_all(&found)
+            let rewritten = rewrite.replace_all(&found);
+            if rewritten.is_empty() {
+                counts.inc(HeaderToMetadataStat::RegexSubstitutionFailed);
+            }
+            rewritten
         } else {
             found
         };
-        if value.is_empty() || value.len() >= MAX_VALUE_LENGTH {
+        if value.is_empty() {
+            return None;
+        }
+        if value.len() >= MAX_VALUE_LENGTH {
+            counts.inc(HeaderToMetadataStat::HeaderValueTooLong);
             return None;
         }
         if self.base64 {
-            value = base64::decode(&value).filter(|decoded| !decoded.is_empty())?;
+            let Some(decoded) = base64::decode(&value).filter(|decoded| !decoded.is_empty()) else {
+                counts.inc(HeaderToMetadataStat::Base64DecodeFailed);
+                return None;
+            };
+            value = decoded;
         }
         match self.value_type {
             ValueType::String => Some(Value::String(value)),

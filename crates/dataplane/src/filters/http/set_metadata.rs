@@ -42,12 +42,21 @@ impl BuiltInFilter for SetMetadata {
     fn on_request_headers(&self, _state: &mut (), context: &mut FilterContext<'_>) -> Answer {
         for entry in &self.entries {
             let metadata = &mut context.info.dynamic_metadata;
-            if !entry.allow_overwrite && metadata.namespace(&entry.namespace).is_some() {
+            let is_there = match &entry.value {
+                Some(_) => metadata.namespace(&entry.namespace).is_some(),
+                None => metadata.has_typed(&entry.namespace),
+            };
+            if !entry.allow_overwrite && is_there {
                 self.stats.inc_on(context.worker.index, SetMetadataStat::OverwriteDenied);
                 continue;
             }
-            let value = &entry.value;
-            metadata.change(&entry.namespace, value.byte_size(), |there| merge(there, value));
+            // What finds no room is left out.
+            let _set: bool = match &entry.value {
+                Some(value) => {
+                    metadata.change(&entry.namespace, value.byte_size(), |there| merge(there, value))
+                }
+                None => metadata.set_typed(&entry.namespace),
+            };
         }
         Answer::Continue
     }

@@ -10,7 +10,7 @@ use crate::model::metadata::Struct;
 pub struct MetadataEntry {
     pub namespace: String,
     pub allow_overwrite: bool,
-    pub value: Struct,
+    pub value: Option<Struct>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]

@@ -17,6 +17,7 @@ from ferryman.config.format import lower_format
 from ferryman.config.header import APPEND_ACTIONS
 from ferryman.config.model import http_filters
 from ferryman.config.mutation_rules import lower_header_edits
+from ferryman.config.substitution_format import lower_formatters
 
 _KEY: Final = re.compile(r"[!$-%'-~]*")
 """Names that leave a request line readable in one way."""
@@ -30,7 +31,7 @@ _PER_ROUTE = Fields(PER_ROUTE_TYPE, "mutations")
 _MUTATIONS = Fields(
     f"{_PACKAGE}.Mutations",
     "request_mutations query_parameter_mutations request_trailers_mutations response_mutations"
-    " response_trailers_mutations",
+    " response_trailers_mutations formatters",
 )
 _QUERY = Fields("envoy.config.core.v3.KeyValueMutation", "append remove")
 _APPEND = Fields(
@@ -58,18 +59,20 @@ def lower_per_route(cursor: Cursor) -> model.HeaderMutationPerRoute:
 
 def _lower_mutations(cursor: Cursor) -> http_filters.Mutations:
     _MUTATIONS.read(cursor)
-    query = [_lower_query(item) for item in cursor.items("query_parameter_mutations")]
+    added = lower_formatters(cursor)
+    query = [_lower_query(item, added) for item in cursor.items("query_parameter_mutations")]
     return http_filters.Mutations(
-        request=lower_header_edits(cursor, "request_mutations"),
+        request=lower_header_edits(cursor, "request_mutations", added),
         query_parameters=[mutation for mutation in query if mutation is not None],
-        request_trailers=lower_header_edits(cursor, "request_trailers_mutations"),
-        response=lower_header_edits(cursor, "response_mutations"),
-        response_trailers=lower_header_edits(cursor, "response_trailers_mutations"),
+        request_trailers=lower_header_edits(cursor, "request_trailers_mutations", added),
+        response=lower_header_edits(cursor, "response_mutations", added),
+        response_trailers=lower_header_edits(cursor, "response_trailers_mutations", added),
     )
 
 
 def _lower_query(
     cursor: Cursor,
+    added: frozenset[str],
 ) -> http_filters.RemoveQueryParameter | http_filters.AppendQueryParameter | None:
     fields = _QUERY.read(cursor)
     removed = fields.get("remove", "")
@@ -91,6 +94,6 @@ def _lower_query(
         return None
     return http_filters.AppendQueryParameter(
         key=parts.get("key", ""),
-        value=lower_format(record, parts["value"].string_value, "value"),
+        value=lower_format(record, parts["value"].string_value, "value", added),
         append_action=word(append, "action", APPEND_ACTIONS),
     )

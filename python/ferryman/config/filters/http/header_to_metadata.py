@@ -15,7 +15,7 @@ from ferryman.config.model import http_filters
 
 TYPE: Final = "envoy.extensions.filters.http.header_to_metadata.v3.Config"
 
-_CONFIG = Fields(TYPE, "request_rules response_rules")
+_CONFIG = Fields(TYPE, "request_rules response_rules stat_prefix")
 _RULE = Fields(f"{TYPE}.Rule", "header cookie on_header_present on_header_missing remove")
 _KEY_VALUE = Fields(f"{TYPE}.KeyValuePair", "metadata_namespace key value regex_value_rewrite type encode")
 
@@ -26,11 +26,11 @@ _NAMESPACE: Final = "envoy.filters.http.header_to_metadata"
 
 def lower(cursor: Cursor) -> model.HeaderToMetadata:
     """The filter's configuration."""
-    _CONFIG.read(cursor)
+    fields = _CONFIG.read(cursor)
     return model.HeaderToMetadata(
         request_rules=_rules(cursor, "request_rules"),
         response_rules=_rules(cursor, "response_rules"),
-        stat_prefix="",
+        stat_prefix=fields.get("stat_prefix", ""),
     )
 
 

@@ -17,7 +17,9 @@ TYPE: Final = "envoy.extensions.filters.http.set_metadata.v3.Config"
 
 _CONFIG = Fields(TYPE, "metadata_namespace value metadata")
 _METADATA = Fields(
-    "envoy.extensions.filters.http.set_metadata.v3.Metadata", "metadata_namespace allow_overwrite value"
+    "envoy.extensions.filters.http.set_metadata.v3.Metadata",
+    "metadata_namespace allow_overwrite value typed_value",
+    partly={"typed_value": "only `overwrite_denied` tells of it: nothing that reads one is built"},
 )
 
 
@@ -35,12 +37,11 @@ def lower(cursor: Cursor) -> model.SetMetadata:
 
 def _lower_entry(cursor: Cursor) -> http_filters.MetadataEntry | None:
     fields = _METADATA.read(cursor)
-    if "value" not in fields:
-        if "typed_value" not in cursor.fields_set():
-            cursor.warn("sets nothing: it has no value", code="no-effect")
+    if "value" not in fields and "typed_value" not in fields:
+        cursor.warn("sets nothing: it has no value", code="no-effect")
         return None
     return http_filters.MetadataEntry(
         namespace=fields.get("metadata_namespace", ""),
         allow_overwrite=fields.get("allow_overwrite", False),
-        value=lower_struct(fields["value"]),
+        value=lower_struct(fields["value"]) if "value" in fields else None,
     )

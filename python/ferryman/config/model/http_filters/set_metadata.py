@@ -7,11 +7,14 @@ from ferryman.config.model.struct import Model, Tagged
 
 
 class MetadataEntry(Model, frozen=True):
-    """What is set in one namespace; without `allow_overwrite` only if nothing is there."""
+    """What is set in one namespace; without `allow_overwrite` only if nothing is there.
+
+    `value` None: a typed value, which nothing that is built reads.
+    """
 
     namespace: str
     allow_overwrite: bool
-    value: Struct
+    value: Struct | None
 
 
 class SetMetadata(Tagged, tag="set_metadata", frozen=True):
