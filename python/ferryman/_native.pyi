@@ -9,8 +9,10 @@ __all__ = [
     "Proxy",
     "Regex",
     "__version__",
+    "check_certificate",
     "check_operator",
     "check_regex",
+    "check_trusted_ca",
     "log",
 ]
 
@@ -111,6 +113,12 @@ def check_regex(pattern: str) -> str | None:
 
 def check_operator(name: str, argument: str | None) -> str | None:
     """None if the data plane can fill this command operator, else why not."""
+
+def check_certificate(chain: bytes, key: bytes) -> tuple[str, str] | None:
+    """None if the data plane can use this chain and key, else which of them not, and why."""
+
+def check_trusted_ca(trusted_ca: bytes | None, crl: bytes | None) -> tuple[str, str] | None:
+    """None if the data plane can use both, else which of them not, and why."""
 
 def log(level: str, component: str, message: str) -> None:
     """Writes one line to the application log, in its format, if the component's level lets it through."""

@@ -99,7 +99,8 @@ def fields_with_effect(name: str, monkeypatch: pytest.MonkeyPatch) -> set[tuple[
 @pytest.fixture(autouse=True)
 def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(golden.ROOT)  # both are put back after the test
-    monkeypatch.setenv(*golden.VARIABLE)
+    for name, value in golden.VARIABLES.items():
+        monkeypatch.setenv(name, value)
 
 
 def test_every_lowered_field_has_an_effect(monkeypatch: pytest.MonkeyPatch) -> None:

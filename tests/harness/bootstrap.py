@@ -36,7 +36,10 @@ LISTENER_FILTERS = {
     "proxy_protocol": f"{TYPE}filters.listener.proxy_protocol.v3.ProxyProtocol",
     "original_dst": f"{TYPE}filters.listener.original_dst.v3.OriginalDst",
     "local_ratelimit": f"{TYPE}filters.listener.local_ratelimit.v3.LocalRateLimit",
+    "tls_inspector": f"{TYPE}filters.listener.tls_inspector.v3.TlsInspector",
+    "http_inspector": f"{TYPE}filters.listener.http_inspector.v3.HttpInspector",
 }
+DOWNSTREAM_TLS = f"{TYPE}transport_sockets.tls.v3.DownstreamTlsContext"
 SERVERS = ("up", "up2", "up3")
 
 
@@ -193,10 +196,29 @@ def _listener_filter(entry: Config) -> Config:
     return entry
 
 
+def tls_socket(config: Config, type_url: str) -> Config:
+    """A TLS context; `certificates: [NAME]` and `common` are short for its `common_tls_context`."""
+    rest = dict(config)
+    common = rest.pop("common", {})
+    if "certificates" in rest:
+        common["tls_certificates"] = [
+            {
+                "certificate_chain": {"filename": f"$(cert:{name})"},
+                "private_key": {"filename": f"$(key:{name})"},
+            }
+            for name in rest.pop("certificates")
+        ]
+    typed = {"@type": type_url, "common_tls_context": common, **rest}
+    return {"name": "envoy.transport_sockets.tls", "typed_config": typed}
+
+
 def _filter_chain(area: Area, case: Case, chain: Config) -> Config:
     filters = [
         _expand(area, case, entry) for entry in chain.get("filters", [{"http_connection_manager": {}}])
     ]
+    chain = dict(chain)
+    if "tls" in chain:
+        chain["transport_socket"] = tls_socket(chain.pop("tls"), DOWNSTREAM_TLS)
     return {**chain, "filters": filters}
 
 

@@ -13,7 +13,8 @@ Case, traffic: get (a path) with headers (lines) | send (a text or steps) | requ
        when the one before is answered) | connections (several lists of steps at once) | admin (a path,
        GET) ; responses (how many to read, 1) ; source (address to connect from) ; to (HOST:PORT to connect
        to, when it is not the listener's own) ; upstream (a reply, or a map of server name to reply) ;
-       limit (seconds) ; alone (what the case does to the proxy stays: it has one of its own).
+       tls (of the client: `sni` and what `certificates` takes) ; limit (seconds) ;
+       alone (what the case does to the proxy stays: it has one of its own).
 Case, comparing: stats (more prefixes to compare) ; ignore_stats, mask (regular expressions) ; shape
        (`json`, `json_keys`, `prometheus`, `lines`, `stat_names`: of the admin body compare that only,
        see `shapes`) ; problems (steps that fail are part of the case) ; differs, ours (oracle) ;
@@ -63,6 +64,7 @@ class Case:
     admin: str | None = None
     responses: int = 1
     source: str | None = None
+    tls: dict[str, Any] | None = None
     to: str | None = None
     upstream: Any = None
     limit: float = 5.0
@@ -98,6 +100,10 @@ class Case:
 
     def scripts(self) -> list[list[Step]]:
         """The client side: one script a connection."""
+        first: list[Step] = [] if self.tls is None else [{"tls": self.tls}]
+        return [first + script for script in self._plain_scripts()]
+
+    def _plain_scripts(self) -> list[list[Step]]:
         if self.connections is not None:
             return [steps_of(script) for script in self.connections]
         if isinstance(self.send, list):

@@ -58,7 +58,7 @@ class Rig:
 
     def run(self, case: Case) -> Observation:
         """Play a case and record what happened."""
-        signals = Signals(case.limit, self.proxy.admin)
+        signals = Signals(case.limit, self.proxy.admin, self.directory)
         observation = Observation()
         self._begin_upstreams(case, signals)
         before = self.proxy.stats()
@@ -206,7 +206,8 @@ class Rig:
     ) -> None:
         for client in clients:
             side = normaliser.side(bytes(client.received), client.methods, bool(client.ended))
-            observation.connections.append({**side, "closed": bool(client.ended)})
+            tls = {"tls": client.tls} if client.tls else {}
+            observation.connections.append({**side, "closed": bool(client.ended), **tls})
             observation.downstream_bytes.append(normaliser.exact(bytes(client.received)))
         for name, server in self._servers.items():
             recorded = server.recorded()
@@ -240,6 +241,11 @@ class Rig:
             return str(self.directory)
         if name == "log":
             return str(self.log_path)
+        if name.startswith(("cert:", "key:")):
+            from harness import certificates  # only where it is needed: `cryptography` is
+
+            kind, _, which = name.partition(":")
+            return str(certificates.write(kind, which, self.directory))
         if name.startswith("port:"):
             if name not in self._free_ports:
                 with socket.socket() as probe:

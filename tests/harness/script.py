@@ -15,17 +15,21 @@ A script is a list of steps; a text is short for `send`. Steps:
   signal: NAME / await: NAME            meet the other scripts of the case
   pause: SECONDS                        only to let a proxy's own timer run out
   admin: METHOD PATH                    ask an admin page of the proxy and wait for its answer, 200
+  tls: {sni: NAME, …}                   from here on speak TLS, as a client (see `certificates`) or, with
+                                        `server: true`, as a server; the script ends if that fails
 """
 
 from __future__ import annotations
 
 import re
 import socket
+import ssl
 import struct
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from harness.http_message import read_message, read_messages
@@ -43,8 +47,14 @@ class ScriptError(Exception):
 class Signals:
     """Named meeting points of the scripts of one case, and the way to the proxy's admin pages."""
 
-    def __init__(self, limit: float, ask_admin: Callable[[str, str], tuple[int, str]] | None = None) -> None:
+    def __init__(
+        self,
+        limit: float,
+        ask_admin: Callable[[str, str], tuple[int, str]] | None = None,
+        directory: Path = Path(),
+    ) -> None:
         self._ask_admin = ask_admin
+        self.directory = directory
         self._events: dict[str, threading.Event] = defaultdict(threading.Event)
         self._lock = threading.Lock()
         self._limit = limit
@@ -78,6 +88,8 @@ class Conversation:
         self.signals = signals
         self.received = bytearray()
         self.ended = ""
+        self.tls: dict[str, str | None] = {}
+        """What a handshake has brought."""
         self.methods: list[str] = []
         self.local_port = 0 if sock.family == socket.AF_UNIX else int(sock.getsockname()[1])
         self._limit = limit
@@ -89,6 +101,10 @@ class Conversation:
         """Play the steps in order."""
         for step in steps:
             (kind, argument), *_ = step.items()
+            if kind == "tls":
+                if not self._start_tls(argument or {}):
+                    return
+                continue
             if kind == "until":
                 if not self._receive(argument):
                     return
@@ -122,7 +138,7 @@ class Conversation:
             self.sock.setblocking(False)
             try:
                 data = self.sock.recv(1 << 18)
-            except BlockingIOError:
+            except (BlockingIOError, ssl.SSLWantReadError):
                 return
             except OSError:
                 self.ended = "reset"
@@ -157,6 +173,25 @@ class Conversation:
         except OSError:
             # The peer closed while we wrote: what it said before that is still to be read.
             return
+
+    def _start_tls(self, wanted: Step) -> bool:
+        from harness import certificates  # only where it is needed: `cryptography` is
+
+        directory = self.signals.directory
+        self.sock.settimeout(self._limit)
+        try:
+            if wanted.get("server"):
+                context = certificates.server_context(wanted, directory)
+                self.sock = context.wrap_socket(self.sock, server_side=True)
+            else:
+                context = certificates.client_context(wanted, directory)
+                self.sock = context.wrap_socket(self.sock, server_hostname=wanted.get("sni"))
+        except OSError as error:
+            self.ended = "handshake"
+            self.tls = {"failed": getattr(error, "reason", None) or type(error).__name__}
+            return False
+        self.tls = {"version": self.sock.version(), "protocol": self.sock.selected_alpn_protocol()}
+        return True
 
     def _do_receive(self, argument: int | str) -> None:
         if not self._receive(argument):
@@ -250,7 +285,7 @@ class Conversation:
 
 STEPS = {
     "send", "raw", "receive", "until", "request", "responses", "eof", "shutdown", "close", "reset", "slow",
-    "signal", "await", "pause", "admin",
+    "signal", "await", "pause", "admin", "tls",
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from pathlib import Path
 
@@ -20,7 +21,27 @@ OPTIONS = LoadOptions(concurrency=3, drain_time_s=45, drain_strategy="immediate"
 """Fixed: the default concurrency differs from machine to machine."""
 
 
-VARIABLE = ("FERRYMAN_GOLDEN_FORMAT", "%BYTES_SENT% from the environment\n")
+NO_SECRET = base64.b64encode(bytes.fromhex("302e020100300506032b657004220420") + bytes(32)).decode()
+"""An Ed25519 key of nothing but zeroes, to which the certificate below belongs."""
+VARIABLES = {
+    "FERRYMAN_GOLDEN_FORMAT": "%BYTES_SENT% from the environment\n",
+    "FERRYMAN_GOLDEN_KEY": f"-----BEGIN PRIVATE KEY-----\n{NO_SECRET}\n-----END PRIVATE KEY-----\n",
+    "FERRYMAN_GOLDEN_CERTIFICATE": """-----BEGIN CERTIFICATE-----
+MIHQMIGDoAMCAQICAQEwBQYDK2VwMBExDzANBgNVBAMMBmdvbGRlbjAgFw0yMDAx
+MDEwMDAwMDBaGA8yMDk5MDEwMTAwMDAwMFowETEPMA0GA1UEAwwGZ29sZGVuMCow
+BQYDK2VwAyEAO2onvM62pC1io6jQKm8Nc2UyFXcd4kOmOsBIoYtZ2ikwBQYDK2Vw
+A0EAEt2LSfbhkR7UZPE7d4806iiZS+ikOcHV4OeK9EqON4nz+CFz5kl//7UnkBF0
+wDq8KtCJwWob1xfqE7N/YkP+BA==
+-----END CERTIFICATE-----
+""",
+    "FERRYMAN_GOLDEN_CRL": """-----BEGIN X509 CRL-----
+MIG6MG4CAQEwBQYDK2VwMBExDzANBgNVBAMMBmdvbGRlbhcNMjAwMTAxMDAwMDAw
+WhgPMjA5OTAxMDEwMDAwMDBaoC8wLTAKBgNVHRQEAwIBATAfBgNVHSMEGDAWgBSM
+MMl+f9VGDOO5YttM11h57s2KvTAFBgMrZXADQQAvxIQcJNtt4Dga89Yg6KZLlV+T
+kcbersvoPQHMtFcCxs8qUFcKfg0QJ2tTL8vmdjvO+GcCFiq89lmPZuBS8ZIO
+-----END X509 CRL-----
+""",
+}
 """Must be set, and the working directory be the root, when a configuration is lowered."""
 
 
@@ -48,7 +69,7 @@ def as_msgpack(lowered: Lowered) -> bytes:
 
 def write() -> None:
     os.chdir(ROOT)
-    os.environ.update([VARIABLE])
+    os.environ.update(VARIABLES)
     for name in NAMES:
         lowered = lower(name)
         FOLDER.joinpath(f"{name}.json").write_bytes(as_json(lowered))

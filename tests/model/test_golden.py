@@ -30,7 +30,8 @@ class Golden(msgspec.Struct, forbid_unknown_fields=True):
 @pytest.fixture(autouse=True)
 def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(golden.ROOT)
-    monkeypatch.setenv(*golden.VARIABLE)
+    for name, value in golden.VARIABLES.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.mark.parametrize("name", golden.NAMES)

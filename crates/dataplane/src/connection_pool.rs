@@ -134,16 +134,20 @@ impl HostPool {
     pub(crate) fn sweep(&self, cluster: &WorkerCluster, now: Instant) {
         let settings = &cluster.cluster.connections;
         for pool in [&self.default, &self.high] {
-            let fit = |connection: &UpstreamConnection| connection.unfit(settings, now).is_none();
-            if pool.idle.borrow().iter().all(|connection| fit(connection)) {
+            if pool.idle.borrow_mut().iter_mut().all(|connection| connection.unfit(settings, now).is_none()) {
                 continue;
             }
             // Not dropped while the list is borrowed: closing looks at the pool.
-            let (kept, unfit): (Vec<_>, Vec<_>) = pool.idle.take().into_iter().partition(|of| fit(of));
+            let (mut kept, mut unfit) = (Vec::new(), Vec::new());
+            for mut connection in pool.idle.take() {
+                match connection.unfit(settings, now) {
+                    None => kept.push(connection),
+                    Some(reason) => unfit.push((connection, reason)),
+                }
+            }
             *pool.idle.borrow_mut() = kept;
-            for mut connection in unfit {
-                let reason = connection.unfit(settings, now);
-                connection.end_idle(reason.as_ref());
+            for (mut connection, reason) in unfit {
+                connection.end_idle(Some(&reason));
             }
         }
     }

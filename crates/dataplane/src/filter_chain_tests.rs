@@ -40,6 +40,7 @@ fn chain(name: &str, words: &str) -> FilterChain {
         matching,
         filters: Vec::new(),
         transport_socket_connect_timeout_ms: None,
+        tls: None,
     }
 }
 

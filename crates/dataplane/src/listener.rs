@@ -27,6 +27,7 @@ use crate::snapshot::Snapshot;
 use crate::stats::{ListenerExtensionStats, ListenerStats, ListenerWorkerStats, LocalScope, Registry, Scope};
 use crate::stream_info::{Address, ConnectionInfo, TimePoint};
 use crate::token_bucket::SharedBuckets;
+use crate::transport_sockets::tls::downstream::{DownstreamContext, Place, WorkerDownstreamTls};
 use crate::worker::Worker;
 
 mod accepting;
@@ -77,11 +78,13 @@ struct FilterChain {
     read_filters: ReadFilters,
     /// None: its connections are closed.
     filter: Option<NetworkFilter>,
+    tls: Option<Arc<DownstreamContext>>,
 }
 
 impl FilterChain {
     fn compile(
         model: &model::listener::FilterChain,
+        number: usize,
         listener: &str,
         limit: usize,
         context: &CompileContext<'_>,
@@ -93,11 +96,18 @@ impl FilterChain {
                 Some(NetworkFilter::compile(last, listener, limit, context)?),
             ),
         };
+        let speaks_http = matches!(filter, Some(NetworkFilter::HttpConnectionManager(_)));
+        let compile_tls = |tls| {
+            let place = Place { listener, chain: (&model.name, number), speaks_http };
+            let timeout_ms = model.transport_socket_connect_timeout_ms;
+            DownstreamContext::compile(tls, timeout_ms, place, context.registry)
+        };
         Ok(FilterChain {
             name: model.name.as_str().into(),
             metadata: model.metadata.clone().map(Arc::new),
             read_filters,
             filter,
+            tls: model.tls.as_deref().map(compile_tls).transpose()?,
         })
     }
 }
@@ -112,13 +122,18 @@ impl Listener {
         let limit = usize::try_from(model.per_connection_buffer_limit_bytes).unwrap_or(usize::MAX);
         let prefix = stat_prefix(&model);
         let _matching = context.registry.matching(model.stats_matcher.as_ref());
-        let compile = |chain| FilterChain::compile(chain, &prefix, limit, context).map_err(at);
+        let compile =
+            |(number, chain)| FilterChain::compile(chain, number, &prefix, limit, context).map_err(at);
         let registry = context.registry;
         Ok(Listener {
             name: model.name.as_str().into(),
             metadata: model.metadata.clone().map(Arc::new),
-            chains: model.filter_chains.iter().map(compile).collect::<Result<_, _>>()?,
-            default_chain: model.default_filter_chain.as_ref().map(compile).transpose()?,
+            chains: model.filter_chains.iter().enumerate().map(compile).collect::<Result<_, _>>()?,
+            default_chain: model
+                .default_filter_chain
+                .as_ref()
+                .map(|chain| compile((usize::MAX, chain)))
+                .transpose()?,
             matcher: match &model.filter_chain_matcher {
                 None => FilterChainMatcher::compile(&model.filter_chains),
                 Some(tree) => FilterChainMatcher::compile_tree(tree, &model.filter_chains, registry),
@@ -204,6 +219,7 @@ struct WorkerFilterChain {
     metadata: Option<Arc<Metadata>>,
     read_filters: WorkerReadFilters,
     filter: Option<WorkerNetworkFilter>,
+    tls: Option<Rc<WorkerDownstreamTls>>,
 }
 
 impl WorkerFilterChain {
@@ -211,7 +227,8 @@ impl WorkerFilterChain {
         let filter = chain.filter.as_ref().map(|filter| filter.on_worker(worker));
         let read_filters = chain.read_filters.on_worker(worker);
         let metadata = chain.metadata.clone();
-        WorkerFilterChain { name: Arc::clone(&chain.name), metadata, read_filters, filter }
+        let tls = chain.tls.as_ref().map(|tls| Rc::new(tls.on_worker(worker)));
+        WorkerFilterChain { name: Arc::clone(&chain.name), metadata, read_filters, filter, tls }
     }
 }
 
@@ -268,13 +285,17 @@ impl WorkerListener {
     }
 
     fn find_chain(&self, info: &ConnectionInfo) -> Option<&WorkerFilterChain> {
+        let protocols: Vec<&str> = info.requested_application_protocols.iter().map(String::as_str).collect();
         let facts = ConnectionFacts {
             local: &info.local_address,
             remote: &info.remote_address,
             direct_remote: &info.direct_remote_address,
-            transport_protocol: "raw_buffer",
+            transport_protocol: match info.detected_transport_protocol {
+                "" => "raw_buffer",
+                detected => detected,
+            },
             server_name: &info.requested_server_name,
-            application_protocols: &[],
+            application_protocols: &protocols,
             filter_state: &info.filter_state,
         };
         match self.listener.matcher.find(&facts) {

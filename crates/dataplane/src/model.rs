@@ -24,6 +24,7 @@ pub mod network_filter;
 pub mod redirect;
 pub mod route;
 pub mod runtime;
+pub mod tls;
 pub mod upstream_connection;
 
 /// Reads one piece of the model from msgpack.

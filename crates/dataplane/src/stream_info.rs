@@ -38,6 +38,7 @@ pub use timing::{TimePoint, Timing};
 
 use crate::proxy_protocol::Told;
 use crate::token_bucket::TokenBucket;
+use crate::transport_sockets::tls::TlsConnection;
 
 /// The protocol of one side of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +123,12 @@ pub struct ConnectionInfo {
     pub filter_chain_metadata: Option<Arc<Metadata>>,
     /// SNI, or what a listener filter found out; empty: none.
     pub requested_server_name: String,
+    /// What a listener filter found to be spoken; empty: not looked at.
+    pub detected_transport_protocol: &'static str,
+    /// ALPN, or what a listener filter found out.
+    pub requested_application_protocols: Vec<String>,
+    /// TLS; none: the connection has none.
+    pub tls: Option<Rc<TlsConnection>>,
     /// Why we ended the connection (`%CONNECTION_TERMINATION_DETAILS%`); empty: not said.
     pub termination_details: Cow<'static, str>,
     /// Why the transport socket gave up (`%DOWNSTREAM_TRANSPORT_FAILURE_REASON%`); empty: it did not.
@@ -168,6 +175,9 @@ impl ConnectionInfo {
             listener_metadata: None,
             filter_chain_metadata: None,
             requested_server_name: String::new(),
+            detected_transport_protocol: "",
+            requested_application_protocols: Vec::new(),
+            tls: None,
             termination_details: Cow::Borrowed(""),
             transport_failure_reason: Cow::Borrowed(""),
             local_close_reason: Cow::Borrowed(""),

@@ -20,16 +20,20 @@ mod peek;
 pub mod raw_buffer;
 pub mod socket_options;
 pub mod source_addresses;
+pub mod tls;
 
 pub use filtered::{FilteredSocket, OnData, ReadVerdict};
 pub use raw_buffer::RawBuffer;
 pub use source_addresses::SourceAddresses;
+pub use tls::TlsSocket;
 
 /// A connected socket of a downstream or an upstream.
 #[derive(Debug)]
 pub enum TransportSocket {
     /// `envoy.transport_sockets.raw_buffer`
     RawBuffer(RawBuffer),
+    /// `envoy.transport_sockets.tls`
+    Tls(Box<TlsSocket>),
     /// Any of them, with network filters that see what is read.
     Filtered(Box<FilteredSocket>),
 }
@@ -55,6 +59,7 @@ impl TransportSocket {
     pub fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self {
             TransportSocket::RawBuffer(socket) => socket.poll_read(cx, into),
+            TransportSocket::Tls(socket) => socket.poll_read(cx, into),
             TransportSocket::Filtered(socket) => socket.poll_read(cx, into),
         }
     }
@@ -67,6 +72,7 @@ impl TransportSocket {
     pub fn poll_write(&mut self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         match self {
             TransportSocket::RawBuffer(socket) => socket.poll_write(cx, pieces),
+            TransportSocket::Tls(socket) => socket.poll_write(cx, pieces),
             TransportSocket::Filtered(socket) => socket.inner.poll_write(cx, pieces),
         }
     }
@@ -79,6 +85,7 @@ impl TransportSocket {
     pub fn poll_read_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             TransportSocket::RawBuffer(socket) => socket.poll_read_ready(cx),
+            TransportSocket::Tls(socket) => socket.poll_read_ready(cx),
             TransportSocket::Filtered(socket) => socket.inner.poll_read_ready(cx),
         }
     }
@@ -87,9 +94,10 @@ impl TransportSocket {
     /// knows it now. Leaves nobody to be woken.
     #[inline]
     #[must_use]
-    pub fn peek(&self, ask_kernel: bool) -> Peeked {
+    pub fn peek(&mut self, ask_kernel: bool) -> Peeked {
         match self {
             TransportSocket::RawBuffer(socket) => socket.peek(ask_kernel),
+            TransportSocket::Tls(socket) => socket.peek(ask_kernel),
             TransportSocket::Filtered(socket) => socket.inner.peek(ask_kernel),
         }
     }
@@ -117,6 +125,7 @@ impl TransportSocket {
     pub async fn peek_more(&self, seen: &mut Vec<u8>, most: usize) -> io::Result<bool> {
         match self {
             TransportSocket::RawBuffer(socket) => socket.peek_more(seen, most).await,
+            TransportSocket::Tls(socket) => socket.socket().peek_more(seen, most).await,
             TransportSocket::Filtered(socket) => Box::pin(socket.inner.peek_more(seen, most)).await,
         }
     }
@@ -128,6 +137,7 @@ impl TransportSocket {
     pub fn discard(&self, count: usize) -> io::Result<()> {
         match self {
             TransportSocket::RawBuffer(socket) => socket.discard(count),
+            TransportSocket::Tls(socket) => socket.socket().discard(count),
             TransportSocket::Filtered(socket) => socket.inner.discard(count),
         }
     }
@@ -139,6 +149,7 @@ impl TransportSocket {
     pub fn register_again(&mut self) -> io::Result<()> {
         match self {
             TransportSocket::RawBuffer(socket) => socket.register_again(),
+            TransportSocket::Tls(socket) => socket.socket_mut().register_again(),
             TransportSocket::Filtered(socket) => socket.inner.register_again(),
         }
     }
@@ -148,6 +159,7 @@ impl TransportSocket {
     pub fn original_destination(&self) -> Option<Address> {
         match self {
             TransportSocket::RawBuffer(socket) => socket.original_destination(),
+            TransportSocket::Tls(socket) => socket.socket().original_destination(),
             TransportSocket::Filtered(socket) => socket.inner.original_destination(),
         }
     }
@@ -159,6 +171,7 @@ impl TransportSocket {
     pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             TransportSocket::RawBuffer(socket) => socket.poll_shutdown(cx),
+            TransportSocket::Tls(socket) => socket.poll_shutdown(cx),
             TransportSocket::Filtered(socket) => socket.inner.poll_shutdown(cx),
         }
     }
@@ -170,6 +183,7 @@ impl TransportSocket {
     pub fn local_address(&self) -> io::Result<Address> {
         match self {
             TransportSocket::RawBuffer(socket) => socket.local_address(),
+            TransportSocket::Tls(socket) => socket.socket().local_address(),
             TransportSocket::Filtered(socket) => socket.inner.local_address(),
         }
     }
@@ -181,6 +195,7 @@ impl TransportSocket {
     pub fn remote_address(&self) -> io::Result<Address> {
         match self {
             TransportSocket::RawBuffer(socket) => socket.remote_address(),
+            TransportSocket::Tls(socket) => socket.socket().remote_address(),
             TransportSocket::Filtered(socket) => socket.inner.remote_address(),
         }
     }
@@ -192,6 +207,7 @@ impl TransportSocket {
     pub fn set_nodelay(&self) -> io::Result<()> {
         match self {
             TransportSocket::RawBuffer(socket) => socket.set_nodelay(),
+            TransportSocket::Tls(socket) => socket.socket().set_nodelay(),
             TransportSocket::Filtered(socket) => socket.inner.set_nodelay(),
         }
     }
@@ -203,6 +219,10 @@ impl TransportSocket {
     pub fn reset_on_close(&self) -> io::Result<()> {
         match self {
             TransportSocket::RawBuffer(socket) => socket.reset_on_close(),
+            TransportSocket::Tls(socket) => {
+                socket.close_silently();
+                socket.socket().reset_on_close()
+            }
             TransportSocket::Filtered(socket) => socket.inner.reset_on_close(),
         }
     }
@@ -212,6 +232,7 @@ impl TransportSocket {
     pub fn round_trip_time(&self) -> Option<Duration> {
         match self {
             TransportSocket::RawBuffer(socket) => socket.round_trip_time(),
+            TransportSocket::Tls(socket) => socket.socket().round_trip_time(),
             TransportSocket::Filtered(socket) => socket.inner.round_trip_time(),
         }
     }

@@ -52,6 +52,21 @@ fn check_operator(name: &str, argument: Option<&str>) -> Option<String> {
     ferryman_dataplane::format::check_operator(name, argument, None).err()
 }
 
+/// None if the data plane can use this certificate chain and key, else which of them not, and why.
+#[pyfunction]
+fn check_certificate(chain: &[u8], key: &[u8]) -> Option<(&'static str, String)> {
+    ferryman_dataplane::transport_sockets::tls::certificates::read_certificate(chain, key).err()
+}
+
+/// None if the data plane can use these certificates to trust and lists of revoked ones, else which not, and why.
+#[pyfunction]
+#[pyo3(signature = (trusted_ca, crl))]
+fn check_trusted_ca(trusted_ca: Option<&[u8]>, crl: Option<&[u8]>) -> Option<(&'static str, String)> {
+    use ferryman_dataplane::transport_sockets::tls::validation::{read_revoked, read_trusted};
+    let trusted = trusted_ca.and_then(|pem| Some(("trusted_ca", read_trusted(pem).err()?)));
+    trusted.or_else(|| Some(("crl", read_revoked(crl?).err()?)))
+}
+
 /// Writes one line to the application log, if the component's level lets it through.
 #[pyfunction]
 fn log(py: Python<'_>, level: &str, component: &str, message: &str) -> PyResult<()> {
@@ -81,7 +96,7 @@ mod _native {
     #[pymodule_export]
     use super::proxy::Proxy;
     #[pymodule_export]
-    use super::{NativeError, Regex, check_operator, check_regex, log};
+    use super::{NativeError, Regex, check_certificate, check_operator, check_regex, check_trusted_ca, log};
 
     use pyo3::prelude::*;
 

@@ -138,7 +138,7 @@ def built_types() -> dict[str, frozenset[str]]:
         "envoy.rbac.matchers": frozenset(network.rbac.MATCHERS),
         "envoy.regex_engines": frozenset(bootstrap.REGEX_ENGINES),
         "envoy.stats_sinks": frozenset(stats_sinks.BUILT),
-        "envoy.transport_sockets.downstream": frozenset(transport_socket.BUILT),
+        "envoy.transport_sockets.downstream": frozenset(transport_socket.BUILT_DOWNSTREAM),
         "envoy.transport_sockets.upstream": frozenset(transport_socket.BUILT_UPSTREAM),
         "envoy.upstream.local_address_selector": frozenset(upstream_bind.SELECTORS),
         "envoy.upstream_options": frozenset(protocol_options.BUILT),

@@ -21,12 +21,12 @@ from ferryman.config.filters.network import lower_network_filters
 from ferryman.config.match_tree import MatchContext, lower_match_tree
 from ferryman.config.metadata import lower_metadata
 from ferryman.config.references import References
-from ferryman.config.transport_socket import check_transport_socket
+from ferryman.config.transport_socket import lower_downstream_transport_socket
 
 _CHAIN = Fields(
     "envoy.config.listener.v3.FilterChain",
-    "name metadata filter_chain_match filters transport_socket_connect_timeout use_proxy_proto",
-    checked={"transport_socket": "envoy.transport_sockets.raw_buffer"},
+    "name metadata filter_chain_match filters transport_socket transport_socket_connect_timeout"
+    " use_proxy_proto",
 )
 _MATCH = Fields(
     "envoy.config.listener.v3.FilterChainMatch",
@@ -50,8 +50,9 @@ _SOURCE_TYPES: Final = ("any", "same_ip_or_loopback", "external")
 def lower_filter_chain(cursor: Cursor, references: References) -> model.FilterChain:
     """A FilterChain."""
     fields = _CHAIN.read(cursor)
+    tls = None
     if "transport_socket" in fields:
-        check_transport_socket(cursor.child("transport_socket"), "envoy.transport_sockets.downstream")
+        tls = lower_downstream_transport_socket(cursor.child("transport_socket"))
     return model.FilterChain(
         name=fields.get("name", ""),
         metadata=lower_metadata(cursor, fields),
@@ -60,6 +61,7 @@ def lower_filter_chain(cursor: Cursor, references: References) -> model.FilterCh
         transport_socket_connect_timeout_ms=off_if_zero(
             cursor, "transport_socket_connect_timeout", fields, None
         ),
+        tls=tls,
     )
 
 

@@ -39,6 +39,18 @@ def operator_complaint(name: str, argument: str | None) -> str | None:
     return None if check is None else check(name, argument)
 
 
+def certificate_complaint(chain: bytes, key: bytes) -> tuple[str, str] | None:
+    """Which of the two the data plane cannot use (`certificate_chain`, `private_key`), and why."""
+    check = _native("check_certificate")
+    return None if check is None else check(chain, key)
+
+
+def trusted_ca_complaint(trusted_ca: bytes | None, crl: bytes | None) -> tuple[str, str] | None:
+    """Which of the two the data plane cannot use (`trusted_ca`, `crl`), and why."""
+    check = _native("check_trusted_ca")
+    return None if check is None else check(trusted_ca, crl)
+
+
 def check_regex(cursor: Cursor, regex: str, field: str = "regex") -> None:
     """Report a pattern that the data plane's engine does not take."""
     complaint = regex_complaint(regex)

@@ -15,6 +15,7 @@ from ferryman.config.cursor import Cursor
 from ferryman.config.extensions import open_extension
 from ferryman.config.fields import Fields
 from ferryman.config.proxy_protocol import lower_header
+from ferryman.config.tls_context import DOWNSTREAM, lower_downstream_tls
 
 _TRANSPORT_SOCKET = Fields(
     "envoy.config.core.v3.TransportSocket",
@@ -32,10 +33,25 @@ _PROXY_PROTOCOL = Fields(
 
 BUILT: Final = {_RAW_BUFFER.message: _RAW_BUFFER}
 """The transport sockets that are built, for both sides, by the type of their configuration."""
+BUILT_DOWNSTREAM: Final = {**BUILT, DOWNSTREAM.message: DOWNSTREAM}
+"""Those towards clients."""
 BUILT_UPSTREAM: Final = {**BUILT, _PROXY_PROTOCOL.message: _PROXY_PROTOCOL}
 """Those towards hosts."""
 
 _UPSTREAM: Final = "envoy.transport_sockets.upstream"
+
+
+def lower_downstream_transport_socket(cursor: Cursor) -> model.DownstreamTls | None:
+    """The transport socket of a filter chain: TLS, or None for plain bytes."""
+    _TRANSPORT_SOCKET.read(cursor)
+    opened = open_extension(cursor, "envoy.transport_sockets.downstream", BUILT_DOWNSTREAM)
+    if opened is None:
+        return None
+    inner, declared = opened
+    if declared is DOWNSTREAM:
+        return lower_downstream_tls(inner)
+    declared.read(inner)
+    return None
 
 
 def check_transport_socket(cursor: Cursor, category: str) -> None:

@@ -188,7 +188,7 @@ impl UpstreamConnection {
         settings.max_duration.is_some_and(|most| now.saturating_duration_since(self.connected_at) >= most)
     }
 
-    pub(super) fn unfit(&self, settings: &ConnectionSettings, now: Instant) -> Option<Unfit> {
+    pub(super) fn unfit(&mut self, settings: &ConnectionSettings, now: Instant) -> Option<Unfit> {
         match self.codec.socket.peek(false) {
             Peeked::End => Some(Unfit::Closed),
             Peeked::Bytes => Some(Unfit::Unasked),

@@ -16,12 +16,16 @@ use crate::model::listener_filter::{ConnectionPredicate, ListenerFilter as Model
 use crate::stream_info::ConnectionInfo;
 use crate::transport_sockets::TransportSocket;
 
+pub mod http_inspector;
 pub mod local_ratelimit;
 pub mod original_dst;
 pub mod proxy_protocol;
+pub mod tls_inspector;
 
+use http_inspector::{HttpInspector, WorkerHttpInspector};
 use local_ratelimit::{LocalRateLimit, WorkerLocalRateLimit};
 use proxy_protocol::{ProxyProtocol, WorkerProxyProtocol};
+use tls_inspector::{TlsInspector, WorkerTlsInspector};
 
 /// How many bytes are looked at before a filter has asked for more.
 const FIRST_LOOK: usize = 256;
@@ -32,6 +36,8 @@ enum ListenerFilter {
     ProxyProtocol(Arc<ProxyProtocol>),
     OriginalDst,
     LocalRateLimit(Arc<LocalRateLimit>),
+    TlsInspector(Arc<TlsInspector>),
+    HttpInspector(Arc<HttpInspector>),
 }
 
 /// The filters of a listener, compiled.
@@ -47,6 +53,8 @@ enum WorkerFilter {
     ProxyProtocol(WorkerProxyProtocol),
     OriginalDst,
     LocalRateLimit(WorkerLocalRateLimit),
+    TlsInspector(WorkerTlsInspector),
+    HttpInspector(WorkerHttpInspector),
 }
 
 /// The filters of a listener on one worker.
@@ -124,6 +132,12 @@ impl ListenerFilters {
                 ListenerFilterConfig::LocalRatelimit(model) => {
                     ListenerFilter::LocalRateLimit(Arc::new(LocalRateLimit::compile(model, context)?))
                 }
+                ListenerFilterConfig::TlsInspector(model) => {
+                    ListenerFilter::TlsInspector(Arc::new(TlsInspector::compile(model, context)))
+                }
+                ListenerFilterConfig::HttpInspector(_) => {
+                    ListenerFilter::HttpInspector(Arc::new(HttpInspector::compile(context)))
+                }
             };
             Ok((model.disabled.clone(), filter))
         };
@@ -146,6 +160,12 @@ impl ListenerFilters {
                 ListenerFilter::LocalRateLimit(filter) => {
                     WorkerFilter::LocalRateLimit(WorkerLocalRateLimit::new(filter, worker))
                 }
+                ListenerFilter::TlsInspector(filter) => {
+                    WorkerFilter::TlsInspector(WorkerTlsInspector::new(filter, worker))
+                }
+                ListenerFilter::HttpInspector(filter) => {
+                    WorkerFilter::HttpInspector(WorkerHttpInspector::new(filter, worker))
+                }
             };
             (disabled.clone(), filter)
         });
@@ -163,6 +183,8 @@ impl WorkerFilter {
             WorkerFilter::ProxyProtocol(filter) => filter.judge(bytes, info),
             WorkerFilter::OriginalDst => original_dst::judge(socket, info),
             WorkerFilter::LocalRateLimit(filter) => filter.judge(),
+            WorkerFilter::TlsInspector(filter) => filter.judge(bytes, info),
+            WorkerFilter::HttpInspector(filter) => filter.judge(bytes, info),
         }
     }
 }

@@ -115,8 +115,8 @@ impl ServeConnection for WorkerHttpConnectionManager {
         WorkerHttpConnectionManager::serve(self, worker, socket, info).await;
     }
 
-    fn refuse(&self, _worker: &Rc<Worker>, _info: &mut ConnectionInfo, _flag: Option<ResponseFlag>) {
-        WorkerHttpConnectionManager::refuse(self);
+    fn refuse(&self, _worker: &Rc<Worker>, info: &mut ConnectionInfo, _flag: Option<ResponseFlag>) {
+        WorkerHttpConnectionManager::refuse(self, info);
     }
 }
 

@@ -121,7 +121,7 @@ const TEXTS: &[(&str, TextField)] = &[
     ("DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID", Borrowed(|_| Some(b""))),
     ("DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID", Borrowed(|_| Some(b""))),
     ("DOWNSTREAM_LOCAL_CLOSE_REASON", Reason(|c| &c.connection.local_close_reason)),
-    ("DOWNSTREAM_TRANSPORT_FAILURE_REASON", Reason(|c| &c.connection.transport_failure_reason)),
+    ("DOWNSTREAM_TRANSPORT_FAILURE_REASON", Reason(|c| c.connection.transport_failure())),
     ("FILTER_CHAIN_NAME", Borrowed(|c| unless_empty(&c.connection.filter_chain_name))),
     ("LISTENER_NAME", Borrowed(|c| unless_empty(&c.connection.listener_name))),
     ("LOCAL_REPLY_BODY", Borrowed(|c| Some(c.local_reply_body))),

@@ -21,6 +21,7 @@ use crate::filters::network::{ServeConnection, WorkerNetworkFilter};
 use crate::stats::{ListenerExtensionStat, ListenerHistogram, ListenerStat, ListenerWorkerStat};
 use crate::stream_info::{Address, Cause, ConnectionInfo, ResponseFlag, StreamInfo};
 use crate::transport_sockets::TransportSocket;
+use crate::transport_sockets::tls::{TlsConnection, TlsSocket};
 use crate::worker::Worker;
 
 mod remember;
@@ -187,6 +188,7 @@ fn choose_chain(
     info.filter_chain_name = Arc::clone(&chain.name);
     info.filter_chain_metadata.clone_from(&chain.metadata);
     log_at!(ConnHandler, Trace, "{} filter chain '{}' chosen", OfConnection(info.id), chain.name);
+    let socket = encrypted(chain, socket, &mut info);
     let counted = Counted::new(listener, info.start);
     let open = worker.connections.open();
     let connection = Connection { worker: Rc::clone(worker), info, counted, held: None, _open: open };
@@ -200,6 +202,22 @@ fn choose_chain(
             let stats = &listener.listener.extension_stats;
             stats.add(ListenerExtensionStat::NetworkExtensionConfigMissing, 1);
         }
+    }
+}
+
+/// The socket as the filters of the chain get it.
+fn encrypted(
+    chain: &WorkerFilterChain,
+    socket: TransportSocket,
+    info: &mut ConnectionInfo,
+) -> TransportSocket {
+    match (&chain.tls, socket) {
+        (Some(tls), TransportSocket::RawBuffer(socket)) => {
+            let connection = Rc::<TlsConnection>::default();
+            info.tls = Some(Rc::clone(&connection));
+            TransportSocket::Tls(Box::new(TlsSocket::accept(socket, tls, connection)))
+        }
+        (_, socket) => socket,
     }
 }
 

@@ -11,6 +11,7 @@ use super::listener_filter::ListenerFilter;
 use super::match_tree::MatchTree;
 use super::metadata::Metadata;
 use super::network_filter::{ConnectionLimit, DirectResponse, Echo, LocalRatelimit, Rbac, SetFilterState};
+use super::tls::DownstreamTls;
 
 use super::upstream_connection::{Tlv, TlvMergePolicy};
 
@@ -92,6 +93,7 @@ pub struct FilterChain {
     pub matching: FilterChainMatch,
     pub filters: Vec<NetworkFilter>,
     pub transport_socket_connect_timeout_ms: Option<u64>,
+    pub tls: Option<Box<DownstreamTls>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]

@@ -54,12 +54,25 @@ pub struct LocalRatelimit {
     pub enabled: RuntimeFeatureFlag,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsInspector {
+    pub max_client_hello_bytes: u32,
+    pub close_connection_on_client_hello_parsing_errors: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpInspector {}
+
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ListenerFilterConfig {
     ProxyProtocol(Box<ProxyProtocol>),
     OriginalDst(OriginalDst),
     LocalRatelimit(LocalRatelimit),
+    TlsInspector(TlsInspector),
+    HttpInspector(HttpInspector),
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 use std::time::Duration;
+use std::time::SystemTime;
 
 use super::cluster::{
     ClusterManagerStat, ClusterManagerStats, ThreadLocalClusterStat, ThreadLocalClusterStats,
@@ -22,6 +23,7 @@ use super::server::{
 };
 use crate::model::bootstrap::Bootstrap;
 
+const SECONDS_A_DAY: u64 = 86_400;
 /// What `server.days_until_first_cert_expiring` says when there is no certificate.
 const NEVER_EXPIRES: u64 = 0xFFFF_FFFF;
 
@@ -128,10 +130,17 @@ impl ProcessStats {
         }
     }
 
+    fn days_until_first_certificate_expires(&self) -> u64 {
+        let Some(first) = self.registry.first_expiration() else { return NEVER_EXPIRES };
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(first).unwrap_or(0).saturating_sub(now.as_secs()) / SECONDS_A_DAY
+    }
+
     /// Reads off the gauges of `server.*`; to be called before statistics are read, and at each flush.
     pub fn refresh(&self, facts: &ProcessFacts) {
         let memory = Memory::read();
         for (stat, value) in [
+            (ServerStat::DaysUntilFirstCertExpiring, self.days_until_first_certificate_expires()),
             (ServerStat::Live, u64::from(facts.live)),
             (ServerStat::MemoryAllocated, memory.allocated),
             (ServerStat::MemoryHeapSize, memory.heap_size),

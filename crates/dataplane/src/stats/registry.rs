@@ -4,6 +4,7 @@
 //! goes away when nobody has it any more. Used when configuration changes and by the pages, never on traffic.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use super::buckets::Buckets;
@@ -35,6 +36,7 @@ use super::server::{
     DispatcherStats, FilesystemStats, OverloadActionStats, OverloadStats, RuntimeStats, ServerStats,
     WatchdogStats,
 };
+use super::ssl::{CertificateStats, HttpInspectorStats, SslSocketFactoryStats, SslStats, TlsInspectorStats};
 use super::stats_matcher::StatsMatcher;
 use super::tags::Tags;
 use super::text::Text;
@@ -55,6 +57,8 @@ pub struct Registry {
     endpoints: Mutex<Vec<Weak<ListedEndpoints>>>,
     /// What new scopes have: that of the process, or of the listener or cluster that is being compiled.
     matcher: Mutex<Option<Arc<StatsMatcher>>>,
+    /// When the first of all certificates expires, in seconds since 1970.
+    first_expiration: AtomicI64,
 }
 
 /// As long as it is there, new scopes have another matcher than that of the process.
@@ -99,7 +103,18 @@ impl Registry {
             scopes: Mutex::default(),
             endpoints: Mutex::default(),
             matcher: Mutex::new(config.matcher.as_ref().map(StatsMatcher::compile)),
+            first_expiration: AtomicI64::new(i64::MAX),
         })
+    }
+
+    /// A certificate is in use that expires then, in seconds since 1970.
+    pub fn note_expiration(&self, seconds: i64) {
+        self.first_expiration.fetch_min(seconds, Ordering::Relaxed);
+    }
+
+    /// When the first certificate expires; none: there is none.
+    pub(super) fn first_expiration(&self) -> Option<i64> {
+        Some(self.first_expiration.load(Ordering::Relaxed)).filter(|seconds| *seconds != i64::MAX)
     }
 
     /// The single values of all histograms of scopes that are made from now on. To be called once, first of all.
@@ -342,6 +357,31 @@ impl Registry {
     /// `listener.<listener>.<thread>.`; the thread is `worker_<n>`, or `main_thread` for admin.
     pub fn listener_worker(&self, listener: &str, thread: &str) -> Scope<ListenerWorkerStats> {
         self.scope(&format!("listener.{}.{thread}.", sanitize(listener)))
+    }
+
+    /// `listener.<listener>.ssl.`
+    pub fn listener_ssl(&self, listener: &str) -> Scope<SslStats> {
+        self.scope(&format!("listener.{}.ssl.", sanitize(listener)))
+    }
+
+    /// `listener.<listener>.server_ssl_socket_factory.`
+    pub fn listener_ssl_factory(&self, listener: &str) -> Scope<SslSocketFactoryStats> {
+        self.scope(&format!("listener.{}.server_ssl_socket_factory.", sanitize(listener)))
+    }
+
+    /// `listener.<listener>.ssl.certificate.<name>.`
+    pub fn listener_certificate(&self, listener: &str, name: &str) -> Scope<CertificateStats> {
+        self.scope(&format!("listener.{}.ssl.certificate.{name}.", sanitize(listener)))
+    }
+
+    /// `tls_inspector.`
+    pub fn tls_inspector(&self) -> Scope<TlsInspectorStats> {
+        self.scope("tls_inspector.")
+    }
+
+    /// `http_inspector.`
+    pub fn http_inspector(&self) -> Scope<HttpInspectorStats> {
+        self.scope("http_inspector.")
     }
 
     /// `listener_manager.`

@@ -220,6 +220,7 @@ impl Tags {
             return found;
         }
         found.extend(response_code(name));
+        found.extend(tls_part(name));
         let prefix = name.get(..prefix_length).unwrap_or(name);
         let mut of_prefix = Vec::new();
         defaults(prefix, shape, &mut of_prefix);
@@ -273,6 +274,26 @@ fn response_code(name: &str) -> Option<Found<'_>> {
         }
         _ => None,
     }
+}
+
+/// `….ssl.ciphers.<name>` and the like, and `….ssl.certificate.<name>.…`.
+fn tls_part(name: &str) -> Option<Found<'_>> {
+    const PARTS: [(&str, &str); 5] = [
+        ("ciphers.", "envoy.ssl_cipher"),
+        ("curves.", "envoy.ssl_curve"),
+        ("sigalgs.", "envoy.ssl_sigalg"),
+        ("versions.", "envoy.ssl_version"),
+        ("certificate.", "envoy.tls_certificate"),
+    ];
+    let at = name.find(".ssl.")? + ".ssl.".len();
+    let rest = name.get(at..)?;
+    let (word, tag) = PARTS.into_iter().find(|(word, _)| rest.starts_with(word))?;
+    let start = at + word.len();
+    let end = match word {
+        "certificate." => start + name.get(start..)?.find('.')?,
+        _ => name.len(),
+    };
+    Some(Found::default_tag(tag, name, start..end, start - 1..end))
 }
 
 /// The default tags of a scope's prefix, in Envoy's order.

@@ -18,6 +18,7 @@ from ferryman.config.model.network_filter import (
 )
 from ferryman.config.model.stats_matcher import StatsMatcher
 from ferryman.config.model.struct import Model, Tagged
+from ferryman.config.model.tls import DownstreamTls
 from ferryman.config.model.upstream_connection import Tlv
 
 
@@ -89,6 +90,7 @@ class FilterChain(Model, frozen=True):
     match: FilterChainMatch
     filters: list[NetworkFilter]
     transport_socket_connect_timeout_ms: int | None
+    tls: DownstreamTls | None
 
 
 class FilterChainMatcher(Model, frozen=True):

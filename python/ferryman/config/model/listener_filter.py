@@ -48,7 +48,20 @@ class ListenerLocalRateLimit(Tagged, tag="local_ratelimit", frozen=True):
     enabled: RuntimeFeatureFlag
 
 
-ListenerFilterConfig = ProxyProtocolFilter | OriginalDst | ListenerLocalRateLimit
+class TlsInspector(Tagged, tag="tls_inspector", frozen=True):
+    """`envoy.filters.listener.tls_inspector`."""
+
+    max_client_hello_bytes: int
+    close_connection_on_client_hello_parsing_errors: bool
+
+
+class HttpInspector(Tagged, tag="http_inspector", frozen=True):
+    """`envoy.filters.listener.http_inspector`."""
+
+
+ListenerFilterConfig = (
+    ProxyProtocolFilter | OriginalDst | ListenerLocalRateLimit | TlsInspector | HttpInspector
+)
 
 
 class AnyConnection(Tagged, tag="any", frozen=True):

@@ -255,7 +255,7 @@ impl WorkerHttpConnectionManager {
     }
 
     /// Counts a connection that another filter has refused.
-    pub fn refuse(&self) {
-        http1_connection::refuse(self);
+    pub fn refuse(&self, info: &ConnectionInfo) {
+        http1_connection::refuse(self, info.tls.is_some());
     }
 }

@@ -15,7 +15,13 @@ from ferryman.config import model
 from ferryman.config.cursor import Cursor
 from ferryman.config.extensions import open_extension, refuse_typed_config
 from ferryman.config.fields import Fields
-from ferryman.config.filters.listener import local_ratelimit, original_dst, proxy_protocol
+from ferryman.config.filters.listener import (
+    http_inspector,
+    local_ratelimit,
+    original_dst,
+    proxy_protocol,
+    tls_inspector,
+)
 
 _FILTER = Fields(
     "envoy.config.listener.v3.ListenerFilter",
@@ -35,6 +41,8 @@ BUILT: Final[Mapping[str, Callable[[Cursor], model.ListenerFilterConfig]]] = {
     proxy_protocol.TYPE: proxy_protocol.lower,
     original_dst.TYPE: original_dst.lower,
     local_ratelimit.TYPE: local_ratelimit.lower,
+    tls_inspector.TYPE: tls_inspector.lower,
+    http_inspector.TYPE: http_inspector.lower,
 }
 """The listener filters that are built, by the type of their configuration."""
 

@@ -39,25 +39,26 @@ pub(super) async fn serve(
     socket: TransportSocket,
     info: &mut ConnectionInfo,
 ) {
+    let is_tls = info.tls.is_some();
     let mut connection = Http1Connection {
         manager,
         worker,
         codec: Http1Codec::new(socket, manager.settings.buffer_limit),
         timer: LazyTimer::new(),
-        facts: manager.settings.request_headers.connection(info, false),
+        facts: manager.settings.request_headers.connection(info, is_tls),
         entered: worker.connections.enter(),
         timers: ConnectionTimers::new(&manager.settings.timeouts, info.start, &worker.random),
         requests: 0,
         received: 0,
         info,
-        counted: Counted::new(manager),
+        counted: Counted::new(manager, is_tls),
     };
     connection.run().await;
 }
 
 /// Counts a connection that is not served.
-pub(super) fn refuse(manager: &WorkerHttpConnectionManager) {
-    drop(Counted::new(manager));
+pub(super) fn refuse(manager: &WorkerHttpConnectionManager, is_tls: bool) {
+    drop(Counted::new(manager, is_tls));
 }
 
 struct Http1Connection<'a> {
@@ -366,6 +367,7 @@ fn unread_head() -> ferryman_codec::RequestHead {
 struct Counted<'a> {
     manager: &'a WorkerHttpConnectionManager,
     start: Instant,
+    is_tls: bool,
     /// Whether the first byte has come: until then Envoy has no codec.
     is_http1: bool,
     is_soft_drained: bool,
@@ -374,14 +376,19 @@ struct Counted<'a> {
 }
 
 impl<'a> Counted<'a> {
-    fn new(manager: &'a WorkerHttpConnectionManager) -> Self {
+    fn new(manager: &'a WorkerHttpConnectionManager, is_tls: bool) -> Self {
         let stats = &manager.http;
+        if is_tls {
+            stats.inc(HttpStat::DownstreamCxSslTotal);
+            stats.inc(HttpStat::DownstreamCxSslActive);
+        }
         stats.inc(HttpStat::DownstreamCxTotal);
         stats.inc(HttpStat::DownstreamCxActive);
         let start = Instant::now();
         Counted {
             manager,
             start,
+            is_tls,
             is_http1: false,
             is_soft_drained: false,
             closed_by_remote: false,
@@ -404,6 +411,9 @@ impl Drop for Counted<'_> {
     fn drop(&mut self) {
         let stats = &self.manager.http;
         stats.dec(HttpStat::DownstreamCxActive);
+        if self.is_tls {
+            stats.dec(HttpStat::DownstreamCxSslActive);
+        }
         if self.is_http1 {
             stats.dec(HttpStat::DownstreamCxHttp1Active);
         }

@@ -1,0 +1,26 @@
+//! TLS on either side.
+//!
+//! Owns: the list of its parts. `socket` moves the bytes, `session` is `rustls` without sockets, `downstream` is compiled of
+//! a filter chain; `certificates`, `validation`, `parameters` and `session_tickets` are what the configuration says.
+//! Follows Envoy's pages "TLS" and `extensions.transport_sockets.tls.v3`.
+
+pub mod certificates;
+pub mod client_hello;
+pub mod connection;
+mod der;
+pub mod downstream;
+pub mod failure;
+mod handshake;
+mod key_log;
+mod observed;
+mod parameters;
+mod session;
+mod session_tickets;
+mod socket;
+mod subject_alt_names;
+pub mod validation;
+mod verifiers;
+pub mod x509;
+
+pub use connection::TlsConnection;
+pub use socket::TlsSocket;

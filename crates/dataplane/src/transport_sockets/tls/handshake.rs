@@ -1,0 +1,84 @@
+//! The handshake of a TLS socket: what is counted and told of it.
+//!
+//! Owns: the facts that a handshake brings, and its statistics. Does not own: the bytes (`socket`). Follows Envoy's
+//! `SslHandshaker` and its page "Listener stats: TLS".
+
+use rustls::{Error, HandshakeKind};
+
+use super::connection::{Handshake, Peer};
+use super::observed::{Observed, RejectedFor};
+use super::socket::{Side, State, TlsSocket};
+use super::{failure, parameters};
+use crate::stats::{SslStat, ssl};
+
+impl TlsSocket {
+    pub(super) fn note(&mut self, seen: Observed, outcome: &Result<(), Error>) {
+        self.certificate = seen.certificate.or(self.certificate);
+        self.server_name = seen.server_name.or(self.server_name.take());
+        self.validated |= seen.validated;
+        if let Some(scheme) = seen.signature_scheme {
+            self.count(ssl::of_signature_scheme(scheme));
+        }
+        // One that was accepted all the same is counted too.
+        let rejected = seen.rejection.as_ref().map(|rejection| match rejection.cause {
+            RejectedFor::Chain => SslStat::FailVerifyError,
+            RejectedFor::SubjectAltName => SslStat::FailVerifySan,
+            RejectedFor::Hash => SslStat::FailVerifyCertHash,
+        });
+        self.count(rejected);
+        let Err(error) = outcome else { return };
+        self.count(match error {
+            Error::NoCertificatesPresented => Some(SslStat::FailVerifyNoCert),
+            _ => rejected.is_none().then_some(SslStat::ConnectionError),
+        });
+        let told = seen.rejection.as_ref().map(|rejection| rejection.text.as_str());
+        // Only the first failure counts.
+        drop(self.connection.failure.set(failure::reason(error, &self.first_bytes, told)));
+    }
+
+    pub(super) fn count(&self, stat: Option<SslStat>) {
+        let Side::Downstream(tls) = &self.side;
+        if let Some(stat) = stat {
+            tls.stats.inc(stat);
+        }
+    }
+
+    pub(super) fn finish_handshake(&mut self) {
+        let State::Handshake(session) = &self.state else { return };
+        let common = session.common();
+        if common.is_handshaking() {
+            return;
+        }
+        let suite = common.negotiated_cipher_suite();
+        let peer = common.peer_certificates().and_then(|chain| Peer::new(chain, self.validated));
+        let Side::Downstream(tls) = &self.side;
+        let local = self.certificate.and_then(|place| tls.context.choice().certificates().get(place));
+        let handshake = Handshake {
+            version: common.protocol_version().map_or("", parameters::version_name),
+            cipher: suite.map_or("", |suite| parameters::cipher_name(suite.suite())),
+            group: common
+                .negotiated_key_exchange_group()
+                .map_or("", |group| parameters::curve_name(group.name())),
+            application_protocol: common.alpn_protocol().unwrap_or_default().to_vec(),
+            server_name: self.server_name.clone().unwrap_or_default(),
+            resumed: common.handshake_kind() == Some(HandshakeKind::Resumed),
+            peer,
+            local: local.map(|certificate| certificate.facts.clone()),
+        };
+        let counted = [
+            Some(SslStat::Handshake),
+            handshake.resumed.then_some(SslStat::SessionReused),
+            handshake.peer.is_none().then_some(SslStat::NoCertificate),
+            ssl::of_version(handshake.version),
+            ssl::of_cipher(handshake.cipher),
+            ssl::of_curve(handshake.group),
+        ];
+        counted.into_iter().for_each(|stat| self.count(stat));
+        // Nobody else sets it.
+        drop(self.connection.handshake.set(Box::new(handshake)));
+        self.timeout = None;
+        if let State::Handshake(session) = std::mem::replace(&mut self.state, State::Failed) {
+            self.state = State::Open(session);
+        }
+    }
+}
