@@ -24,7 +24,14 @@ from harness.bootstrap import bootstrap_of, substitute
 from harness.case import Area, load_area, load_folder
 
 TESTS = Path(__file__).parent
-TYPES = ("envoy.extensions.filters.network.http_connection_manager.v3.", "envoy.config.route.v3.")
+TYPES = (
+    "envoy.config.common.mutation_rules.",
+    "envoy.config.rbac.",
+    "envoy.config.route.v3.",
+    "envoy.extensions.compression.",
+    "envoy.extensions.filters.",
+    "envoy.extensions.http.",
+)
 OPERATOR = re.compile(r"%([A-Z0-9_]+)(?:\([^%]*\))?(?::\d+)?%")
 extensions.built_types()  # imports every lowering module, so that DECLARED is complete
 

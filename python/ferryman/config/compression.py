@@ -46,6 +46,8 @@ _UNBROTLI = Fields(
 )
 _UNZSTD = Fields(f"{_PACKAGE}.zstd.decompressor.v3.Zstd", "dictionaries chunk_size")
 
+_ZSTD_MAGIC: Final = b"\x37\xa4\x30\xec"
+"""RFC 8878, section 5."""
 _GZIP_STRATEGIES: Final = ("default", "filtered", "huffman_only", "rle", "fixed")
 _BROTLI_MODES: Final = ("generic", "generic", "text", "font")
 _ZSTD_STRATEGIES: Final = (
@@ -116,7 +118,7 @@ def _lower_brotli(cursor: Cursor) -> model.BrotliCompressor:
 
 def _lower_zstd(cursor: Cursor) -> model.ZstdCompressor:
     fields = _ZSTD.read(cursor)
-    dictionary = read_data_source(cursor.child("dictionary")) if "dictionary" in fields else b""
+    dictionary = _dictionary(cursor.child("dictionary")) if "dictionary" in fields else b""
     return model.ZstdCompressor(
         compression_level=_number(fields, "compression_level", 3),
         enable_checksum=fields.get("enable_checksum", False),
@@ -141,7 +143,7 @@ def _lower_unbrotli(cursor: Cursor) -> model.BrotliDecompressor:
 
 def _lower_unzstd(cursor: Cursor) -> model.ZstdDecompressor:
     fields = _UNZSTD.read(cursor)
-    dictionaries = [read_data_source(item) for item in cursor.items("dictionaries")]
+    dictionaries = [_dictionary(item) for item in cursor.items("dictionaries")]
     return model.ZstdDecompressor(
         dictionaries=[dictionary for dictionary in dictionaries if dictionary is not None],
         chunk_size=_chunk_size(fields),
@@ -161,3 +163,11 @@ BUILT_DECOMPRESSORS: Final[Mapping[str, Callable[[Cursor], model.DecompressorLib
     _UNZSTD.message: _lower_unzstd,
 }
 """The libraries that decompress, by the type of their configuration."""
+
+
+def _dictionary(cursor: Cursor) -> bytes | None:
+    """A dictionary of zstd; frames name it by its number, so one without a number serves nobody."""
+    data = read_data_source(cursor)
+    if data is not None and not (data.startswith(_ZSTD_MAGIC) and any(data[4:8])):
+        cursor.problem("is no zstd dictionary", "make it by zstd --train")
+    return data
