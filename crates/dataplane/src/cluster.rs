@@ -8,7 +8,6 @@
 mod tracking;
 pub mod worker_cluster;
 
-use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ use crate::admin::{ClusterStatus, EndpointStatus, HealthFlag};
 use crate::circuit_breakers::CircuitBreakers;
 use crate::http_codec;
 use crate::load_balancing_policies::{self, HostFacts, HostHealth, PrioritySettings};
-use crate::model::address::Address as AddressModel;
+use crate::model::address::{Address as AddressModel, socket_address};
 use crate::model::cluster::{self as model, CircuitBreakerThresholds, HealthStatus, LoadBalancingPolicy};
 use crate::model::metadata::Metadata;
 use crate::proxy_protocol::HeaderWriter;
@@ -321,8 +320,8 @@ fn compile_hosts(model: &model::Cluster, registry: &Arc<Registry>) -> Result<Box
 fn compile_address(model: &AddressModel) -> Result<Address, String> {
     match model {
         AddressModel::Socket { ip, port, .. } => {
-            let parsed: IpAddr = ip.parse().map_err(|_| format!("'{ip}' is not an IP address"))?;
-            Ok(Address::Ip(SocketAddr::new(parsed, *port)))
+            let parsed = socket_address(ip, *port);
+            parsed.map(Address::Ip).ok_or_else(|| format!("'{ip}' is not an IP address"))
         }
         AddressModel::Pipe { path, .. } => Ok(Address::Pipe(Arc::from(&**path))),
     }

@@ -34,10 +34,12 @@ mod accepting;
 pub mod bind;
 mod connection;
 mod connection_limits;
+pub(crate) mod exact_balance;
 
 use accepting::accept_loop;
 pub use bind::{BindError, BoundSocket};
 use connection_limits::ConnectionLimits;
+use exact_balance::ExactBalance;
 
 /// What compiling a listener needs to know of everything else.
 #[derive(Debug)]
@@ -65,6 +67,7 @@ pub struct Listener {
     metadata: Option<Arc<Metadata>>,
     filters: ListenerFilters,
     limits: ConnectionLimits,
+    balance: Option<Arc<ExactBalance>>,
     access_log: AccessLogSet,
     stats: Scope<ListenerStats>,
     extension_stats: Scope<ListenerExtensionStats>,
@@ -147,6 +150,7 @@ impl Listener {
             )
             .map_err(at)?,
             limits: ConnectionLimits::new(&model, registry),
+            balance: model.exact_balance.then(|| ExactBalance::new(registry.workers())),
             access_log: AccessLogSet::open(&model.access_log, context.logs)
                 .map_err(|error| at(error.to_string()))?,
             stats: registry.listener(&prefix),
@@ -161,7 +165,7 @@ impl Listener {
 
 fn socket_address(address: &model::address::Address) -> Option<SocketAddr> {
     match address {
-        model::address::Address::Socket { ip, port, .. } => Some(SocketAddr::new(ip.parse().ok()?, *port)),
+        model::address::Address::Socket { ip, port, .. } => model::address::socket_address(ip, *port),
         model::address::Address::Pipe { .. } => None,
     }
 }
@@ -211,6 +215,7 @@ pub struct WorkerListener {
     stats: LocalScope<ListenerStats>,
     worker_stats: Option<LocalScope<ListenerWorkerStats>>,
     accepting: RefCell<Vec<AbortHandle>>,
+    index: usize,
 }
 
 #[derive(Debug)]
@@ -244,7 +249,12 @@ impl WorkerListener {
             worker_stats: listener.worker_stats.get(index).map(|scope| scope.local(index)),
             listener: Arc::clone(listener),
             accepting: RefCell::default(),
+            index,
         });
+        if let Some(balance) = &listener.balance {
+            let handed = exact_balance::receive(Rc::clone(&this), Rc::clone(worker), balance.join(index));
+            tokio::task::spawn_local(handed);
+        }
         for socket in sockets {
             match socket.into_accepting() {
                 Ok(socket) => {
@@ -281,6 +291,9 @@ impl WorkerListener {
 
     /// Accepts no more and closes its sockets; connections go on.
     pub fn stop(&self) {
+        if let Some(balance) = &self.listener.balance {
+            balance.leave(self.index);
+        }
         self.accepting.borrow_mut().drain(..).for_each(|task| task.abort());
     }
 

@@ -365,7 +365,14 @@ fn status(listener: &Arc<Listener>, sockets: &[Vec<BoundSocket>]) -> ServedListe
         listener.configured_addresses()
     };
     ServedListener {
-        status: ListenerStatus { name: Arc::clone(&listener.name), local_addresses },
+        status: ListenerStatus {
+            name: Arc::clone(&listener.name),
+            local_addresses,
+            network_namespaces: {
+                let addresses = listener.model.addresses.iter();
+                addresses.map(|address| address.network_namespace().map(Arc::from)).collect()
+            },
+        },
         is_inbound: listener.model.traffic_direction == model::listener::TrafficDirection::Inbound,
         is_stopped: false,
     }

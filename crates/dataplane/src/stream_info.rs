@@ -143,6 +143,8 @@ pub struct ConnectionInfo {
     pub local_address_restored: bool,
     /// Whether the listener that accepted it has handed it over to that of its original destination.
     pub handed_over: bool,
+    /// Its place among its worker's connections, where the listener balances them.
+    pub place: Option<crate::listener::exact_balance::Place>,
     /// What a PROXY protocol header has told; none: there was none.
     pub proxy_protocol: Option<Box<Told>>,
     /// What listener and network filters said of it.
@@ -170,6 +172,7 @@ impl ConnectionInfo {
             stream: None,
             session_log: None,
             drains_on_modification_only: false,
+            place: None,
             listener_name: Arc::from(""),
             filter_chain_name: Arc::from(""),
             listener_metadata: None,

@@ -43,7 +43,12 @@ fn thresholds() -> CircuitBreakerThresholds {
 fn model(port: u16, policy: LoadBalancingPolicy) -> Model {
     let endpoint = |weight| Endpoint {
         metadata: None,
-        address: Address::Socket { ip: "127.0.0.1".to_owned(), port, ipv4_compat: false },
+        address: Address::Socket {
+            ip: "127.0.0.1".to_owned(),
+            port,
+            ipv4_compat: false,
+            network_namespace: None,
+        },
         hostname: String::new(),
         weight,
         health_status: HealthStatus::Unknown,

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 _ADDRESS = Fields("envoy.config.core.v3.Address", "socket_address pipe")
 _SOCKET_ADDRESS = Fields(
     "envoy.config.core.v3.SocketAddress",
-    "address port_value ipv4_compat",
+    "address port_value ipv4_compat network_namespace_filepath",
     checked={"protocol": "TCP; UDP where datagrams are sent to"},
     same={"resolver_name": "envoy.ip"},
-    partly={"address": "without a zone (`fe80::1%eth0`)"},
+    partly={"network_namespace_filepath": "on addresses of listeners"},
 )
 _PIPE = Fields("envoy.config.core.v3.Pipe", "path mode")
 _CIDR_RANGES: Final = {
@@ -46,15 +46,19 @@ def canonical_ip(text: str) -> str | None:
 
 
 def lower_address(
-    cursor: Cursor, hint: str | None = None, *, datagrams: bool = False
+    cursor: Cursor, hint: str | None = None, *, datagrams: bool = False, namespaces: bool = False
 ) -> model.Address | None:
     """An Address; `hint` is what to say when it holds a name. None when it has a problem.
 
-    `datagrams`: it is one to send datagrams to, whatever its protocol says.
+    `datagrams`: it is one to send datagrams to, whatever its protocol says. `namespaces`: it may be in a
+    network namespace of its own.
     """
     fields = _ADDRESS.read(cursor)
     if "socket_address" in fields:
-        return lower_socket_address(cursor.child("socket_address"), hint, datagrams)
+        address = lower_socket_address(cursor.child("socket_address"), hint, datagrams)
+        if not namespaces and address is not None and address.network_namespace is not None:
+            refuse_namespace(cursor.child("socket_address"))
+        return address
     if "pipe" in fields:
         return _lower_pipe(cursor.child("pipe"))
     return None
@@ -69,22 +73,44 @@ def lower_socket_address(
         refuse(cursor, "protocol UDP is not supported yet", field="protocol")
         return None
     text = fields.get("address", "")
-    ip = canonical_ip(text)
+    ip = _ip_and_zone(text)
     if ip is None:
         # A resolver gives names a meaning of its own; it is refused already.
         if text and "resolver_name" not in fields:
             _report_no_ip(cursor, text, hint)
         return None
-    if "network_namespace_filepath" in fields:
-        return None  # refused already, and another namespace has other addresses
     return model.SocketAddress(
-        ip=ip, port=fields.get("port_value", 0), ipv4_compat=fields.get("ipv4_compat", False)
+        ip=ip,
+        port=fields.get("port_value", 0),
+        ipv4_compat=fields.get("ipv4_compat", False),
+        network_namespace=fields.get("network_namespace_filepath") or None,
     )
 
 
+def refuse_namespace(cursor: Cursor) -> None:
+    """Report that an address is in a network namespace; Envoy refuses that of hosts as well."""
+    refuse(cursor, "network_namespace_filepath is not supported yet", field="network_namespace_filepath")
+
+
+def _ip_and_zone(text: str) -> str | None:
+    """The address in its shortest form; a zone is told as its number. None: it is no address here."""
+    before, percent, zone = text.partition("%")
+    ip = canonical_ip(before)
+    if not percent or ip is None:
+        return ip
+    if ":" not in ip:
+        return None
+    try:
+        number = int(zone) if zone.isdecimal() else socket.if_nametoindex(zone)
+    except OSError:
+        return None
+    return f"{ip}%{number}" if number else ip
+
+
 def _report_no_ip(cursor: Cursor, text: str, hint: str | None) -> None:
-    if "%" in text and canonical_ip(text.partition("%")[0]):
-        refuse(cursor, "an address with a zone is not supported yet", field="address")
+    before, percent, zone = text.partition("%")
+    if percent and ":" in before and canonical_ip(before):
+        cursor.problem(f"there is no network interface `{zone}`", field="address")
     else:
         cursor.problem(f"`{text}` is not an IP address", hint or _ip_hint(text), "address")
 

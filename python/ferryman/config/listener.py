@@ -32,7 +32,7 @@ _LISTENER = Fields(
     " enable_reuse_port access_log tcp_backlog_size max_connections_to_accept_per_socket_event"
     " metadata bind_to_port deprecated_v1 ignore_global_conn_limit listener_filters listener_filters_timeout"
     " continue_on_listener_filters_timeout socket_options tcp_keepalive use_original_dst"
-    " filter_chain_matcher drain_type enable_mptcp",
+    " filter_chain_matcher drain_type enable_mptcp connection_balance_config",
     same={
         "per_connection_buffer_high_watermark_timeout": EMPTY,
     },
@@ -41,6 +41,8 @@ _LISTENER = Fields(
         "bypass_overload_manager": "overload_manager is refused",
     },
 )
+_BALANCE = Fields("envoy.config.listener.v3.Listener.ConnectionBalanceConfig", "exact_balance")
+_EXACT_BALANCE = Fields("envoy.config.listener.v3.Listener.ConnectionBalanceConfig.ExactBalance")
 _ADDITIONAL = Fields("envoy.config.listener.v3.AdditionalAddress", "address socket_options tcp_keepalive")
 _OPTIONS_OVERRIDE = Fields("envoy.config.core.v3.SocketOptionsOverride", "socket_options")
 _DEPRECATED_V1 = Fields("envoy.config.listener.v3.Listener.DeprecatedV1", "bind_to_port")
@@ -71,10 +73,17 @@ def lower_listeners(cursor: Cursor, references: References) -> list[model.Listen
 
 
 def _check_addresses(cursor: Cursor, listener: model.Listener, taken: dict[str, str]) -> None:
-    own = {address_text(address) for address in listener.addresses if _is_fixed(address)}
+    own = {_full_text(address) for address in listener.addresses if _is_fixed(address)}
     for text in sorted(own & taken.keys()):
         cursor.problem(f"listener `{taken[text]}` is on {text} already", None, "address", "duplicate")
     taken.update(dict.fromkeys(own, listener.name))
+
+
+def _full_text(address: model.Address) -> str:
+    text = address_text(address)
+    if isinstance(address, model.SocketAddress) and address.network_namespace is not None:
+        return f"{text} in the network namespace {address.network_namespace}"
+    return text
 
 
 def _is_fixed(address: model.Address) -> bool:
@@ -129,7 +138,15 @@ def _lower_listener(cursor: Cursor, references: References) -> model.Listener:
             fields, "max_connections_to_accept_per_socket_event", None
         ),
         stats_matcher=lower_stats_matcher(cursor) if "stats_matcher" in fields else None,
+        exact_balance=_balances_exactly(cursor) if "connection_balance_config" in fields else False,
     )
+
+
+def _balances_exactly(cursor: Cursor) -> bool:
+    balance = cursor.child("connection_balance_config")
+    read = _BALANCE.read(balance)
+    _EXACT_BALANCE.read(balance.child("exact_balance"))
+    return "exact_balance" in read
 
 
 def _enable_mptcp(cursor: Cursor, fields: dict[str, Any], addresses: list[model.Address]) -> bool:
@@ -165,13 +182,14 @@ def _addresses(
     keepalive = lower_tcp_keepalive(cursor.child("tcp_keepalive")) if "tcp_keepalive" in fields else None
     common = model.AddressOptions(socket_options=lower_socket_options(cursor), tcp_keepalive=keepalive)
     if "address" in fields:
-        found.append((lower_address(cursor.child("address")), common))
+        found.append((lower_address(cursor.child("address"), namespaces=True), common))
     elif fields.keys().isdisjoint(("api_listener", "internal_listener")):
         cursor.problem("address is required", code="required", field="address")
     for item in cursor.items("additional_addresses"):
         own = _ADDITIONAL.read(item)
         if "address" in own:
-            found.append((lower_address(item.child("address")), _own_options(item, own, common)))
+            address = lower_address(item.child("address"), namespaces=True)
+            found.append((address, _own_options(item, own, common)))
         else:
             item.problem("address is required", code="required", field="address")
     kept = [(address, options) for address, options in found if address is not None]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from ferryman.config import model
-from ferryman.config.address import lower_socket_address
+from ferryman.config.address import lower_socket_address, refuse_namespace
 from ferryman.config.cursor import Cursor
 from ferryman.config.extensions import open_extension
 from ferryman.config.fields import Fields
@@ -64,4 +64,6 @@ def _source(cursor: Cursor, options: list[model.SocketOption]) -> model.SourceAd
     address = lower_socket_address(cursor, None)
     if address is None:
         return None
+    if address.network_namespace is not None:
+        refuse_namespace(cursor)
     return model.SourceAddress(ip=address.ip, port=address.port, socket_options=options)

@@ -48,6 +48,8 @@ pub struct ListenerStatus {
     pub name: Arc<str>,
     /// Where it is bound: `address`, then `additional_addresses`.
     pub local_addresses: Vec<Address>,
+    /// The network namespaces of those addresses; none: that of the process.
+    pub network_namespaces: Vec<Option<Arc<str>>>,
 }
 
 /// Why an endpoint gets no traffic or less of it. In the order in which Envoy prints them.

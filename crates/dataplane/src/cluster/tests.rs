@@ -23,9 +23,12 @@ fn thresholds() -> CircuitBreakerThresholds {
 
 fn endpoint(address: &str, weight: u32, health_status: HealthStatus) -> Endpoint {
     let address = match address.parse::<std::net::SocketAddr>() {
-        Ok(address) => {
-            AddressModel::Socket { ip: address.ip().to_string(), port: address.port(), ipv4_compat: false }
-        }
+        Ok(address) => AddressModel::Socket {
+            ip: address.ip().to_string(),
+            port: address.port(),
+            ipv4_compat: false,
+            network_namespace: None,
+        },
         Err(_) => AddressModel::Pipe { path: address.to_owned(), mode: 0 },
     };
     Endpoint { metadata: None, address, hostname: String::new(), weight, health_status, canary: false }
@@ -122,8 +125,12 @@ fn membership_is_counted_as_envoy_does() {
 #[test]
 fn a_name_is_no_address() {
     let mut model = model("c", &["127.0.0.1:1"]);
-    model.localities[0].endpoints[0].address =
-        AddressModel::Socket { ip: "localhost".to_owned(), port: 1, ipv4_compat: false };
+    model.localities[0].endpoints[0].address = AddressModel::Socket {
+        ip: "localhost".to_owned(),
+        port: 1,
+        ipv4_compat: false,
+        network_namespace: None,
+    };
     let error = Cluster::compile(&model, &registry(1), 1).unwrap_err();
     assert_eq!(error, "cluster 'c': 'localhost' is not an IP address");
 }

@@ -5,7 +5,8 @@
 //! and `Pipe`.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{SocketAddr as UnixAddress, UnixListener, UnixStream};
@@ -101,10 +102,14 @@ pub fn bind(
     for (address, of_address) in listener.addresses.iter().zip(&listener.address_options) {
         let fail = |error: &io::Error| BindError {
             text: format!(
-                "{}: listener '{}': cannot bind '{}': {}",
+                "{}: listener '{}': cannot bind '{}'{}: {}",
                 listener.place,
                 listener.name,
                 text_of(address),
+                address
+                    .network_namespace()
+                    .map(|path| format!(" in the network namespace '{path}'"))
+                    .unwrap_or_default(),
                 reason(error)
             ),
         };
@@ -201,13 +206,29 @@ fn bind_address(
     port: Option<u16>,
 ) -> io::Result<BoundSocket> {
     match address {
-        model::address::Address::Socket { ip, port: configured, ipv4_compat } => {
-            let ip: IpAddr =
-                ip.parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "not an IP address"))?;
-            bind_tcp(SocketAddr::new(ip, port.unwrap_or(*configured)), *ipv4_compat, options)
+        model::address::Address::Socket { ip, port: configured, ipv4_compat, network_namespace } => {
+            let address = model::address::socket_address(ip, port.unwrap_or(*configured));
+            let address =
+                address.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not an IP address"))?;
+            in_namespace(network_namespace.as_deref(), || bind_tcp(address, *ipv4_compat, options))
         }
         model::address::Address::Pipe { path, mode } => bind_unix(path, *mode),
     }
+}
+
+/// Does something in a network namespace, on a thread that ends with it. Sockets stay in the namespace that they were made
+/// in.
+fn in_namespace<T: Send>(path: Option<&str>, work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+    let Some(path) = path else { return work() };
+    let namespace = std::fs::File::open(path)?;
+    std::thread::scope(|scope| {
+        let inside = scope.spawn(|| {
+            // SAFETY: the descriptor is open until the thread has ended, and no memory is passed.
+            let entered = unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET) };
+            if entered == 0 { work() } else { Err(io::Error::last_os_error()) }
+        });
+        inside.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
+    })
 }
 
 fn bind_tcp(address: SocketAddr, ipv4_compat: bool, options: &Options<'_>) -> io::Result<BoundSocket> {
@@ -300,7 +321,12 @@ mod tests {
     use super::*;
 
     fn socket(ip: &str, port: u16) -> model::address::Address {
-        model::address::Address::Socket { ip: ip.to_owned(), port, ipv4_compat: false }
+        model::address::Address::Socket {
+            ip: ip.to_owned(),
+            port,
+            ipv4_compat: false,
+            network_namespace: None,
+        }
     }
 
     #[test]

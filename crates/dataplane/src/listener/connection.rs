@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::connection_limits::Reached;
+use super::exact_balance::Place;
 use super::{WorkerFilterChain, WorkerListener, listener_of};
 use crate::application_log::{OfConnection, log_at};
 use crate::connection_id::next_connection_id;
@@ -43,10 +44,31 @@ pub(super) fn begin(
         });
         return;
     }
+    let Some(balance) = &listener.listener.balance else {
+        return begin_here(listener, worker, socket, local, remote, None);
+    };
+    let place = balance.choose(worker.index);
+    if place.worker() == worker.index {
+        begin_here(listener, worker, socket, local, remote, Some(place));
+    } else {
+        balance.hand_over(place, socket, local, remote);
+    }
+}
+
+/// Begins to serve a connection that is this worker's.
+pub(super) fn begin_here(
+    listener: &Rc<WorkerListener>,
+    worker: &Rc<Worker>,
+    socket: TransportSocket,
+    local: Address,
+    remote: Address,
+    place: Option<Place>,
+) {
     let start = Instant::now();
     // Boxed: what async functions take by value is in their memory more than once.
     let mut info =
         Box::new(ConnectionInfo::new(next_connection_id(), local, remote, start, worker.clock.wall(start)));
+    info.place = place;
     enter(listener, &mut info);
     log_at!(
         ConnHandler,
@@ -102,6 +124,7 @@ fn pass(
     match listener_of(worker, &info.local_address) {
         Some(other) => {
             info.handed_over = true;
+            info.place = other.listener.balance.as_ref().map(|balance| balance.take(worker.index));
             enter(&other, &mut info);
             apply_filters(&other, worker, socket, info);
         }

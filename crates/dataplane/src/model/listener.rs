@@ -149,4 +149,5 @@ pub struct Listener {
     pub enable_mptcp: bool,
     pub max_connections_to_accept_per_socket_event: Option<u32>,
     pub stats_matcher: Option<StatsMatcher>,
+    pub exact_balance: bool,
 }

@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
-use crate::model::address::Address;
+use crate::model::address::{Address, socket_address};
 
 #[derive(Debug)]
 pub(super) struct Datagrams {
@@ -29,12 +29,16 @@ impl Datagrams {
     pub(super) fn open(address: &Address, max_bytes: usize) -> io::Result<Self> {
         let socket = match address {
             Address::Socket { ip, port, .. } => {
-                let ip: IpAddr = ip.parse().map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-                let any: IpAddr =
-                    if ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+                let address = socket_address(ip, *port);
+                let address = address.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+                let any: IpAddr = if address.is_ipv4() {
+                    Ipv4Addr::UNSPECIFIED.into()
+                } else {
+                    Ipv6Addr::UNSPECIFIED.into()
+                };
                 let socket = UdpSocket::bind((any, 0))?;
                 socket.set_nonblocking(true)?;
-                Socket::Udp(socket, SocketAddr::new(ip, *port))
+                Socket::Udp(socket, address)
             }
             Address::Pipe { path, .. } => {
                 let socket = UnixDatagram::unbound()?;
@@ -86,7 +90,8 @@ mod tests {
     fn sent(max_bytes: usize, lines: &[&str]) -> Vec<String> {
         let receiver = UdpSocket::bind("127.0.0.1:0").expect("a socket");
         let port = receiver.local_addr().expect("an address").port();
-        let address = Address::Socket { ip: "127.0.0.1".to_owned(), port, ipv4_compat: false };
+        let address =
+            Address::Socket { ip: "127.0.0.1".to_owned(), port, ipv4_compat: false, network_namespace: None };
         let mut datagrams = Datagrams::open(&address, max_bytes).expect("a socket");
         lines.iter().for_each(|line| datagrams.write(line.as_bytes()));
         datagrams.flush();

@@ -53,7 +53,14 @@ impl Address {
     pub fn write(&self, out: &mut Vec<u8>) {
         match self {
             Address::Ip(address) => {
-                write_ip(address.ip(), address.is_ipv6(), out);
+                let brackets = address.is_ipv6();
+                if brackets {
+                    out.push(b'[');
+                }
+                write_ip_and_zone(address, out);
+                if brackets {
+                    out.push(b']');
+                }
                 out.push(b':');
                 write_decimal(u64::from(address.port()), out);
             }
@@ -64,7 +71,7 @@ impl Address {
     /// Appends the IP address without brackets, or the path.
     pub fn write_without_port(&self, out: &mut Vec<u8>) {
         match self {
-            Address::Ip(address) => write_ip(address.ip(), false, out),
+            Address::Ip(address) => write_ip_and_zone(address, out),
             Address::Pipe(path) => out.extend_from_slice(path.as_bytes()),
         }
     }
@@ -82,6 +89,17 @@ impl std::fmt::Display for Address {
 impl From<SocketAddr> for Address {
     fn from(address: SocketAddr) -> Self {
         Address::Ip(address)
+    }
+}
+
+/// Appends the IP address, and the zone of one that means nothing without.
+fn write_ip_and_zone(address: &SocketAddr, out: &mut Vec<u8>) {
+    write_ip(address.ip(), false, out);
+    if let SocketAddr::V6(v6) = address
+        && v6.scope_id() != 0
+    {
+        out.push(b'%');
+        write_decimal(u64::from(v6.scope_id()), out);
     }
 }
 

@@ -4,13 +4,13 @@
 //! Follows Envoy's `config.core.v3.BindConfig`: the first source address of the destination's family.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use socket2::SockRef;
 use tokio::net::TcpSocket;
 
 use super::socket_options::set_socket_options;
-use crate::model::address::{SocketOption, SocketState};
+use crate::model::address::{SocketOption, SocketState, socket_address};
 use crate::model::upstream_connection::UpstreamBind;
 
 /// The source addresses of a cluster, and the options of its sockets.
@@ -29,9 +29,9 @@ impl SourceAddresses {
     pub fn compile(model: Option<&UpstreamBind>) -> Result<Self, String> {
         let Some(model) = model else { return Ok(SourceAddresses::default()) };
         let source = |source: &crate::model::upstream_connection::SourceAddress| {
-            let ip: IpAddr =
-                source.ip.parse().map_err(|_| format!("'{}' is not an IP address", source.ip))?;
-            Ok((SocketAddr::new(ip, source.port), source.socket_options.clone()))
+            let address = socket_address(&source.ip, source.port)
+                .ok_or_else(|| format!("'{}' is not an IP address", source.ip))?;
+            Ok((address, source.socket_options.clone()))
         };
         Ok(SourceAddresses {
             sources: model.sources.iter().map(source).collect::<Result<_, String>>()?,

@@ -210,6 +210,7 @@ impl ProxyState for FakeProxy {
     fn listeners(&self) -> Vec<ListenerStatus> {
         let listener = |name: &str, addresses: &[&str]| ListenerStatus {
             name: name.into(),
+            network_namespaces: Vec::new(),
             local_addresses: addresses.iter().map(|address| ip(address)).collect(),
         };
         vec![listener("main", &["127.0.0.1:30001"]), listener("tcp", &["[::1]:30002", "127.0.0.1:30003"])]

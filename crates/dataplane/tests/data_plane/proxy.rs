@@ -15,7 +15,12 @@ fn proxy() -> (Proxy, Golden) {
     let mut golden = golden();
     golden.bootstrap.admin = None;
     golden.bootstrap.concurrency = 2;
-    let free = Address::Socket { ip: Ipv4Addr::LOCALHOST.to_string(), port: 0, ipv4_compat: false };
+    let free = Address::Socket {
+        ip: Ipv4Addr::LOCALHOST.to_string(),
+        port: 0,
+        ipv4_compat: false,
+        network_namespace: None,
+    };
     golden.listeners.iter_mut().for_each(|listener| listener.addresses = vec![free.clone()]);
     (Proxy::new(golden.bootstrap.clone(), Presentation::default()).unwrap(), golden)
 }
@@ -49,7 +54,8 @@ fn what_was_bound_is_closed_when_the_rest_cannot_be_had() {
     let name = format!("ferryman-half-applied-{}", std::process::id());
     let first = at(&golden.listeners[0], Address::Pipe { path: format!("@{name}"), mode: 0 });
     let ip = Ipv4Addr::LOCALHOST.to_string();
-    let second = at(&golden.listeners[0], Address::Socket { ip, port, ipv4_compat: false });
+    let second =
+        at(&golden.listeners[0], Address::Socket { ip, port, ipv4_compat: false, network_namespace: None });
     let error = proxy.apply(golden.clusters.clone(), vec![first.clone(), second]).unwrap_err();
     assert!(error.contains(&format!("cannot bind '127.0.0.1:{port}': Address already in use")), "{error}");
     assert!(proxy.listener_addresses().is_empty());

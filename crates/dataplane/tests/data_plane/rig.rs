@@ -71,6 +71,7 @@ impl Rig {
             ip: "127.0.0.1".to_owned(),
             port: upstream.local_addr().unwrap().port(),
             ipv4_compat: false,
+            network_namespace: None,
         };
         let registry = Registry::new(&golden.bootstrap.stats, 1);
         let clusters = golden.clusters.iter().map(|of| Cluster::compile(of, &registry, 1).map(Arc::new));

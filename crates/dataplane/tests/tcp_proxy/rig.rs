@@ -76,6 +76,7 @@ fn cluster_model(hosts: &Hosts<'_>) -> ClusterModel {
             ip: address.ip().to_string(),
             port: address.port(),
             ipv4_compat: false,
+            network_namespace: None,
         },
         hostname: String::new(),
         weight: 1,

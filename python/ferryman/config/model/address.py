@@ -8,9 +8,10 @@ from ferryman.config.model.struct import Model, Tagged
 class SocketAddress(Tagged, tag="socket", frozen=True):
     """An IP address and a port; port 0 asks the kernel for one."""
 
-    ip: str
+    ip: str  # may end with the number of a zone: fe80::1%2
     port: int
     ipv4_compat: bool
+    network_namespace: str | None  # a file such as /run/netns/blue; None: that of the process
 
 
 class Pipe(Tagged, tag="pipe", frozen=True):

@@ -137,3 +137,4 @@ class Listener(Model, frozen=True):
     enable_mptcp: bool
     max_connections_to_accept_per_socket_event: int | None
     stats_matcher: StatsMatcher | None
+    exact_balance: bool  # a new connection goes to the worker that has the fewest

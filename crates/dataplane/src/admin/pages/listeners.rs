@@ -17,10 +17,19 @@ pub const PAGES: &[Page] = &[Page {
 
 /// An address as `config.core.v3.Address`.
 pub fn write_address(address: &Address, json: &mut PrettyJson) {
+    write_address_in(address, None, json);
+}
+
+fn write_address_in(address: &Address, network_namespace: Option<&str>, json: &mut PrettyJson) {
     json.object(|json| match address {
         Address::Ip(ip) => json.field("socket_address").object(|json| {
-            json.field("address").string(&ip.ip().to_string());
+            let mut text = Vec::new();
+            address.write_without_port(&mut text);
+            json.field("address").string(&String::from_utf8_lossy(&text));
             json.field("port_value").plain(ip.port());
+            if let Some(path) = network_namespace {
+                json.field("network_namespace_filepath").string(path);
+            }
         }),
         Address::Pipe(path) => json.field("pipe").object(|json| json.field("path").string(path)),
     });
@@ -43,11 +52,16 @@ fn listeners(context: &Context<'_>) -> Response {
             for listener in &listeners {
                 json.item().object(|json| {
                     json.string_field("name", &listener.name);
-                    let Some((first, additional)) = listener.local_addresses.split_first() else { return };
-                    write_address(first, json.field("local_address"));
-                    if !additional.is_empty() {
+                    let namespaces = listener.network_namespaces.iter().map(Option::as_deref);
+                    let namespaces = namespaces.chain(std::iter::repeat(None));
+                    let mut addresses = listener.local_addresses.iter().zip(namespaces).peekable();
+                    let Some((first, namespace)) = addresses.next() else { return };
+                    write_address_in(first, namespace, json.field("local_address"));
+                    if addresses.peek().is_some() {
                         json.field("additional_local_addresses").array(|json| {
-                            additional.iter().for_each(|address| write_address(address, json.item()));
+                            for (address, namespace) in addresses {
+                                write_address_in(address, namespace, json.item());
+                            }
                         });
                     }
                 });
