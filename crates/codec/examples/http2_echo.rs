@@ -89,9 +89,9 @@ fn handle(
             }
             Some(_) => {}
         }
-        while let Some(stream) = connection.next_writable() {
-            flush(connection, bodies, stream);
-        }
+    }
+    while let Some(stream) = connection.next_writable() {
+        flush(connection, bodies, stream);
     }
     Ok(consumed)
 }

@@ -11,6 +11,7 @@ use super::error::Http2ErrorKind;
 pub struct Http2Counts {
     pub dropped_headers_with_underscores: u32,
     pub goaway_sent: u32,
+    pub header_list_size_too_large: u32,
     pub header_overflow: u32,
     pub headers_cb_no_stream: u32,
     pub inbound_empty_frames_flood: u32,
@@ -36,7 +37,8 @@ impl Http2Counts {
     pub(crate) fn add(&mut self, kind: Http2ErrorKind) {
         use Http2ErrorKind::*;
         let place = match kind {
-            TooManyHeaders | HeadersTooLarge => &mut self.header_overflow,
+            TooManyHeaders => &mut self.header_overflow,
+            HeadersTooLarge => &mut self.header_list_size_too_large,
             TooManyHeaderFrames => &mut self.too_many_header_frames,
             EmptyFramesFlood => &mut self.inbound_empty_frames_flood,
             PriorityFlood => &mut self.inbound_priority_frames_flood,

@@ -109,8 +109,28 @@ impl HeadReader<'_> {
         }
         self.facts.has_regular = true;
         if !field.sound {
-            return Err(unsound(field));
+            return self.unsound(field);
         }
+        self.regular(field)
+    }
+
+    /// Blanks around a value are dropped, as in HTTP/1.1 and by Envoy; whatever else is not sound is malformed.
+    #[cold]
+    fn unsound(&mut self, field: &Field<'_>) -> Result<(), Http2ErrorKind> {
+        let is_name = !field.name.is_empty()
+            && field.name.iter().all(|&byte| byte != 0 && chars::lower_token(byte) == byte);
+        let value = chars::trim(field.value);
+        if !is_name {
+            return Err(Http2ErrorKind::InvalidName);
+        }
+        if !chars::is_field_value(value) {
+            return Err(Http2ErrorKind::InvalidValue);
+        }
+        self.regular(&Field { value, line: b"", ..*field })
+    }
+
+    #[inline]
+    fn regular(&mut self, field: &Field<'_>) -> Result<(), Http2ErrorKind> {
         if field.never_indexed {
             self.block.mark_never_indexed(field.id);
         }
@@ -118,10 +138,12 @@ impl HeadReader<'_> {
             return self.underscored(field);
         }
         match field.id {
-            KnownName::ContentLength => self.content_length(field.value)?,
+            KnownName::ContentLength => return self.content_length(field.value),
             KnownName::Host => return self.host(field.value),
             KnownName::Cookie => return self.crumb(field.value),
-            KnownName::Te if field.value != b"trailers" => return Err(Http2ErrorKind::InvalidTe),
+            KnownName::Te if !field.value.eq_ignore_ascii_case(b"trailers") => {
+                return Err(Http2ErrorKind::InvalidTe);
+            }
             KnownName::Expect => {
                 self.facts.expect_continue |= field.value.eq_ignore_ascii_case(b"100-continue");
             }
@@ -178,7 +200,9 @@ impl HeadReader<'_> {
                 return Err(Http2ErrorKind::InvalidPseudoHeader);
             }
             KnownName::Scheme if !chars::is_scheme(value) => return Err(Http2ErrorKind::InvalidScheme),
-            KnownName::Authority if !chars::is_host(value) => return Err(Http2ErrorKind::InvalidAuthority),
+            KnownName::Authority if value.is_empty() || !chars::is_host(value) => {
+                return Err(Http2ErrorKind::InvalidAuthority);
+            }
             KnownName::Path => self.facts.fragment = check_path(value)?,
             KnownName::Status if !(value.len() == 3 && value.iter().all(u8::is_ascii_digit)) => {
                 return Err(Http2ErrorKind::InvalidStatus);
@@ -193,31 +217,29 @@ impl HeadReader<'_> {
             return Err(Http2ErrorKind::InvalidContentLength);
         }
         let length = number::parse_decimal(value).ok_or(Http2ErrorKind::InvalidContentLength)?;
-        if value.len() > 1 && value.first() == Some(&b'0') {
-            return Err(Http2ErrorKind::InvalidContentLength);
-        }
         self.facts.content_length = Some(length);
-        Ok(())
+        // Some readers take leading zeros for octal: the field is passed on without them.
+        let is_kept = self
+            .block
+            .append(KnownName::ContentLength, number::format(length, 10, &mut number::Buffer::default()));
+        if is_kept { Ok(()) } else { Err(Http2ErrorKind::HeadersTooLarge) }
     }
 
-    /// `host` stands for `:authority` when that is not there; otherwise it must name the same, and is not kept.
+    /// `host` stands for `:authority` when that is not there; otherwise it is not kept, whatever it names, as in Envoy.
     fn host(&mut self, value: &[u8]) -> Result<(), Http2ErrorKind> {
         if self.of != HeadOf::Request {
             let is_kept = self.block.push(KnownName::Host, b"host", value);
             return if is_kept { Ok(()) } else { Err(Http2ErrorKind::HeadersTooLarge) };
         }
         if self.facts.has_host {
-            return Err(Http2ErrorKind::HostMismatch);
+            return Err(Http2ErrorKind::DuplicateHost);
         }
         self.facts.has_host = true;
-        if let Some(authority) = self.block.get(KnownName::Authority) {
-            let is_same = authority.eq_ignore_ascii_case(value);
-            return if is_same { Ok(()) } else { Err(Http2ErrorKind::HostMismatch) };
-        }
-        if !chars::is_host(value) {
+        if value.is_empty() || !chars::is_host(value) {
             return Err(Http2ErrorKind::InvalidAuthority);
         }
-        let is_kept = self.block.push(KnownName::Authority, b"", value);
+        let is_kept =
+            self.block.contains(KnownName::Authority) || self.block.push(KnownName::Authority, b"", value);
         if is_kept { Ok(()) } else { Err(Http2ErrorKind::HeadersTooLarge) }
     }
 
@@ -259,21 +281,25 @@ impl HeadReader<'_> {
         let upgrade = block.contains(KnownName::Protocol);
         let is_connect = method_kind == RequestKind::Connect;
         if upgrade && (!is_connect || !self.settings.allow_connect) {
-            return Err(Http2ErrorKind::InvalidPseudoHeader);
+            return Err(Http2ErrorKind::MisplacedPseudoHeader);
         }
-        if is_connect && !block.contains(KnownName::Authority) {
+        if !block.contains(KnownName::Authority) {
             return Err(Http2ErrorKind::MissingPseudoHeader);
         }
         if is_connect && !upgrade {
-            let has_any = block.contains(KnownName::Scheme) || block.contains(KnownName::Path);
-            if has_any || self.facts.content_length.is_some() {
-                return Err(Http2ErrorKind::InvalidPseudoHeader);
+            if block.contains(KnownName::Scheme) || block.contains(KnownName::Path) {
+                return Err(Http2ErrorKind::MisplacedPseudoHeader);
+            }
+            if self.facts.content_length.is_some() {
+                return Err(Http2ErrorKind::InvalidContentLength);
             }
         } else if !has_target {
             return Err(Http2ErrorKind::MissingPseudoHeader);
         }
-        if block.get(KnownName::Path) == Some(b"*") && !is_options {
-            return Err(Http2ErrorKind::InvalidPath);
+        match block.get(KnownName::Path) {
+            None | Some([b'/', ..]) => {}
+            Some(b"*") if is_options => {}
+            Some(_) => return Err(Http2ErrorKind::RelativePath),
         }
         if upgrade && !take_protocol(block) {
             return Err(Http2ErrorKind::HeadersTooLarge);
@@ -354,19 +380,11 @@ fn take_protocol(block: &mut HeaderBlock) -> bool {
         && block.append(KnownName::Connection, b"upgrade")
 }
 
-#[cold]
-fn unsound(field: &Field<'_>) -> Http2ErrorKind {
-    let is_name = !field.name.is_empty()
-        && field.name.iter().all(|&byte| byte != 0 && chars::lower_token(byte) == byte);
-    if is_name { Http2ErrorKind::InvalidValue } else { Http2ErrorKind::InvalidName }
-}
-
 /// Answers whether the path has a fragment.
 fn check_path(path: &[u8]) -> Result<bool, Http2ErrorKind> {
-    let is_begin = matches!(path, [b'/', ..] | [b'*']);
-    if is_begin && chars::is_target(path) {
+    if chars::is_target(path) {
         return Ok(false);
     }
-    let is_visible = path.iter().all(u8::is_ascii_graphic);
-    if is_begin && is_visible { Ok(true) } else { Err(Http2ErrorKind::InvalidPath) }
+    let is_visible = !path.is_empty() && path.iter().all(u8::is_ascii_graphic);
+    if is_visible { Ok(true) } else { Err(Http2ErrorKind::InvalidPath) }
 }

@@ -10,3 +10,5 @@ pub(crate) mod encoder;
 mod huffman;
 mod integer;
 pub(crate) mod static_table;
+#[cfg(test)]
+mod vectors;

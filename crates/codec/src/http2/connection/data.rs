@@ -86,7 +86,8 @@ impl Http2Connection {
         match fault {
             None => self.floods.on_useless().map(|()| Step::Again),
             Some(Http2ErrorKind::IdleStream) => Err(Http2ErrorKind::IdleStream),
-            Some(kind) => self.malformed(frame.stream, kind),
+            // Envoy ends the stream alone, also where a malformed head ends the connection.
+            Some(kind) => self.reset_for(frame.stream, kind),
         }
     }
 

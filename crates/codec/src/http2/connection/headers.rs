@@ -33,12 +33,14 @@ enum Purpose {
     Refused(Http2ErrorKind),
 }
 
-/// The beginning of a response's head that is not read as one yet.
+/// Most heads of a response, informational ones and trailers included.
 const MAX_HEADER_FRAMES: u8 = 8;
 /// So many bytes of a header block may come in a frame of their own.
 const BYTES_PER_FRAME: usize = 1024;
 /// What a field needs on the wire beyond its name and value, at most.
 const FIELD_OVERHEAD: usize = 12;
+/// How many times the limit a header block may have that is decoded for the table's sake.
+const EXCESS: usize = 4;
 
 impl Http2Connection {
     pub(super) fn headers<'a>(
@@ -96,9 +98,11 @@ impl Http2Connection {
         step
     }
 
-    /// The most bytes on the wire that a header block within the limits can have.
+    /// The most bytes on the wire that a header block may have before the connection is cut; one that is smaller and
+    /// beyond the limits ends its stream alone.
     fn max_block_bytes(&self) -> usize {
-        self.settings.max_header_bytes.saturating_add(self.settings.max_headers_count * FIELD_OVERHEAD)
+        let fields = self.settings.max_headers_count.saturating_mul(FIELD_OVERHEAD);
+        self.settings.max_header_bytes.saturating_mul(EXCESS).saturating_add(fields)
     }
 
     fn append_fragment(&mut self, fragment: &[u8]) -> Result<(), Http2ErrorKind> {
@@ -256,7 +260,7 @@ impl Http2Connection {
         }
         let missing = self.streams.get(open.stream).and_then(|stream| stream.missing);
         if missing.is_some_and(|missing| missing > 0) {
-            return self.malformed(open.stream, Http2ErrorKind::LengthMismatch);
+            return self.reset_for(open.stream, Http2ErrorKind::LengthMismatch);
         }
         self.counts.trailers += 1;
         self.end_receiving(open.stream);

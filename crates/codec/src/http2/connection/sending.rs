@@ -15,6 +15,9 @@ use crate::http2::stream::{Ending, Half, Stream};
 use crate::http2::write_head::{self, RequestForm};
 use crate::message::RequestKind;
 
+/// Less than this is not worth a frame while others wait to be sent.
+const LITTLE_ROOM: usize = 4 * 1024;
+
 /// Why something cannot be sent on a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SendError {
@@ -150,7 +153,12 @@ impl Http2Connection {
         if self.out.frames() >= limits.max_outbound_frames / 2 {
             return 0;
         }
-        let room = self.settings.max_pending_bytes.saturating_sub(self.out.len());
+        let most = self.settings.max_pending_bytes;
+        let room = most.saturating_sub(self.out.len());
+        // A little room would only make frames small.
+        if room < LITTLE_ROOM.min(most / 4) {
+            return 0;
+        }
         room.min(usize::try_from(self.send_window).unwrap_or(0))
     }
 
