@@ -16,6 +16,7 @@ import pytest
 from ferryman import ConfigError, Options, Proxy, SourceError, StartError, _native, process_limits
 from ferryman.config import model
 from ferryman.config.pipeline import load_bootstrap
+from ferryman.errors import WorkersEndedError
 from ferryman.proxy import load_options_of, sources_of
 
 ADMIN = "admin: {address: {socket_address: {address: 127.0.0.1, port_value: 0}}}"
@@ -99,6 +100,15 @@ def test_run_returns_when_stopped() -> None:
     assert made[0].noted[2:] == ["started and takes signals", "closed"]
     assert made[0].sigint is signal.SIG_DFL, "Python must not turn Ctrl-C into an exception"
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_run_says_that_no_worker_is_left() -> None:
+    proxy = Proxy.from_yaml("{}")
+    proxy.bind()
+    made[0].events.put("failed")
+    with pytest.raises(WorkersEndedError):
+        proxy.run()
+    assert made[0].noted[-1] == "closed"
 
 
 class Request:

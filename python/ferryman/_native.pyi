@@ -82,7 +82,8 @@ class Proxy:
     def next_event(self, timeout_s: float | None) -> AdminRequest | str | None:
         """Waits, with the GIL released, for work for Python.
 
-        An `AdminRequest`, or "stopped" once drained and ended; None when the time is over.
+        An `AdminRequest`, or "stopped" once drained and ended, "failed" once no worker is left; None
+        when the time is over.
         """
 
     def failed_streams(self, *, request_id: str, connection_id: int | None, most: int) -> list[bytes]:

@@ -37,5 +37,9 @@ class SourceError(FerrymanError):
     """A configuration file cannot be read: missing, a folder, no permission, not UTF-8."""
 
 
+class WorkersEndedError(FerrymanError):
+    """All workers ended by themselves, each by a bug that the log tells of."""
+
+
 class StartError(FerrymanError):
     """The machine refuses what the configuration asks for: a port in use, a log that cannot be opened."""

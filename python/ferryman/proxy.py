@@ -27,7 +27,7 @@ from ferryman.admin.config_places import KeptSources
 from ferryman.admin.page import RunningConfig, now
 from ferryman.admin.server_info import server_info
 from ferryman.config.pipeline import LoadOptions, Lowered, load_bootstrap, read_sources
-from ferryman.errors import StartError
+from ferryman.errors import StartError, WorkersEndedError
 from ferryman.options import DEFAULT_LOG_FORMAT, Options
 from ferryman.ports_in_use import refuse_ports_in_use
 from ferryman.process_limits import allow_core_dumps, raise_descriptor_limit
@@ -76,6 +76,7 @@ class Proxy:
         self._running: RunningConfig | None = None
         self._native: _native.Proxy | None = None
         self._answering: threading.Thread | None = None
+        self._failed = False
 
     @classmethod
     def from_options(cls, options: Options) -> Self:
@@ -144,7 +145,7 @@ class Proxy:
         _give_back_memory()
 
     def run(self) -> None:
-        """Starts, serves until asked to end, drains, ends. Raises StartError.
+        """Starts, serves until asked to end, drains, ends. Raises StartError or WorkersEndedError.
 
         For a process of its own: Ctrl-C drains and ends here, it does not raise KeyboardInterrupt.
         """
@@ -152,6 +153,8 @@ class Proxy:
             self._start(signals=True)
             self._answer_until_stopped()
             self.close()
+        if self._failed:
+            raise WorkersEndedError("no worker is left, so the process ends; the log says what ended them")
 
     def wait(self) -> None:
         """Waits until a proxy that was entered with `with` has ended."""
@@ -211,10 +214,11 @@ class Proxy:
 
     def _answer_until_stopped(self) -> None:
         assert self._native is not None and self._running is not None
-        while (event := self._native.next_event(None)) != "stopped":
+        while (event := self._native.next_event(None)) not in ("stopped", "failed"):
             if event is not None and not isinstance(event, str):
                 pages.answer(event, self._running)
                 _trim_heap()
+        self._failed = event == "failed"
 
     def _write_admin_address(self) -> None:
         path, address = self._options.admin_address_path, self.admin_address

@@ -71,22 +71,29 @@ impl Control {
     /// # Errors
     /// The system gives no event loop or no signals; nothing has begun then.
     pub(crate) fn run(mut self, started: &Sender<io::Result<()>>) {
-        let _last_event = LastEvent(self.events.clone());
+        let mut last_event = LastEvent { events: self.events.clone(), event: Some(Event::Failed) };
         let runtime = match event_loop(self.state.process.dispatcher_stats) {
             Ok(runtime) => runtime,
             Err(error) => return report(started, Err(error)),
         };
-        runtime.block_on(async move {
+        let was_asked = runtime.block_on(async move {
             let signals = match self.signals.then(Signals::listen).transpose() {
                 Ok(signals) => signals,
-                Err(error) => return report(started, Err(error)),
+                Err(error) => {
+                    report(started, Err(error));
+                    return true;
+                }
             };
             report(started, Ok(()));
-            self.serve(signals).await;
+            self.serve(signals).await
         });
+        if was_asked {
+            last_event.event = Some(Event::Stopped);
+        }
     }
 
-    async fn serve(&mut self, mut signals: Option<Signals>) {
+    /// Answers whether it was asked to end; else no worker is left.
+    async fn serve(&mut self, mut signals: Option<Signals>) -> bool {
         if let Some(listener) = self.admin.take() {
             let state: Arc<dyn ProxyState> = Arc::clone(&self.state) as _;
             tokio::task::spawn_local(serve_admin(listener, state, Arc::clone(&self.state.process.registry)));
@@ -107,11 +114,15 @@ impl Control {
         loop {
             match self.next(signals.as_mut()).await {
                 Happened::Order(Order::DrainListeners(request)) => self.drain_listeners(request),
-                Happened::Order(Order::End { drain }) => return self.end(drain, signals.as_mut()).await,
+                Happened::Order(Order::End { drain }) => {
+                    self.end(drain, signals.as_mut()).await;
+                    return true;
+                }
                 Happened::WorkerEnded(index) => {
                     self.lose_worker(index);
                     if self.workers.iter().all(WorkerThread::is_joined) {
-                        return self.end(false, signals.as_mut()).await;
+                        self.end(false, signals.as_mut()).await;
+                        return false;
                     }
                 }
                 Happened::Reopen => self.state.reopen_logs(),
@@ -236,12 +247,15 @@ impl Control {
 }
 
 /// Tells Python that the control thread has ended, also when a panic ended it: nothing else would wake Python.
-struct LastEvent(Sender<Event>);
+struct LastEvent {
+    events: Sender<Event>,
+    event: Option<Event>,
+}
 
 impl Drop for LastEvent {
     fn drop(&mut self) {
         // Python may have gone already; it asked for this then.
-        let _ = self.0.send(Event::Stopped);
+        let _ = self.event.take().map(|event| self.events.send(event));
     }
 }
 

@@ -37,8 +37,10 @@ use crate::worker::{Command, Process, WorkerThread};
 pub enum Event {
     /// An admin page that Python answers.
     Admin(PythonRequest),
-    /// All threads have ended.
+    /// All threads have ended, as they were asked to.
     Stopped,
+    /// All threads have ended, because no worker was left or the control thread panicked.
+    Failed,
 }
 
 /// What Python adds to the admin pages.
@@ -412,7 +414,7 @@ mod tests {
         let (started, _answer) = channel();
         proxy.control = Some(std::thread::spawn(move || control.run(&started)));
         let last = proxy.events().next(Some(Duration::from_secs(9)));
-        (proxy, matches!(last, Some(Event::Stopped)))
+        (proxy, matches!(last, Some(Event::Failed)))
     }
 
     #[test]

@@ -130,6 +130,7 @@ impl Proxy {
         let timeout = timeout_s.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default());
         match py.detach(|| self.events.next(timeout)) {
             None => Ok(None),
+            Some(Event::Failed) => "failed".into_bound_py_any(py).map(Some),
             Some(Event::Stopped) => "stopped".into_bound_py_any(py).map(Some),
             Some(Event::Admin(request)) => AdminRequest::from(request).into_bound_py_any(py).map(Some),
         }

@@ -8,7 +8,7 @@ use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{WorkerListener, connection};
 use crate::application_log::{self, Component, Level};
@@ -19,6 +19,8 @@ use crate::worker::Worker;
 
 /// How long accepting pauses when the system has no more file descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(100);
+/// After how long without a failure it is over.
+const CALM: Duration = Duration::from_secs(1);
 
 /// A socket that connections are taken from.
 pub(crate) enum Accepting {
@@ -54,6 +56,7 @@ impl Accepting {
 pub(super) async fn accept_loop(listener: Rc<WorkerListener>, worker: Rc<Worker>, socket: Accepting) {
     let most = listener.listener.model.max_connections_to_accept_per_socket_event.unwrap_or(u32::MAX);
     let in_a_row = Cell::new(0u32);
+    let mut pause = Pause::default();
     loop {
         let accepted = poll_fn(|cx| {
             let poll = socket.poll_accept(cx);
@@ -66,6 +69,11 @@ pub(super) async fn accept_loop(listener: Rc<WorkerListener>, worker: Rc<Worker>
         .await;
         match accepted {
             Ok((socket, local, remote)) => {
+                if pause.lasts.is_some() {
+                    if let Some(lasted) = pause.ends(Instant::now()) {
+                        tell(&listener.listener.name, format_args!("again after {} ms", lasted.as_millis()));
+                    }
+                }
                 // A panic here must not end the accepting.
                 worker.contain(|| connection::begin(&listener, &worker, socket, local, remote));
                 in_a_row.set(in_a_row.get() + 1);
@@ -78,14 +86,45 @@ pub(super) async fn accept_loop(listener: Rc<WorkerListener>, worker: Rc<Worker>
             // The client is gone again.
             Err(error) if is_of_connection(&error) => {}
             Err(error) => {
-                let name = &listener.listener.name;
-                let text =
-                    format!("listener '{name}': accepting pauses for {} ms: {error}", PAUSE.as_millis());
-                application_log::write(Component::ConnHandler, Level::Warning, text);
+                if pause.goes_on(Instant::now()) {
+                    let every = PAUSE.as_millis();
+                    let what = format_args!("pauses, to be tried every {every} ms: {error}");
+                    tell(&listener.listener.name, what);
+                }
                 tokio::time::sleep(PAUSE).await;
             }
         }
     }
+}
+
+/// A time in which accepting fails: told of when it begins and when it is over, not at every try.
+#[derive(Debug, Default)]
+struct Pause {
+    /// When it began, and the last failure.
+    lasts: Option<(Instant, Instant)>,
+}
+
+impl Pause {
+    /// Answers whether it begins.
+    fn goes_on(&mut self, now: Instant) -> bool {
+        let began = self.lasts.map(|(began, _)| began);
+        self.lasts = Some((began.unwrap_or(now), now));
+        began.is_none()
+    }
+
+    /// Something was accepted. Answers how long it has lasted, if it is over: where descriptors come and go it is one pause.
+    fn ends(&mut self, now: Instant) -> Option<Duration> {
+        let (began, _) = self.lasts.take_if(|(_, failed)| now.saturating_duration_since(*failed) >= CALM)?;
+        Some(now.saturating_duration_since(began))
+    }
+}
+
+fn tell(listener: &str, what: impl std::fmt::Display) {
+    application_log::write(
+        Component::ConnHandler,
+        Level::Warning,
+        format!("listener '{listener}': accepting {what}"),
+    );
 }
 
 /// Whether the error is the accepted connection's, not the listening socket's or the system's.
@@ -98,4 +137,23 @@ fn is_of_connection(error: &io::Error) -> bool {
             | io::ErrorKind::InvalidInput
             | io::ErrorKind::NotConnected
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_told_of_once() {
+        let (mut pause, start) = (Pause::default(), Instant::now());
+        let at = |millis| start + Duration::from_millis(millis);
+        assert!(pause.ends(at(0)).is_none());
+        assert!(pause.goes_on(at(0)));
+        assert!(!pause.goes_on(at(100)));
+        assert!(pause.ends(at(150)).is_none(), "a descriptor has come free");
+        assert!(!pause.goes_on(at(200)));
+        assert_eq!(pause.ends(at(1200)), Some(Duration::from_millis(1200)));
+        assert!(pause.ends(at(1201)).is_none());
+        assert!(pause.goes_on(at(1300)));
+    }
 }

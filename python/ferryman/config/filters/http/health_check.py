@@ -25,11 +25,10 @@ def lower(cursor: Cursor) -> model.HealthCheck:
     clusters = cursor.map_items("cluster_min_healthy_percentages")
     percentages = [(name, float(_PERCENT.read(item).get("value", 0.0))) for name, item in clusters]
     if pass_through and percentages:
-        cursor.problem(
-            "cluster_min_healthy_percentages needs pass_through_mode: false", None, "pass_through_mode"
-        )
+        hint = "a filter that passes through does not look at clusters"
+        cursor.warn("has no effect", hint, "cluster_min_healthy_percentages", "no-effect")
     return model.HealthCheck(
         pass_through_mode=pass_through,
         headers=[lower_header_matcher(item) for item in cursor.items("headers")],
-        cluster_min_healthy_percentages=percentages,
+        cluster_min_healthy_percentages=[] if pass_through else percentages,
     )
