@@ -187,15 +187,16 @@ impl Control {
         }
     }
 
-    /// `/drain_listeners`: gracefully, connections are sent away over the drain time and listeners close at its end; else
-    /// listeners close now.
+    /// `/drain_listeners`: connections are sent away over the drain time, and listeners close at its end, or now unless it
+    /// is to be graceful.
     fn drain_listeners(&self, request: DrainRequest) {
         let stop = Command::StopListening { inbound_only: request.inbound_only };
         log_at!(Main, Debug, "draining listeners (inbound only: {})", request.inbound_only);
+        let has_begun = self.state.process.drain.begin(Instant::now(), request.inbound_only);
         if !request.graceful {
             return self.stop_listening(&stop);
         }
-        if !self.state.process.drain.begin(Instant::now()) || request.skip_exit {
+        if !has_begun || request.skip_exit {
             return;
         }
         let (state, commands) = (Arc::clone(&self.state), self.command_senders());

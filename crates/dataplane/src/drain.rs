@@ -22,12 +22,23 @@ pub enum Phase {
     Ending,
 }
 
+/// What makes the connections of a listener drain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DrainedBy {
+    /// Not `/healthcheck/fail`.
+    pub modify_only: bool,
+    /// Also what drains the listeners of traffic from outside the mesh alone.
+    pub inbound: bool,
+}
+
 /// The phase of the process, read by every worker at every response.
 #[derive(Debug)]
 pub struct Drain {
     phase: AtomicU8,
     /// Milliseconds from `epoch` to the begin of the drain.
     began_ms: AtomicU64,
+    /// Whether the drain is one of inbound listeners alone.
+    inbound_only: AtomicBool,
     health_check_failed: AtomicBool,
     epoch: Instant,
     time: Duration,
@@ -41,6 +52,7 @@ impl Drain {
         Drain {
             phase: AtomicU8::new(0),
             began_ms: AtomicU64::new(0),
+            inbound_only: AtomicBool::new(false),
             health_check_failed: AtomicBool::new(false),
             epoch: Instant::now(),
             time,
@@ -65,14 +77,19 @@ impl Drain {
         }
     }
 
-    /// Begins to drain. The first time counts. Answers whether it was the first.
-    pub fn begin(&self, now: Instant) -> bool {
+    /// Begins to drain, all listeners or those of inbound traffic. The first time counts, but that a drain of those may
+    /// become one of all. Answers whether anything has changed.
+    pub fn begin(&self, now: Instant, inbound_only: bool) -> bool {
         let since = u64::try_from(now.saturating_duration_since(self.epoch).as_millis()).unwrap_or(u64::MAX);
-        if self.phase() != Phase::Serving {
-            return false;
+        match self.phase() {
+            Phase::Serving => {
+                self.began_ms.store(since, Ordering::Release);
+                self.inbound_only.store(inbound_only, Ordering::Release);
+                self.phase.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire).is_ok()
+            }
+            Phase::Draining => !inbound_only && self.inbound_only.swap(false, Ordering::AcqRel),
+            Phase::Ending => false,
         }
-        self.began_ms.store(since, Ordering::Release);
-        self.phase.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     /// Begins the end: from now on no connection is kept.
@@ -92,16 +109,17 @@ impl Drain {
     }
 
     /// Whether the response that is about to begin is to close its connection. `random` is any number. A gradual drain says
-    /// so more and more often as its time runs out, so that not all clients come back at once. `modify_only`: the
-    /// connection's listener does not drain for `/healthcheck/fail`.
+    /// so more and more often as its time runs out, so that not all clients come back at once. `drained_by` is that of
+    /// the connection's listener.
     #[inline]
     #[must_use]
-    pub fn should_close(&self, random: u64, modify_only: bool) -> bool {
-        if self.health_check_failed() && !modify_only {
+    pub fn should_close(&self, random: u64, drained_by: DrainedBy) -> bool {
+        if self.health_check_failed() && !drained_by.modify_only {
             return true;
         }
         match self.phase() {
             Phase::Serving => false,
+            Phase::Draining if self.inbound_only.load(Ordering::Acquire) && !drained_by.inbound => false,
             Phase::Draining => self.closes_now(random),
             Phase::Ending => true,
         }
@@ -226,22 +244,35 @@ mod tests {
     use super::*;
     use std::rc::Rc;
 
+    const ANY: DrainedBy = DrainedBy { modify_only: false, inbound: false };
+    const MODIFY_ONLY: DrainedBy = DrainedBy { modify_only: true, inbound: false };
+
+    #[test]
+    fn a_drain_of_inbound_listeners_may_become_one_of_all() {
+        let inbound = DrainedBy { modify_only: true, inbound: true };
+        let drain = Drain::new(Duration::from_secs(600), DrainStrategy::Immediate);
+        assert!(drain.begin(Instant::now(), true) && !drain.begin(Instant::now(), true));
+        assert!(drain.should_close(0, inbound) && !drain.should_close(0, ANY));
+        assert!(drain.begin(Instant::now(), false) && !drain.begin(Instant::now(), true));
+        assert!(drain.should_close(0, inbound) && drain.should_close(0, ANY));
+    }
+
     #[test]
     fn a_failed_health_check_does_not_count_where_only_modifications_drain() {
         let drain = Drain::new(Duration::from_secs(600), DrainStrategy::Gradual);
         drain.set_health_check_failed(true);
-        assert!(drain.should_close(0, false) && !drain.should_close(0, true));
+        assert!(drain.should_close(0, ANY) && !drain.should_close(0, MODIFY_ONLY));
         drain.end();
-        assert!(drain.should_close(0, true));
+        assert!(drain.should_close(0, MODIFY_ONLY));
     }
 
     #[test]
     fn immediate_drain_closes_every_connection() {
         let drain = Drain::new(Duration::from_secs(600), DrainStrategy::Immediate);
-        assert!(!drain.should_close(0, false));
-        assert!(drain.begin(Instant::now()));
-        assert!(!drain.begin(Instant::now()));
-        assert!(drain.should_close(0, false) && drain.should_close(u64::MAX, false));
+        assert!(!drain.should_close(0, ANY));
+        assert!(drain.begin(Instant::now(), false));
+        assert!(!drain.begin(Instant::now(), false));
+        assert!(drain.should_close(0, ANY) && drain.should_close(u64::MAX, ANY));
     }
 
     #[test]
@@ -249,7 +280,7 @@ mod tests {
         let drain = Drain::new(Duration::from_secs(600), DrainStrategy::Gradual);
         drain.end();
         assert_eq!(drain.phase(), Phase::Ending);
-        assert!(drain.should_close(u64::MAX, false) && !drain.begin(Instant::now()));
+        assert!(drain.should_close(u64::MAX, ANY) && !drain.begin(Instant::now(), false));
     }
 
     #[test]
@@ -258,19 +289,19 @@ mod tests {
         let mut drain = Drain::new(hour, DrainStrategy::Gradual);
         drain.epoch = Instant::now().checked_sub(hour / 2).expect("an hour of uptime");
         let began = drain.epoch;
-        drain.begin(began);
+        drain.begin(began, false);
         let total = u64::try_from(hour.as_millis()).expect("fits");
-        assert!(drain.should_close(total / 4, false));
-        assert!(!drain.should_close(total / 4 * 3, false));
+        assert!(drain.should_close(total / 4, ANY));
+        assert!(!drain.should_close(total / 4 * 3, ANY));
     }
 
     #[test]
     fn failed_health_checks_close_and_can_be_taken_back() {
         let drain = Drain::new(Duration::from_secs(1), DrainStrategy::Gradual);
         drain.set_health_check_failed(true);
-        assert!(drain.should_close(u64::MAX, false));
+        assert!(drain.should_close(u64::MAX, ANY));
         drain.set_health_check_failed(false);
-        assert!(!drain.should_close(0, false));
+        assert!(!drain.should_close(0, ANY));
     }
 
     #[test]

@@ -367,6 +367,7 @@ fn status(listener: &Arc<Listener>, sockets: &[Vec<BoundSocket>]) -> ServedListe
         listener.configured_addresses()
     };
     ServedListener {
+        _listener: Arc::clone(listener),
         status: ListenerStatus {
             name: Arc::clone(&listener.name),
             local_addresses,

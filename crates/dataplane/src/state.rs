@@ -18,6 +18,7 @@ use crate::control::Order;
 use crate::drain::Phase;
 use crate::explain::FailedStreams;
 use crate::format::{AccessLogType, FormatContext};
+use crate::listener::Listener;
 use crate::matcher::StringMatcher;
 use crate::random::thread_random;
 use crate::runtime::Runtime;
@@ -62,6 +63,8 @@ pub(crate) struct Serving {
 #[derive(Debug)]
 pub(crate) struct ServedListener {
     pub(crate) status: ListenerStatus,
+    /// Its statistics stay as long as it is on the list, also once no worker serves it any more.
+    pub(crate) _listener: Arc<Listener>,
     pub(crate) is_inbound: bool,
     /// Whether a drain has closed it.
     pub(crate) is_stopped: bool,

@@ -111,8 +111,8 @@ pub struct ConnectionInfo {
     pub stream: Option<Box<StreamInfo>>,
     /// The log that has a line to come after the listener's own, of the same stream.
     pub session_log: Option<Arc<AccessLogSet>>,
-    /// Whether the listener drains when it is modified or removed alone.
-    pub drains_on_modification_only: bool,
+    /// What makes the listener's connections drain.
+    pub drained_by: crate::drain::DrainedBy,
     /// The listener's `name`.
     pub listener_name: Arc<str>,
     /// The matched filter chain's `name`; empty: none.
@@ -171,7 +171,7 @@ impl ConnectionInfo {
             start_time,
             stream: None,
             session_log: None,
-            drains_on_modification_only: false,
+            drained_by: crate::drain::DrainedBy::default(),
             place: None,
             listener_name: Arc::from(""),
             filter_chain_name: Arc::from(""),

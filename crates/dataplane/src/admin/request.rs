@@ -28,15 +28,17 @@ pub struct Request {
 
 /// Resolves `.`, `..` and repeated slashes (RFC 3986 section 5.2.4).
 fn normalize_path(path: &str) -> String {
-    let decoded = decode_percent(path);
-    let mut segments: Vec<&str> = Vec::new();
+    let mut segments: Vec<String> = Vec::new();
     let mut directory = false;
-    for segment in decoded.split('/') {
-        directory = matches!(segment, "" | "." | "..");
-        match segment {
+    for segment in path.split('/') {
+        // An escaped slash is no slash.
+        let decoded = Some(decode_percent(segment)).filter(|decoded| !decoded.contains('/'));
+        let segment: String = decoded.map_or_else(|| segment.to_owned(), Into::into);
+        directory = matches!(&*segment, "" | "." | "..");
+        match &*segment {
             "" | "." => {}
             ".." => drop(segments.pop()),
-            segment => segments.push(segment),
+            _ => segments.push(segment),
         }
     }
     let end = if directory && !segments.is_empty() { "/" } else { "" };
@@ -81,6 +83,7 @@ mod tests {
             ("/re%61dy", "/ready"),
             ("/ready/", "/ready/"),
             ("/READY", "/READY"),
+            ("/stats%2Fprometheus", "/stats%2Fprometheus"),
         ] {
             assert_eq!(normalize_path(path), expected, "{path}");
         }

@@ -233,8 +233,8 @@ impl HttpStream<'_> {
         if self.connection.is_last_request {
             self.manager.http.inc(HttpStat::DownstreamCxMaxRequestsReached);
         }
-        let modify_only = self.connection.info.drains_on_modification_only;
-        let drains = self.worker.process.drain.should_close(self.worker.random.next(), modify_only);
+        let drained_by = self.connection.info.drained_by;
+        let drains = self.worker.process.drain.should_close(self.worker.random.next(), drained_by);
         if drains {
             log_at!(Http, Debug, "{} drain closing connection", self.tag());
             self.manager.http.inc(HttpStat::DownstreamCxDrainClose);

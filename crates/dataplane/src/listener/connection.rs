@@ -14,7 +14,7 @@ use super::exact_balance::Place;
 use super::{WorkerFilterChain, WorkerListener, listener_of};
 use crate::application_log::{OfConnection, log_at};
 use crate::connection_id::next_connection_id;
-use crate::drain::OpenConnection;
+use crate::drain::{DrainedBy, OpenConnection};
 use crate::error::ErrorKind;
 use crate::filters::listener::{Failure, Passed, Progress};
 use crate::filters::network::read_filters::{Held, Refusal};
@@ -86,7 +86,10 @@ pub(super) fn begin_here(
 fn enter(listener: &WorkerListener, info: &mut ConnectionInfo) {
     info.listener_name = Arc::clone(&listener.listener.name);
     info.listener_metadata.clone_from(&listener.listener.metadata);
-    info.drains_on_modification_only = listener.listener.model.drains_on_modification_only;
+    info.drained_by = DrainedBy {
+        modify_only: listener.listener.model.drains_on_modification_only,
+        inbound: listener.is_inbound(),
+    };
     let is_logged = !listener.listener.access_log.is_empty();
     info.stream = is_logged.then(|| Box::new(StreamInfo::new(info.start, info.start_time)));
 }

@@ -102,10 +102,16 @@ impl StatsQuery {
                 Some(regex)
             }
         };
+        let hidden_only = match filled("hidden") {
+            None | Some("include" | "exclude") => false,
+            Some("only") => true,
+            Some(_) => return Err("usage: /stats?hidden=(include|only|exclude)\n\n".to_owned()),
+        };
         Ok(Self {
             used_only: first("usedonly").is_some(),
-            filter,
-            invert_filter: first("invert_filter").is_some(),
+            // No statistic is hidden.
+            filter: if hidden_only { Some(compile_search_regex("[^\\s\\S]")?) } else { filter },
+            invert_filter: first("invert_filter").is_some() && !hidden_only,
             stat_type,
             format,
             protobuf: first("prom_protobuf").is_some(),

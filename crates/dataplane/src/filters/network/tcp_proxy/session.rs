@@ -342,14 +342,14 @@ impl<'a> Session<'a> {
         let mut counted = Counted::new(self.stats, &cluster);
         let mut sides = Sides { downstream: &mut *downstream, upstream: &mut upstream.socket };
         self.touch();
-        let (worker, modify_only) = (self.worker, self.info.drains_on_modification_only);
+        let (worker, drained_by) = (self.worker, self.info.drained_by);
         let outcome = poll_fn(|cx| {
             let read_before = counted.to_upstream.read;
             let polled = relay.poll(&mut sides, cx, &worker.blocks);
             let has_moved = counted.count(&relay);
             if self.proxy.check_drain_close && counted.to_upstream.read != read_before {
                 let drain = &worker.process.drain;
-                if polled.is_pending() && drain.should_close(worker.random.next(), modify_only) {
+                if polled.is_pending() && drain.should_close(worker.random.next(), drained_by) {
                     return Poll::Ready(Outcome::Drained);
                 }
             }
