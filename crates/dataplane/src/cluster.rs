@@ -15,6 +15,7 @@ use ferryman_codec::Http1Settings;
 
 use crate::admin::{ClusterStatus, EndpointStatus, HealthFlag};
 use crate::circuit_breakers::CircuitBreakers;
+use crate::filters::http::UpstreamHttpFilters;
 use crate::http_codec;
 use crate::load_balancing_policies::{self, HostFacts, HostHealth, PrioritySettings};
 use crate::model::address::{Address as AddressModel, socket_address};
@@ -136,6 +137,8 @@ pub struct Cluster {
     maintenance_mode: RuntimeKey,
     priorities: PrioritySettings,
     thresholds: [CircuitBreakerThresholds; 2],
+    /// The HTTP filters of its requests, in the place of the router's; none: it has none.
+    pub(crate) upstream_filters: Option<Arc<UpstreamHttpFilters>>,
     /// What is counted only if that is asked for.
     pub(crate) tracking: Option<Box<Tracking>>,
     threads: usize,
@@ -186,6 +189,7 @@ impl Cluster {
                 healthy_panic_threshold_percent: model.healthy_panic_threshold_percent,
             },
             thresholds: [model.circuit_breakers_default.clone(), model.circuit_breakers_high.clone()],
+            upstream_filters: UpstreamHttpFilters::compile(model.upstream_http_filters.as_deref())?,
             tracking,
             threads: workers + 1,
             circuit_breakers: OnceLock::new(),

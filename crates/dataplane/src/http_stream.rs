@@ -188,6 +188,8 @@ pub struct HttpStream<'a> {
     route_filters: &'a RouteFilters,
     /// The same of routes that it had before, once its filters were made.
     earlier_routes: Vec<&'a RouteFilters>,
+    /// From which place on its filters stand between router and upstream; none: there are none such.
+    upstream_filters_from: Option<usize>,
     /// Whether the HTTP filters of the stream were made.
     filters_begun: bool,
     /// How much of the request's body filters may hold, where one of them says so.
@@ -252,6 +254,7 @@ impl<'a> HttpStream<'a> {
             matched: None,
             route_filters: &manager.settings.filters.without_route,
             earlier_routes: Vec::new(),
+            upstream_filters_from: None,
             filters_begun: false,
             request_body_limit: None,
             endless: false,

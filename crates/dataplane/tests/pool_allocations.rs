@@ -57,6 +57,7 @@ fn model(port: u16, policy: LoadBalancingPolicy) -> Model {
     let [region, zone, sub_zone] = ["", "", ""].map(str::to_owned);
     let endpoints = vec![endpoint(1), endpoint(2)];
     Model {
+        upstream_http_filters: None,
         metadata: None,
         name: "c".to_owned(),
         place: String::new(),

@@ -164,6 +164,7 @@ def lower_cluster(cursor: Cursor, bind: model.UpstreamBind | None = None) -> mod
         proxy_protocol=proxy_protocol,
         stats_matcher=lower_stats_matcher(cursor) if "stats_matcher" in fields else None,
         tracking=_lower_tracking(cursor, fields),
+        upstream_http_filters=http.http_filters,
     )
 
 

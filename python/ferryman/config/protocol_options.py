@@ -18,7 +18,7 @@ from ferryman.config.duration import off_if_zero
 from ferryman.config.fields import Fields, refuse, word
 from ferryman.config.header_key_format import forwards_reason_phrase, lower_header_key_format
 from ferryman.config.matcher import lower_string_matcher
-from ferryman.config.upstream_http_filters import check_upstream_filters
+from ferryman.config.upstream_http_filters import lower_upstream_http_filters
 
 NO_UPSTREAM_TLS: Final = "it speaks of TLS names, and there is no TLS"
 _UPSTREAM: Final = "of a cluster"
@@ -71,8 +71,7 @@ _HTTP1_UPSTREAM = Fields(
 _PERCENT = Fields("envoy.type.v3.Percent", "value", where="of a jitter")
 _OPTIONS = Fields(
     "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-    "common_http_protocol_options explicit_http_config use_downstream_protocol_config",
-    checked={"http_filters": "upstream_codec alone, which is there in any case"},
+    "common_http_protocol_options explicit_http_config use_downstream_protocol_config http_filters",
     no_effect={"upstream_http_protocol_options": NO_UPSTREAM_TLS},
 )
 _EXPLICIT = Fields(
@@ -132,6 +131,7 @@ class UpstreamHttp(NamedTuple):
     max_response_headers_bytes: int = _MAX_RESPONSE_HEADERS_KB * 1024
     max_response_headers_count: int = _MAX_HEADERS
     http1: UpstreamHttp1 = UpstreamHttp1()
+    http_filters: list[model.HttpFilter] | None = None
 
 
 _UPSTREAM_DEFAULT: Final = UpstreamHttp()
@@ -185,7 +185,6 @@ def lower_upstream_http(cursor: Cursor, fields: Mapping[str, Any]) -> UpstreamHt
         options = _lower_typed_options(cursor)
         if options is not None:
             holder, read = options, _OPTIONS.read(options)
-            check_upstream_filters(options, "http_filters")
     common_at = holder.child(common)
     shared = _COMMON_UPSTREAM.read(common_at) if common in read else {}
     requests = _count(fields, "max_requests_per_connection", 0)
@@ -203,6 +202,7 @@ def lower_upstream_http(cursor: Cursor, fields: Mapping[str, Any]) -> UpstreamHt
         max_response_headers_bytes=_count(shared, "max_response_headers_kb", _MAX_RESPONSE_HEADERS_KB) * 1024,
         max_response_headers_count=_count(shared, "max_headers_count", _MAX_HEADERS),
         http1=chosen,
+        http_filters=None if holder is cursor else lower_upstream_http_filters(holder, "http_filters"),
     )
 
 

@@ -43,6 +43,7 @@ fn locality(priority: u32, endpoints: Vec<Endpoint>) -> LocalityEndpoints {
 pub(crate) fn model(name: &str, addresses: &[&str]) -> Model {
     let endpoints = addresses.iter().map(|address| endpoint(address, 1, HealthStatus::Unknown)).collect();
     Model {
+        upstream_http_filters: None,
         metadata: None,
         name: name.to_owned(),
         place: String::new(),

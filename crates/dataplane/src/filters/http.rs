@@ -44,10 +44,12 @@ pub mod route_config;
 pub mod router;
 pub mod set_filter_state;
 pub mod set_metadata;
+pub mod upstream_http_filters;
 
 pub use built_in::BuiltInFilter;
 pub use chain::{ActiveFilter, ActiveFilters, HttpFilters, NamedFilter, TakingPart};
 pub use route_config::{PerRoute, RouteConfig, RouteConfigs, RouteFilters};
+pub use upstream_http_filters::UpstreamHttpFilters;
 
 /// When a filter is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

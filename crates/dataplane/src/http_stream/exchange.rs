@@ -443,11 +443,8 @@ fn end_request(stream: &mut HttpStream<'_>, upstream: &mut Http1Codec, with_trai
 fn end_response(stream: &mut HttpStream<'_>, upstream: &mut Http1Codec) {
     stream.note_last_of_upstream(upstream.reader.framing());
     let mut transformed = stream.state.response_body.take_trailers();
-    let is_transformed = transformed.is_some();
-    if is_transformed && !upstream.trailers().is_empty() {
-        let fields = received_bytes(upstream.trailers());
-        stream.state.info.upstream.bytes.header_bytes_received += fields;
-    }
+    // As they came, whatever filters make of them.
+    stream.state.info.upstream.bytes.header_bytes_received += received_bytes(upstream.trailers());
     let trailers = transformed.as_mut().unwrap_or(upstream.trailers_mut());
     if !stream.state.filters.is_empty() && !trailers.is_empty() {
         stream.walk_trailers(Phase::ResponseTrailers, trailers);
@@ -457,9 +454,6 @@ fn end_response(stream: &mut HttpStream<'_>, upstream: &mut Http1Codec) {
     stream.connection.codec.finish(with_trailers.then_some(&*trailers));
     if !trailers.is_empty() {
         state.response_trailers.clone_from(trailers);
-        if !is_transformed {
-            state.info.upstream.bytes.header_bytes_received += received_bytes(trailers);
-        }
     }
 }
 

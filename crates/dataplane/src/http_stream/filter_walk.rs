@@ -5,13 +5,14 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
 use ferryman_codec::HeaderBlock;
 
 use crate::error::{Error, ErrorKind};
-use crate::filters::http::{Answer, FilterContext, Phase, Wishes};
+use crate::filters::http::{Answer, FilterContext, Phase, UpstreamHttpFilters, Wishes};
 use crate::local_reply::LocalReply;
 use crate::stats::HttpStat;
 
@@ -40,7 +41,12 @@ impl HttpStream<'_> {
     /// Walks towards the upstream. Answers whether the request goes on; if not, the client has its answer.
     pub(super) async fn walk_request_filters(&mut self) -> Result<bool, Error> {
         self.begin_filters();
-        for index in 0..self.state.filters.len() {
+        self.walk_request(0).await
+    }
+
+    /// Walks from the filter at a place on.
+    async fn walk_request(&mut self, first: usize) -> Result<bool, Error> {
+        for index in first..self.state.filters.len() {
             let mut phase = Phase::RequestHeaders;
             let mut replays = self.replays_body;
             loop {
@@ -63,12 +69,39 @@ impl HttpStream<'_> {
         Ok(true)
     }
 
+    /// Walks along the filters between router and upstream, where there are any. Answers as `walk_request_filters`.
+    #[inline]
+    pub(crate) async fn walk_to_upstream(
+        &mut self,
+        own: Option<&Arc<UpstreamHttpFilters>>,
+    ) -> Result<bool, Error> {
+        let Some(list) = own.or(self.filters.upstream.as_ref()) else { return Ok(true) };
+        if self.upstream_filters_from.is_some() {
+            return Ok(true);
+        }
+        let first = self.state.filters.len();
+        self.upstream_filters_from = Some(first);
+        list.begin(self.route_filters, &mut self.state.filters);
+        Box::pin(self.walk_request(first)).await
+    }
+
+    /// Shows them the response's head as it came.
+    #[inline]
+    pub(crate) fn walk_from_upstream(&mut self, end_stream: bool) {
+        let Some(first) = self.upstream_filters_from else { return };
+        for index in (first..self.state.filters.len()).rev() {
+            // None of those that may stand here waits or answers by itself.
+            self.call_filter(index, Phase::ResponseHeaders, end_stream, false);
+        }
+    }
+
     /// Walks back with the response's head; `end_stream`: nothing follows it.
     #[inline]
     pub(crate) async fn walk_response_filters(&mut self, end_stream: bool) -> Result<Walked, Error> {
         // Filters that saw another head before wished for its body.
         self.state.response_body.clear();
-        for index in (0..self.state.filters.len()).rev() {
+        let count = self.upstream_filters_from.unwrap_or(self.state.filters.len());
+        for index in (0..count).rev() {
             let phase = Phase::ResponseHeaders;
             let answer = match self.call_filter(index, phase, end_stream, false) {
                 Answer::Wait(done) => Box::pin(self.wait_for(index, phase, end_stream, done)).await?,
@@ -100,9 +133,7 @@ impl HttpStream<'_> {
             filter.meets_route(self.earlier_routes.len());
         }
         let route_filters = filter.route_of(&self.earlier_routes).unwrap_or(self.route_filters);
-        if !route_filters.taking_part.has(filter.index(), phase) {
-            return Answer::Continue;
-        }
+        let Some(route_configs) = filter.told_by(route_filters, phase) else { return Answer::Continue };
         let filters = self.filters;
         let replays = self.replays_body && phase == Phase::RequestHeaders;
         let end_stream = !replays && self.request_body_is_ended();
@@ -121,10 +152,10 @@ impl HttpStream<'_> {
             worker: self.worker,
             route: self.matched,
             cluster: self.choice.as_ref(),
-            route_configs: route_filters.of(filter.index()),
+            route_configs,
             wishes: &mut wishes,
         };
-        let filter_index = filter.index();
+        let filter_index = (!filter.is_upstream()).then(|| filter.index());
         let answer = filter.call(filters, phase, resumed, &mut context);
         if wishes.clear_route_cache {
             self.find_route_again();
@@ -136,7 +167,7 @@ impl HttpStream<'_> {
             self.transform_body(index, phase);
         }
         if matches!(answer, Answer::StopIteration | Answer::Respond(_) | Answer::Recreate) {
-            self.state.info.decisions.filter = Some(filter_index);
+            self.state.info.decisions.filter = filter_index;
         }
         answer
     }
@@ -167,9 +198,7 @@ impl HttpStream<'_> {
             let state = &mut *self.state;
             let Some(filter) = state.filters.get_mut(index) else { return };
             let route_filters = filter.route_of(&self.earlier_routes).unwrap_or(self.route_filters);
-            if !route_filters.taking_part.has(filter.index(), phase) {
-                continue;
-            }
+            let Some(route_configs) = filter.told_by(route_filters, phase) else { continue };
             let mut context = FilterContext {
                 request: &mut state.request,
                 body: &mut state.held_body,
@@ -182,7 +211,7 @@ impl HttpStream<'_> {
                 worker: self.worker,
                 route: self.matched,
                 cluster: self.choice.as_ref(),
-                route_configs: route_filters.of(filter.index()),
+                route_configs,
                 wishes: &mut Wishes::default(),
             };
             filter.on_trailers(filters, phase, trailers, &mut context);

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::address::{Address, TcpKeepalive};
 use super::bootstrap::StatsMatcher;
 use super::http_connection_manager::HeaderKeyFormat;
+use super::http_filters::HttpFilter;
 use super::metadata::Metadata;
 use super::runtime::RuntimeDouble;
 use super::upstream_connection::{UpstreamBind, UpstreamProxyProtocol};
@@ -101,4 +102,5 @@ pub struct Cluster {
     pub proxy_protocol: Option<UpstreamProxyProtocol>,
     pub stats_matcher: Option<StatsMatcher>,
     pub tracking: ClusterTracking,
+    pub upstream_http_filters: Option<Vec<HttpFilter>>,
 }

@@ -48,6 +48,7 @@ pub struct Router {
     pub reject_connect_request_early_data: bool,
     pub upstream_log: Vec<AccessLog>,
     pub upstream_log_events: AccessLogEvents,
+    pub upstream_http_filters: Option<Vec<HttpFilter>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ferryman.config.model.address import Address, TcpKeepalive
+from ferryman.config.model.http_filters import HttpFilter
 from ferryman.config.model.metadata import Metadata
 from ferryman.config.model.runtime import RuntimeDouble
 from ferryman.config.model.stats_matcher import StatsMatcher
@@ -99,3 +100,4 @@ class Cluster(Model, frozen=True):
     proxy_protocol: UpstreamProxyProtocol | None
     stats_matcher: StatsMatcher | None
     tracking: ClusterTracking
+    upstream_http_filters: list[HttpFilter] | None  # None: the router's count

@@ -31,12 +31,18 @@ fn to_usize(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
+impl Buffer {
+    pub(super) fn new(model: &model::Buffer) -> Self {
+        Buffer { max_request_bytes: to_usize(model.max_request_bytes) }
+    }
+}
+
 impl BuiltInFilter for Buffer {
     type Model = model::Buffer;
     type State = ();
 
     fn compile(model: &Self::Model, _context: &FilterCompileContext<'_>) -> Result<Self, String> {
-        Ok(Buffer { max_request_bytes: to_usize(model.max_request_bytes) })
+        Ok(Buffer::new(model))
     }
 
     fn takes_part_in(&self, phase: Phase, _route: RouteConfigs<'_>) -> bool {

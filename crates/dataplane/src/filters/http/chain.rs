@@ -4,6 +4,8 @@
 //! filter does, nor who waits for it (`http_stream`).
 //! Follows Envoy's page "HTTP filters", section "Filter ordering".
 
+use std::sync::Arc;
+
 use ferryman_codec::HeaderBlock;
 
 use crate::access_loggers::AccessLogSet;
@@ -12,20 +14,21 @@ use crate::stream_info::StreamInfo;
 
 use super::body::{BodyAnswer, BodyInput, BodyOutput, Direction};
 use super::built_in::{Compiled, State};
-use super::route_config::{FilterOverrides, RouteConfig, RouteFilters};
+use super::route_config::{FilterOverrides, NamedOverrides, RouteConfig, RouteConfigs, RouteFilters};
+use super::upstream_http_filters::UpstreamHttpFilters;
 use super::{Answer, FilterCompileContext, FilterContext, HttpFilter, Phase};
 
 /// One filter of the list.
 #[derive(Debug)]
 pub struct NamedFilter {
-    name: Box<str>,
+    pub(super) name: Box<str>,
     /// Whether it is off but on routes that turn it on.
-    disabled: bool,
+    pub(super) disabled: bool,
     compiled: Compiled,
 }
 
 impl NamedFilter {
-    fn new(name: &str, disabled: bool, compiled: Compiled) -> Self {
+    pub(super) fn new(name: &str, disabled: bool, compiled: Compiled) -> Self {
         NamedFilter { name: name.into(), disabled, compiled }
     }
 
@@ -51,6 +54,8 @@ pub struct HttpFilters {
     pub router: Router,
     /// Where upstream requests are logged.
     pub upstream_log: AccessLogSet,
+    /// The filters between router and upstream, where the cluster has none of its own.
+    pub upstream: Option<Arc<UpstreamHttpFilters>>,
     /// What holds where no route takes the request.
     pub without_route: RouteFilters,
 }
@@ -108,6 +113,7 @@ impl HttpFilters {
         let mut list = HttpFilters::new(filters.collect::<Result<_, _>>()?, router.clone())?;
         list.upstream_log = AccessLogSet::open(&router.upstream_log, context.process.logs)?
             .with_events(&router.upstream_log_events);
+        list.upstream = UpstreamHttpFilters::compile(router.upstream_http_filters.as_deref())?;
         Ok(list)
     }
 
@@ -120,7 +126,8 @@ impl HttpFilters {
             return Err(format!("there are {} HTTP filters; at most 64 are supported", filters.len()));
         }
         let upstream_log = AccessLogSet::default();
-        let mut list = HttpFilters { filters, router, upstream_log, without_route: RouteFilters::default() };
+        let without_route = RouteFilters::default();
+        let mut list = HttpFilters { filters, router, upstream_log, upstream: None, without_route };
         list.without_route = list.for_route(&[]);
         Ok(list)
     }
@@ -149,8 +156,8 @@ impl HttpFilters {
         } else {
             self.filters.iter().map(configs_of).collect()
         };
-        let mut route =
-            RouteFilters { active: ActiveFilters(active), taking_part: TakingPart::default(), configs };
+        let (active, named) = (ActiveFilters(active), NamedOverrides::new(levels));
+        let mut route = RouteFilters { active, taking_part: TakingPart::default(), configs, named };
         route.taking_part = self.taking_part(&route);
         route
     }
@@ -171,7 +178,8 @@ impl HttpFilters {
         for (index, named) in self.filters.iter().enumerate() {
             if active.0 & (1 << index) != 0 {
                 let keeps_route = named.compiled.keeps_route();
-                stream.push(ActiveFilter { index, keeps_route, met: None, state: named.compiled.begin() });
+                let state = named.compiled.begin();
+                stream.push(ActiveFilter { index, keeps_route, met: None, upstream: None, state });
             }
         }
     }
@@ -184,10 +192,22 @@ pub struct ActiveFilter {
     keeps_route: bool,
     /// How many routes the stream had had before when its request came by, if that matters.
     met: Option<usize>,
+    /// The list that it is of where it stands between router and upstream; none: it stands before the router.
+    upstream: Option<Arc<UpstreamHttpFilters>>,
     state: State,
 }
 
 impl ActiveFilter {
+    /// A filter of one upstream request.
+    pub(super) fn towards_upstream(
+        list: &Arc<UpstreamHttpFilters>,
+        index: usize,
+        named: &NamedFilter,
+    ) -> Self {
+        let state = named.compiled.begin();
+        ActiveFilter { index, keeps_route: false, met: None, upstream: Some(Arc::clone(list)), state }
+    }
+
     /// Its place in the list.
     #[inline]
     #[must_use]
@@ -208,6 +228,27 @@ impl ActiveFilter {
         earlier_routes.get(self.met?).copied()
     }
 
+    /// Whether it stands between router and upstream.
+    #[inline]
+    #[must_use]
+    pub fn is_upstream(&self) -> bool {
+        self.upstream.is_some()
+    }
+
+    /// What a route says to it; `None`: it has nothing to do in this phase there.
+    #[inline]
+    #[must_use]
+    pub fn told_by<'r>(&self, route: &'r RouteFilters, phase: Phase) -> Option<RouteConfigs<'r>> {
+        match &self.upstream {
+            None => route.taking_part.has(self.index, phase).then(|| route.of(self.index)),
+            Some(upstream) => {
+                let named = upstream.filters.get(self.index)?;
+                let said = route.named.of(&named.name);
+                named.compiled.takes_part_in(phase, said).then_some(said)
+            }
+        }
+    }
+
     /// Calls it for a phase; `resumed` after an answer `Wait`.
     pub fn call(
         &mut self,
@@ -216,7 +257,7 @@ impl ActiveFilter {
         resumed: bool,
         context: &mut FilterContext<'_>,
     ) -> Answer {
-        match filters.filters.get(self.index) {
+        match of_list(&self.upstream, filters, self.index) {
             Some(named) => named.compiled.call(&mut self.state, phase, resumed, context),
             None => Answer::Continue,
         }
@@ -230,7 +271,7 @@ impl ActiveFilter {
         trailers: &mut HeaderBlock,
         context: &mut FilterContext<'_>,
     ) {
-        if let Some(named) = filters.filters.get(self.index) {
+        if let Some(named) = of_list(&self.upstream, filters, self.index) {
             named.compiled.on_trailers(&mut self.state, phase, trailers, context);
         }
     }
@@ -244,7 +285,7 @@ impl ActiveFilter {
         output: &mut BodyOutput,
         context: &mut FilterContext<'_>,
     ) -> BodyAnswer {
-        match filters.filters.get(self.index) {
+        match of_list(&self.upstream, filters, self.index) {
             Some(named) => named.compiled.transform_body(&mut self.state, direction, input, output, context),
             None => BodyAnswer::Done,
         }
@@ -252,8 +293,19 @@ impl ActiveFilter {
 
     /// Tells it that the stream is over.
     pub fn complete(&mut self, filters: &HttpFilters, worker: usize, info: &StreamInfo) {
-        if let Some(named) = filters.filters.get(self.index) {
+        if let Some(named) = of_list(&self.upstream, filters, self.index) {
             named.compiled.complete(&mut self.state, worker, info);
         }
+    }
+}
+
+fn of_list<'f>(
+    upstream: &'f Option<Arc<UpstreamHttpFilters>>,
+    filters: &'f HttpFilters,
+    index: usize,
+) -> Option<&'f NamedFilter> {
+    match upstream {
+        None => filters.filters.get(index),
+        Some(upstream) => upstream.filters.get(index),
     }
 }

@@ -89,6 +89,13 @@ pub struct HeaderMutation {
 }
 
 impl HeaderMutation {
+    pub(super) fn new(model: &model::HeaderMutation) -> Result<Self, String> {
+        Ok(HeaderMutation {
+            own: Mutations::compile(&model.mutations)?,
+            most_specific_wins: model.most_specific_header_mutations_wins,
+        })
+    }
+
     /// The edits in the order in which they are made.
     fn each<'a>(&'a self, configs: RouteConfigs<'a>, mut edit: impl FnMut(&'a Mutations)) {
         edit(&self.own);
@@ -103,10 +110,7 @@ impl BuiltInFilter for HeaderMutation {
     const KEEPS_ROUTE: bool = true;
 
     fn compile(model: &Self::Model, _context: &FilterCompileContext<'_>) -> Result<Self, String> {
-        Ok(HeaderMutation {
-            own: Mutations::compile(&model.mutations)?,
-            most_specific_wins: model.most_specific_header_mutations_wins,
-        })
+        HeaderMutation::new(model)
     }
 
     fn takes_part_in(&self, phase: Phase, route: RouteConfigs<'_>) -> bool {

@@ -91,6 +91,50 @@ pub struct RouteFilters {
     pub taking_part: TakingPart,
     /// By the filter's place, the least specific level first; empty where no level says anything.
     pub(super) configs: Box<[Box<[RouteConfig]>]>,
+    /// By the filter's name, for lists that are not known here.
+    pub(super) named: NamedOverrides,
+}
+
+/// What levels together say to filters, by name.
+#[derive(Debug, Default)]
+pub struct NamedOverrides(Box<[NamedOverride]>);
+
+#[derive(Debug)]
+struct NamedOverride {
+    filter_name: Box<str>,
+    disabled: bool,
+    configs: Box<[RouteConfig]>,
+}
+
+impl NamedOverrides {
+    pub(super) fn new(levels: &[&FilterOverrides]) -> Self {
+        let mut names: Vec<&str> =
+            levels.iter().flat_map(|level| &level.0).map(|said| &*said.filter_name).collect();
+        names.sort_unstable();
+        names.dedup();
+        let together = |name: &str| NamedOverride {
+            filter_name: name.into(),
+            disabled: levels.iter().rev().find_map(|level| level.disabled(name)).unwrap_or_default(),
+            configs: levels.iter().filter_map(|level| level.config(name)).collect(),
+        };
+        NamedOverrides(names.into_iter().map(together).collect())
+    }
+
+    fn find(&self, name: &str) -> Option<&NamedOverride> {
+        self.0.iter().find(|said| *said.filter_name == *name)
+    }
+
+    /// What is said to the filter of a name.
+    #[must_use]
+    pub fn of(&self, name: &str) -> RouteConfigs<'_> {
+        RouteConfigs(self.find(name).map_or(&[], |said| &said.configs))
+    }
+
+    /// Whether it is turned off, or on; none: nothing is said of it.
+    #[must_use]
+    pub fn disabled(&self, name: &str) -> Option<bool> {
+        self.find(name).map(|said| said.disabled)
+    }
 }
 
 impl RouteFilters {
@@ -136,5 +180,6 @@ mod tests {
         assert_eq!(said.all::<u8>().collect::<Vec<_>>(), [&1, &2]);
         assert_eq!(said.most_specific::<u16>(), None);
         assert_eq!(RouteFilters::default().of(7).most_specific::<u8>(), None);
+        assert!(NamedOverrides::default().of("a").most_specific::<u8>().is_none());
     }
 }

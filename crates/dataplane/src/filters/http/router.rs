@@ -12,7 +12,7 @@ use ferryman_codec::{BodyFraming, ErrorKind as CodecError, KnownName, RequestKin
 
 use crate::application_log::log_at;
 use crate::cluster::{WorkerCluster, WorkerHost};
-use crate::connection_pool::{self, PoolError, UpstreamConnection};
+use crate::connection_pool::{self, UpstreamConnection};
 use crate::error::{Error, ErrorKind};
 use crate::filters::network::http_connection_manager::is_upgrade;
 use crate::format::grpc_status::is_grpc_request;
@@ -24,13 +24,15 @@ use crate::stats::{
     ClusterHistogram, ClusterStat, EndpointStat, LocalScope, ResponseClass, RouterStat, VirtualHostHistogram,
     VirtualHostStat, VirtualHostStats, ZoneHistogram,
 };
-use crate::stream_info::{Address, FilterState, PoolAnswer, TimePoint};
+use crate::stream_info::{Address, PoolAnswer, TimePoint};
 
+mod connect;
 mod strict_check_headers;
 mod terminate;
 mod tracking;
 mod upstream_log;
 
+use connect::{connect, note_connecting};
 pub(crate) use upstream_log::UpstreamLog;
 
 /// Forwards a stream's request and its response.
@@ -116,16 +118,13 @@ async fn attempt(
     stream.state.info.decisions.host = Some(host.index);
     stream.begin_upstream_log();
     if let Some(connect) = action.terminates(&stream.state.request) {
+        if !stream.walk_to_upstream(cluster.cluster.upstream_filters.as_ref()).await? {
+            return Ok(());
+        }
         // Boxed, as few requests come here: the memory of a connection is that of its largest future.
         return Box::pin(terminate::terminate(stream, cluster, host, (connect, action.priority))).await;
     }
-    let mut connection = match connection_pool::take_idle(host, action.priority, stream.now) {
-        Some(connection) => {
-            stream.state.info.decisions.pool = PoolAnswer::Reused;
-            connection
-        }
-        None => connect(stream, action, cluster, host).await?,
-    };
+    let Some(mut connection) = connect(stream, action, cluster, host).await? else { return Ok(()) };
     stream.state.info.mark(TimePoint::UpstreamPoolReady, stream.now);
     let Ok(_permit) = connection.request_permit() else {
         connection_pool::check_in(connection, stream.now);
@@ -147,6 +146,11 @@ async fn attempt(
     let local_address = connection.local_address.clone().unwrap_or_else(|| Address::Pipe("".into()));
     info.attempt_connected(connection.id(), local_address, Some(connection.protocol()));
     stream.log_upstream_connection();
+    if !stream.walk_to_upstream(cluster.cluster.upstream_filters.as_ref()).await? {
+        // It is of use to others: nothing was sent.
+        connection_pool::check_in(connection, stream.now);
+        return Ok(());
+    }
     stream.timers.upstream_by = stream
         .route_timeouts
         .max_stream_duration
@@ -230,6 +234,8 @@ async fn final_head(
         of_cluster.response_head(&stream.state.response);
     }
     stream.note_upstream_response(head.status);
+    let end_stream = !head.upgrade && matches!(head.framing, BodyFraming::None | BodyFraming::Length(0));
+    stream.walk_from_upstream(end_stream);
     Ok(head)
 }
 
@@ -291,59 +297,6 @@ async fn converse(
     exchange.response_body(stream).await?;
     count_time(stream, cluster, host, is_canary);
     Ok(Outcome::Complete { announces_close: head.announces_close })
-}
-
-async fn connect(
-    stream: &mut HttpStream<'_>,
-    action: &ForwardAction,
-    cluster: &Rc<WorkerCluster>,
-    host: &Rc<WorkerHost>,
-) -> Result<Box<UpstreamConnection>, Error> {
-    stream.state.info.decisions.pool = PoolAnswer::Waiting;
-    let connection = match connection_pool::obtain(cluster, host, action.priority) {
-        Ok(obtained) => stream.reading_ahead(obtained).await?,
-        Err(error) => Err(error),
-    };
-    stream.now = Instant::now();
-    stream.state.info.decisions.pool = match &connection {
-        Ok(connection) if connection.requests() == 0 => PoolAnswer::Connected,
-        Ok(_) => PoolAnswer::Inherited,
-        Err(PoolError::Overflow) => PoolAnswer::TooManyPending,
-        Err(PoolError::PoolOverflow) => PoolAnswer::TooManyPools,
-        Err(PoolError::Connect { .. } | PoolError::ConnectTimeout) => PoolAnswer::Failed,
-    };
-    // As in Envoy, also when the pool gives none.
-    stream.state.info.mark(TimePoint::UpstreamPoolReady, stream.now);
-    connection.map_err(|error| failed_to_connect(stream, error))
-}
-
-fn failed_to_connect(stream: &mut HttpStream<'_>, error: PoolError) -> Error {
-    match error {
-        PoolError::Overflow => {
-            // As in Envoy, no host was tried then.
-            stream.state.info.upstream.host = None;
-            ErrorKind::Overflow.into()
-        }
-        PoolError::PoolOverflow => ErrorKind::NoHealthyUpstream.into(),
-        PoolError::ConnectTimeout => ErrorKind::ConnectTimeout.into(),
-        PoolError::Connect { reason } => {
-            stream.state.info.upstream.transport_failure_reason = reason.replace(' ', "_").into();
-            Error { kind: ErrorKind::ConnectFailure, cause: reason.into() }
-        }
-    }
-}
-
-/// When the connection was made, and what filters left for it when it was.
-fn note_connecting(stream: &mut HttpStream<'_>, connection: &mut UpstreamConnection) {
-    let info = &mut stream.state.info;
-    let (start, end) = connection.connecting();
-    info.mark(TimePoint::UpstreamConnectStart, start);
-    info.mark(TimePoint::UpstreamConnectEnd, end);
-    if connection.requests() == 1 {
-        let of_connection = &stream.connection.info.filter_state;
-        connection.filter_state = FilterState::for_upstream(of_connection, &info.filter_state);
-    }
-    info.upstream.filter_state.clone_from(&connection.filter_state);
 }
 
 /// Takes the response's head in, and shows it to the filters.

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from ferryman.config import model
+from ferryman.config import model, upstream_http_filters
 from ferryman.config.access_log import lower_access_logs
 from ferryman.config.cursor import Cursor
 from ferryman.config.duration import milliseconds
 from ferryman.config.fields import Fields
-from ferryman.config.upstream_http_filters import check_upstream_filters
 
 TYPE: Final = "envoy.extensions.filters.http.router.v3.Router"
 
@@ -20,8 +19,7 @@ _ROUTER = Fields(
     TYPE,
     "dynamic_stats suppress_envoy_headers start_child_span strict_check_headers respect_expected_rq_timeout"
     " suppress_grpc_request_failure_code_stats reject_connect_request_early_data upstream_log"
-    " upstream_log_options",
-    checked={"upstream_http_filters": "upstream_codec alone, which is there in any case"},
+    " upstream_log_options upstream_http_filters",
 )
 _LOG_OPTIONS = Fields(
     "envoy.extensions.filters.http.router.v3.Router.UpstreamAccessLogOptions",
@@ -32,7 +30,6 @@ _LOG_OPTIONS = Fields(
 def lower(cursor: Cursor) -> model.Router:
     """The router's configuration; `dynamic_stats` is on unless switched off."""
     fields = _ROUTER.read(cursor)
-    check_upstream_filters(cursor, "upstream_http_filters")
     early = fields.get("reject_connect_request_early_data")
     return model.Router(
         dynamic_stats=fields["dynamic_stats"].value if "dynamic_stats" in fields else True,
@@ -45,6 +42,9 @@ def lower(cursor: Cursor) -> model.Router:
         ),
         reject_connect_request_early_data=early is not None and early.value,
         upstream_log=lower_access_logs(cursor, "upstream_log"),
+        upstream_http_filters=upstream_http_filters.lower_upstream_http_filters(
+            cursor, "upstream_http_filters"
+        ),
         upstream_log_events=_lower_log_options(cursor.child("upstream_log_options")),
     )
 

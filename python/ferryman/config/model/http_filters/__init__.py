@@ -59,6 +59,7 @@ class Router(Tagged, tag="router", frozen=True):
     reject_connect_request_early_data: bool
     upstream_log: list[AccessLog]
     upstream_log_events: AccessLogEvents  # on_connected: the pool gave a connection
+    upstream_http_filters: list[HttpFilter] | None  # without the codec; None: there is no list
 
 
 HttpFilterConfig = (

@@ -20,7 +20,8 @@ use crate::model::route::RoutingPriority;
 use crate::route::ConnectConfig;
 use crate::stream_info::{Address, FilterState, TimePoint};
 
-use super::{charge, count_bytes, count_time, failed_to_connect, receive_head};
+use super::connect::failed_to_connect;
+use super::{charge, count_bytes, count_time, receive_head};
 
 /// Connects, answers and carries the bytes.
 pub(super) async fn terminate(
@@ -64,6 +65,7 @@ async fn carry(
     set_status(&mut stream.state.response, 200);
     charge(stream, cluster, Some(host), 200, host.is_canary);
     stream.note_upstream_response(200);
+    stream.walk_from_upstream(false);
     match receive_head(stream, 200, false).await? {
         Walked::OnItsWay => {}
         Walked::Recreated => return Ok(()),
