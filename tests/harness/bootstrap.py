@@ -39,6 +39,7 @@ LISTENER_FILTERS = {
     "tls_inspector": f"{TYPE}filters.listener.tls_inspector.v3.TlsInspector",
     "http_inspector": f"{TYPE}filters.listener.http_inspector.v3.HttpInspector",
 }
+UPSTREAM_TLS = f"{TYPE}transport_sockets.tls.v3.UpstreamTlsContext"
 DOWNSTREAM_TLS = f"{TYPE}transport_sockets.tls.v3.DownstreamTlsContext"
 SERVERS = ("up", "up2", "up3")
 
@@ -100,6 +101,9 @@ def cluster(name: str, server: str | None = None) -> Config:
 
 def _case_cluster(entry: Config) -> Config:
     """A case's cluster: `server: NAME` or `servers: [NAME, …]` stand for a load_assignment."""
+    entry = dict(entry)
+    if "tls" in entry:
+        entry["transport_socket"] = tls_socket(entry.pop("tls"), UPSTREAM_TLS)
     rest = {key: value for key, value in entry.items() if key not in ("server", "servers")}
     if "servers" in entry:
         base = cluster(entry["name"])

@@ -61,7 +61,7 @@ def make(name: str) -> tuple[Any, Any]:
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(NOW + datetime.timedelta(days=first))
-        .not_valid_after(NOW + datetime.timedelta(days=last))
+        .not_valid_after(NOW + datetime.timedelta(days=last, hours=12))
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
     )
     if "dns" in wanted:

@@ -26,6 +26,7 @@ use crate::runtime::RuntimeKey;
 use crate::stats::{ClusterStat, ClusterStats, EndpointStats, Registry, Scope, ZoneStats};
 use crate::stream_info::Address;
 use crate::transport_sockets::SourceAddresses;
+use crate::transport_sockets::tls::upstream::UpstreamContext;
 
 use tracking::Tracking;
 pub(crate) use tracking::WorkerTracking;
@@ -115,6 +116,8 @@ pub struct ConnectionSettings {
 /// A cluster, compiled.
 #[derive(Debug)]
 pub struct Cluster {
+    /// What is spoken to its hosts; none: plain bytes.
+    pub tls: Option<Arc<UpstreamContext>>,
     /// Its name.
     pub name: Arc<str>,
     /// `alt_stat_name`, or the name.
@@ -165,7 +168,10 @@ impl Cluster {
         let tracking = Tracking::compile(model.tracking, &stat_name, &hosts, registry);
         announce(&hosts, &stats);
         CircuitBreakers::announce(&model.circuit_breakers_default, &model.circuit_breakers_high, &stats);
+        let compile_tls = |tls| UpstreamContext::compile(tls, &stat_name, registry);
+        let tls = model.tls.as_deref().map(compile_tls).transpose();
         Ok(Cluster {
+            tls: tls.map_err(|error| format!("cluster '{}': {error}", model.name))?,
             name,
             stat_name,
             metadata: model.metadata.clone().map(Arc::new),

@@ -109,6 +109,11 @@ impl Text {
 }
 
 impl StringMatcher {
+    /// Just this text.
+    pub(crate) fn exact(text: &str) -> Self {
+        StringMatcher::Exact(Text::new(text, false))
+    }
+
     /// Compiles a matcher.
     ///
     /// # Errors

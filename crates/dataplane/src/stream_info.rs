@@ -278,6 +278,8 @@ pub struct UpstreamInfo {
     pub cluster: Option<Rc<UpstreamCluster>>,
     /// The host of the last attempt.
     pub host: Option<Rc<UpstreamHost>>,
+    /// TLS of the upstream connection.
+    pub tls: Option<Rc<TlsConnection>>,
     /// Our end of the upstream connection.
     pub local_address: Option<Address>,
     /// Its far end: the host's address, or the HTTP proxy's.
@@ -468,10 +470,8 @@ impl StreamInfo {
     fn pick(&mut self, host: &Rc<UpstreamHost>) {
         let upstream = &mut self.upstream;
         upstream.host = Some(Rc::clone(host));
-        upstream.local_address = None;
-        upstream.remote_address = None;
-        upstream.connection_id = None;
-        upstream.protocol = None;
+        (upstream.tls, upstream.local_address, upstream.remote_address) = (None, None, None);
+        (upstream.connection_id, upstream.protocol) = (None, None);
         upstream.attempt_count += 1;
     }
 

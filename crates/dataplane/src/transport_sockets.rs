@@ -7,6 +7,7 @@
 //! An enum, not a trait object: the call on the hot path is a branch that is always predicted.
 
 use std::io::{self, IoSlice};
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ pub mod tls;
 pub use filtered::{FilteredSocket, OnData, ReadVerdict};
 pub use raw_buffer::RawBuffer;
 pub use source_addresses::SourceAddresses;
-pub use tls::TlsSocket;
+pub use tls::{TlsConnection, TlsSocket};
 
 /// A connected socket of a downstream or an upstream.
 #[derive(Debug)]
@@ -50,6 +51,16 @@ pub enum Peeked {
 }
 
 impl TransportSocket {
+    /// What is known of its TLS; none: it has none.
+    #[must_use]
+    pub fn tls(&self) -> Option<Rc<TlsConnection>> {
+        match self {
+            TransportSocket::RawBuffer(_) => None,
+            TransportSocket::Tls(socket) => Some(Rc::clone(socket.connection())),
+            TransportSocket::Filtered(socket) => socket.inner.tls(),
+        }
+    }
+
     /// Reads once. Nothing read is the end of the stream. A read that does not fill the buffer is known to
     /// have emptied the socket: the next call waits without asking the kernel.
     ///

@@ -124,9 +124,12 @@ def lower_cluster(cursor: Cursor, bind: model.UpstreamBind | None = None) -> mod
     fields = _CLUSTER.read(cursor)
     name = fields.get("name", "")
     is_static = _check_type(cursor, fields)
-    proxy_protocol = None
+    socket = None
     if "transport_socket" in fields:
-        proxy_protocol = lower_upstream_transport_socket(cursor.child("transport_socket"))
+        socket = lower_upstream_transport_socket(cursor.child("transport_socket"))
+    tls = socket if isinstance(socket, model.UpstreamTls) else None
+    if tls is not None:
+        _refuse_names_of_requests(cursor)
     localities: list[model.LocalityEndpoints] = []
     factor = OVERPROVISIONING_FACTOR
     if is_static and "load_assignment" in fields:
@@ -161,11 +164,25 @@ def lower_cluster(cursor: Cursor, bind: model.UpstreamBind | None = None) -> mod
         upstream_bind=lower_upstream_bind(cursor.child("upstream_bind_config"))
         if "upstream_bind_config" in fields
         else bind,
-        proxy_protocol=proxy_protocol,
+        proxy_protocol=socket if isinstance(socket, model.UpstreamProxyProtocol) else None,
+        tls=tls,
         stats_matcher=lower_stats_matcher(cursor) if "stats_matcher" in fields else None,
         tracking=_lower_tracking(cursor, fields),
         upstream_http_filters=http.http_filters,
     )
+
+
+def _refuse_names_of_requests(cursor: Cursor) -> None:
+    """With TLS, a host is asked for one name; that of each request is not built."""
+    places = [cursor] if cursor.has("upstream_http_protocol_options") else []
+    for _, item in cursor.map_items("typed_extension_protocol_options"):
+        inner = item.unpack()
+        if inner is not None and "upstream_http_protocol_options" in inner.fields_set():
+            places.append(inner)
+    for place in places:
+        options = place.child("upstream_http_protocol_options")
+        for name in options.fields_set():
+            refuse(options, f"{name} is not supported yet with TLS", "set sni of the context", name)
 
 
 def _lower_tracking(cursor: Cursor, fields: dict[str, Any]) -> model.ClusterTracking:

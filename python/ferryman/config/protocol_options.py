@@ -20,7 +20,7 @@ from ferryman.config.header_key_format import forwards_reason_phrase, lower_head
 from ferryman.config.matcher import lower_string_matcher
 from ferryman.config.upstream_http_filters import lower_upstream_http_filters
 
-NO_UPSTREAM_TLS: Final = "it speaks of TLS names, and there is no TLS"
+NO_UPSTREAM_TLS: Final = "it speaks of TLS names; with TLS it is refused"
 _UPSTREAM: Final = "of a cluster"
 _DOWNSTREAM: Final = "of a connection manager"
 _ONE_LENGTH: Final = "only `false`: with two lengths, requests are smuggled (RFC 9112 6.1)"

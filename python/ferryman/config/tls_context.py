@@ -26,6 +26,11 @@ DOWNSTREAM = Fields(
     " disable_stateless_session_resumption disable_stateful_session_resumption session_timeout"
     " full_scan_certs_on_sni_mismatch prefer_client_ciphers",
 )
+UPSTREAM = Fields(
+    f"{_TLS}UpstreamTlsContext",
+    "common_tls_context sni auto_host_sni auto_sni_san_validation max_session_keys",
+    same={"enforce_rsa_key_usage": True},
+)
 _COMMON = Fields(
     f"{_TLS}CommonTlsContext", "tls_params tls_certificates validation_context alpn_protocols key_log"
 )
@@ -76,6 +81,34 @@ def lower_downstream_tls(cursor: Cursor) -> model.DownstreamTls:
         prefer_client_ciphers=fields.get("prefer_client_ciphers", False),
         offer_client_ca_names=True,
     )
+
+
+def lower_upstream_tls(cursor: Cursor) -> model.UpstreamTls:
+    """An UpstreamTlsContext. As in Envoy, TLS 1.2 is spoken unless more is asked for."""
+    fields = UPSTREAM.read(cursor)
+    common = _common(cursor, default_max="1.2")
+    if len(common.certificates) > 1:
+        text = "a client has at most one certificate"
+        cursor.child("common_tls_context").problem(text, None, "tls_certificates")
+    verifies_name = fields.get("auto_sni_san_validation", False)
+    if verifies_name and (common.validation is None or not _trusts(common.validation)):
+        cursor.problem(
+            "names of certificates that nobody vouches for prove nothing",
+            "add a validation_context with trusted_ca",
+            "auto_sni_san_validation",
+        )
+    keys = fields.get("max_session_keys")
+    return model.UpstreamTls(
+        common=common,
+        sni=fields.get("sni", ""),
+        auto_host_sni=fields.get("auto_host_sni", False),
+        auto_sni_san_validation=verifies_name,
+        max_session_keys=1 if keys is None else keys.value,
+    )
+
+
+def _trusts(validation: model.CertificateValidation) -> bool:
+    return validation.trusted_ca is not None or validation.system_roots
 
 
 def _common(cursor: Cursor, default_max: str) -> model.TlsContext:

@@ -15,7 +15,7 @@ from ferryman.config.cursor import Cursor
 from ferryman.config.extensions import open_extension
 from ferryman.config.fields import Fields
 from ferryman.config.proxy_protocol import lower_header
-from ferryman.config.tls_context import DOWNSTREAM, lower_downstream_tls
+from ferryman.config.tls_context import DOWNSTREAM, UPSTREAM, lower_downstream_tls, lower_upstream_tls
 
 _TRANSPORT_SOCKET = Fields(
     "envoy.config.core.v3.TransportSocket",
@@ -35,7 +35,11 @@ BUILT: Final = {_RAW_BUFFER.message: _RAW_BUFFER}
 """The transport sockets that are built, for both sides, by the type of their configuration."""
 BUILT_DOWNSTREAM: Final = {**BUILT, DOWNSTREAM.message: DOWNSTREAM}
 """Those towards clients."""
-BUILT_UPSTREAM: Final = {**BUILT, _PROXY_PROTOCOL.message: _PROXY_PROTOCOL}
+BUILT_UPSTREAM: Final = {
+    **BUILT,
+    _PROXY_PROTOCOL.message: _PROXY_PROTOCOL,
+    UPSTREAM.message: UPSTREAM,
+}
 """Those towards hosts."""
 
 _UPSTREAM: Final = "envoy.transport_sockets.upstream"
@@ -63,13 +67,17 @@ def check_transport_socket(cursor: Cursor, category: str) -> None:
         declared.read(inner)
 
 
-def lower_upstream_transport_socket(cursor: Cursor) -> model.UpstreamProxyProtocol | None:
-    """The transport socket of a cluster: the PROXY protocol header that it sends, if any."""
+def lower_upstream_transport_socket(
+    cursor: Cursor,
+) -> model.UpstreamProxyProtocol | model.UpstreamTls | None:
+    """The transport socket of a cluster: the PROXY protocol header that it sends, or TLS, if either."""
     _TRANSPORT_SOCKET.read(cursor)
     opened = open_extension(cursor, _UPSTREAM, BUILT_UPSTREAM)
     if opened is None:
         return None
     inner, declared = opened
+    if declared is UPSTREAM:
+        return lower_upstream_tls(inner)
     fields = declared.read(inner)
     if declared is not _PROXY_PROTOCOL:
         return None

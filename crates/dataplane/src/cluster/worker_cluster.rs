@@ -19,6 +19,7 @@ use crate::model::route::RoutingPriority;
 use crate::random::Random;
 use crate::stats::{ClusterStat, ClusterStats, EndpointStats, LocalScope, ZoneStats};
 use crate::stream_info::{UpstreamCluster, UpstreamHost};
+use crate::transport_sockets::tls::upstream::WorkerUpstreamTls;
 
 /// One endpoint as one worker uses it.
 #[derive(Debug)]
@@ -46,6 +47,8 @@ pub struct WorkerCluster {
     pub cluster: Arc<Cluster>,
     /// Its names, as logs show them.
     pub info: Rc<UpstreamCluster>,
+    /// TLS to its hosts.
+    pub tls: Option<Rc<WorkerUpstreamTls>>,
     /// What this worker counts.
     pub stats: LocalScope<ClusterStats>,
     /// What this worker counts if that is asked for.
@@ -87,6 +90,7 @@ impl WorkerCluster {
                 observability_name: Box::from(&*cluster.stat_name),
                 metadata: cluster.metadata.clone(),
             }),
+            tls: cluster.tls.as_ref().map(|tls| Rc::new(tls.on_worker(worker))),
             stats: cluster.stats.local(worker),
             tracking: cluster
                 .tracking

@@ -5,6 +5,7 @@
 //! attempt for each that waits; a failed one fails all that wait at this host; when connections are at their limit, a
 //! pool without any may still make one.
 
+use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::time::Instant;
@@ -21,7 +22,7 @@ use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::model::route::RoutingPriority;
 use crate::stats::{ClusterStat, EndpointStat};
 use crate::stream_info::Address;
-use crate::transport_sockets::{RawBuffer, TransportSocket};
+use crate::transport_sockets::{RawBuffer, TlsSocket, TransportSocket};
 
 /// The most attempts that one event begins.
 const ATTEMPTS_AT_ONCE: usize = 3;
@@ -125,13 +126,27 @@ async fn attempt(attempt: Attempt) {
 
 /// Connects, no longer than `connect_timeout`.
 pub async fn connect(lifetime: &ConnectionLifetime) -> Result<TransportSocket, PoolError> {
+    let settings = &lifetime.cluster.cluster.connections;
+    let connected = timeout(settings.connect_timeout, open(lifetime)).await;
+    connected.unwrap_or(Err(PoolError::ConnectTimeout))
+}
+
+async fn open(lifetime: &ConnectionLifetime) -> Result<TransportSocket, PoolError> {
     let address = &lifetime.host.info.address;
     let settings = &lifetime.cluster.cluster.connections;
-    let connected = RawBuffer::connect(address, settings.tcp_keepalive.as_ref(), &settings.bind);
-    match timeout(settings.connect_timeout, connected).await {
-        Ok(Ok(socket)) => Ok(TransportSocket::RawBuffer(socket)),
-        Ok(Err(error)) => Err(PoolError::Connect { reason: reason(address, &error) }),
-        Err(_) => Err(PoolError::ConnectTimeout),
+    let connected = RawBuffer::connect(address, settings.tcp_keepalive.as_ref(), &settings.bind).await;
+    let socket = connected.map_err(|error| PoolError::Connect { reason: reason(address, &error) })?;
+    let Some(tls) = &lifetime.cluster.tls else { return Ok(TransportSocket::RawBuffer(socket)) };
+    let host = &lifetime.host.info;
+    let socket = TlsSocket::connect(socket, tls, host, lifetime.usage == Use::Http1);
+    let socket = socket.map_err(|error| PoolError::Connect { reason: error.to_string() })?;
+    let mut socket = Box::new(socket);
+    match poll_fn(|cx| socket.poll_handshake(cx)).await {
+        Ok(()) => Ok(TransportSocket::Tls(socket)),
+        // The peer that ends it without a word gives no reason.
+        Err(_) => {
+            Err(PoolError::Connect { reason: socket.connection().failure.get().cloned().unwrap_or_default() })
+        }
     }
 }
 

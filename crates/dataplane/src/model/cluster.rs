@@ -9,6 +9,7 @@ use super::http_connection_manager::HeaderKeyFormat;
 use super::http_filters::HttpFilter;
 use super::metadata::Metadata;
 use super::runtime::RuntimeDouble;
+use super::tls::UpstreamTls;
 use super::upstream_connection::{UpstreamBind, UpstreamProxyProtocol};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
@@ -100,6 +101,7 @@ pub struct Cluster {
     pub tcp_keepalive: Option<TcpKeepalive>,
     pub upstream_bind: Option<UpstreamBind>,
     pub proxy_protocol: Option<UpstreamProxyProtocol>,
+    pub tls: Option<Box<UpstreamTls>>,
     pub stats_matcher: Option<StatsMatcher>,
     pub tracking: ClusterTracking,
     pub upstream_http_filters: Option<Vec<HttpFilter>>,

@@ -36,7 +36,6 @@ use super::server::{
     DispatcherStats, FilesystemStats, OverloadActionStats, OverloadStats, RuntimeStats, ServerStats,
     WatchdogStats,
 };
-use super::ssl::{CertificateStats, HttpInspectorStats, SslSocketFactoryStats, SslStats, TlsInspectorStats};
 use super::stats_matcher::StatsMatcher;
 use super::tags::Tags;
 use super::text::Text;
@@ -157,7 +156,7 @@ impl Registry {
         Some(Matching { registry: self, former })
     }
 
-    fn scope<G: Group>(&self, prefix: &str) -> Scope<G> {
+    pub(super) fn scope<G: Group>(&self, prefix: &str) -> Scope<G> {
         let mut scopes = self.scopes.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (Arc::from(prefix), G::TABLE.group);
         let kept = scopes.get(&key).filter(|data| Arc::strong_count(data) > 1);
@@ -357,31 +356,6 @@ impl Registry {
     /// `listener.<listener>.<thread>.`; the thread is `worker_<n>`, or `main_thread` for admin.
     pub fn listener_worker(&self, listener: &str, thread: &str) -> Scope<ListenerWorkerStats> {
         self.scope(&format!("listener.{}.{thread}.", sanitize(listener)))
-    }
-
-    /// `listener.<listener>.ssl.`
-    pub fn listener_ssl(&self, listener: &str) -> Scope<SslStats> {
-        self.scope(&format!("listener.{}.ssl.", sanitize(listener)))
-    }
-
-    /// `listener.<listener>.server_ssl_socket_factory.`
-    pub fn listener_ssl_factory(&self, listener: &str) -> Scope<SslSocketFactoryStats> {
-        self.scope(&format!("listener.{}.server_ssl_socket_factory.", sanitize(listener)))
-    }
-
-    /// `listener.<listener>.ssl.certificate.<name>.`
-    pub fn listener_certificate(&self, listener: &str, name: &str) -> Scope<CertificateStats> {
-        self.scope(&format!("listener.{}.ssl.certificate.{name}.", sanitize(listener)))
-    }
-
-    /// `tls_inspector.`
-    pub fn tls_inspector(&self) -> Scope<TlsInspectorStats> {
-        self.scope("tls_inspector.")
-    }
-
-    /// `http_inspector.`
-    pub fn http_inspector(&self) -> Scope<HttpInspectorStats> {
-        self.scope("http_inspector.")
     }
 
     /// `listener_manager.`

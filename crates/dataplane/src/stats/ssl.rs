@@ -5,7 +5,10 @@
 
 use rustls::SignatureScheme;
 
-use super::declare::stats_group;
+use super::declare::{Group, NoHistogram, Table, stats_group};
+use super::registry::{Registry, sanitize};
+use super::scope::Scope;
+use super::tags::Shape;
 
 stats_group! {
     /// Of the TLS connections of one listener: `listener.<address or stat prefix>.ssl.`
@@ -95,6 +98,83 @@ stats_group! {
         Http2Found counter "http2_found",
         HttpNotFound counter "http_not_found",
         ReadError counter "read_error",
+    }
+}
+
+/// Declares a group of a cluster with the names of one of a listener.
+macro_rules! of_cluster {
+    ($(#[$meta:meta])* $group:ident, $listener:ident, $stat:ident) => {
+        $(#[$meta])*
+        #[derive(Debug)]
+        pub enum $group {}
+
+        impl Group for $group {
+            type Stat = $stat;
+            type Histogram = NoHistogram;
+            const TABLE: &'static Table = &Table {
+                group: stringify!($group),
+                shape: Shape::Cluster,
+                numbers: $listener::TABLE.numbers,
+                histograms: &[],
+                codes: &[],
+                completed: false,
+            };
+        }
+    };
+}
+
+of_cluster!(
+    /// Of the TLS connections to the hosts of a cluster: `cluster.<name>.ssl.`
+    ClusterSslStats, SslStats, SslStat
+);
+of_cluster!(
+    /// Of the making of TLS contexts of a cluster: `cluster.<name>.client_ssl_socket_factory.`
+    ClusterSslFactoryStats, SslSocketFactoryStats, SslSocketFactoryStat
+);
+of_cluster!(
+    /// Of one certificate of a cluster: `cluster.<name>.ssl.certificate.<name>.`
+    ClusterCertificateStats, CertificateStats, CertificateStat
+);
+
+impl Registry {
+    /// `listener.<listener>.ssl.`
+    pub fn listener_ssl(&self, listener: &str) -> Scope<SslStats> {
+        self.scope(&format!("listener.{}.ssl.", sanitize(listener)))
+    }
+
+    /// `listener.<listener>.server_ssl_socket_factory.`
+    pub fn listener_ssl_factory(&self, listener: &str) -> Scope<SslSocketFactoryStats> {
+        self.scope(&format!("listener.{}.server_ssl_socket_factory.", sanitize(listener)))
+    }
+
+    /// `listener.<listener>.ssl.certificate.<name>.`
+    pub fn listener_certificate(&self, listener: &str, name: &str) -> Scope<CertificateStats> {
+        self.scope(&format!("listener.{}.ssl.certificate.{name}.", sanitize(listener)))
+    }
+
+    /// `cluster.<name>.ssl.`
+    pub fn cluster_ssl(&self, stat_name: &str) -> Scope<ClusterSslStats> {
+        self.scope(&format!("cluster.{}.ssl.", sanitize(stat_name)))
+    }
+
+    /// `cluster.<name>.client_ssl_socket_factory.`
+    pub fn cluster_ssl_factory(&self, stat_name: &str) -> Scope<ClusterSslFactoryStats> {
+        self.scope(&format!("cluster.{}.client_ssl_socket_factory.", sanitize(stat_name)))
+    }
+
+    /// `cluster.<name>.ssl.certificate.<name>.`
+    pub fn cluster_certificate(&self, stat_name: &str, name: &str) -> Scope<ClusterCertificateStats> {
+        self.scope(&format!("cluster.{}.ssl.certificate.{name}.", sanitize(stat_name)))
+    }
+
+    /// `tls_inspector.`
+    pub fn tls_inspector(&self) -> Scope<TlsInspectorStats> {
+        self.scope("tls_inspector.")
+    }
+
+    /// `http_inspector.`
+    pub fn http_inspector(&self) -> Scope<HttpInspectorStats> {
+        self.scope("http_inspector.")
     }
 }
 

@@ -289,6 +289,8 @@ fn tls_part(name: &str) -> Option<Found<'_>> {
     let rest = name.get(at..)?;
     let (word, tag) = PARTS.into_iter().find(|(word, _)| rest.starts_with(word))?;
     let start = at + word.len();
+    // Envoy has another name for it in clusters.
+    let tag = if word == "ciphers." && name.starts_with("cluster.") { "cipher_suite" } else { tag };
     let end = match word {
         "certificate." => start + name.get(start..)?.find('.')?,
         _ => name.len(),

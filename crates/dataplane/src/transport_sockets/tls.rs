@@ -1,7 +1,7 @@
 //! TLS on either side.
 //!
 //! Owns: the list of its parts. `socket` moves the bytes, `session` is `rustls` without sockets, `downstream` is compiled of
-//! a filter chain; `certificates`, `validation`, `parameters` and `session_tickets` are what the configuration says.
+//! a filter chain, `upstream` of a cluster; `certificates`, `validation`, `parameters` and `session_tickets` are what the configuration says.
 //! Follows Envoy's pages "TLS" and `extensions.transport_sockets.tls.v3`.
 
 pub mod certificates;
@@ -18,6 +18,7 @@ mod session;
 mod session_tickets;
 mod socket;
 mod subject_alt_names;
+pub mod upstream;
 pub mod validation;
 mod verifiers;
 pub mod x509;

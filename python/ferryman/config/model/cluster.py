@@ -8,6 +8,7 @@ from ferryman.config.model.metadata import Metadata
 from ferryman.config.model.runtime import RuntimeDouble
 from ferryman.config.model.stats_matcher import StatsMatcher
 from ferryman.config.model.struct import Model, Tagged
+from ferryman.config.model.tls import UpstreamTls
 from ferryman.config.model.upstream_connection import UpstreamBind, UpstreamProxyProtocol
 
 
@@ -98,6 +99,7 @@ class Cluster(Model, frozen=True):
     tcp_keepalive: TcpKeepalive | None
     upstream_bind: UpstreamBind | None
     proxy_protocol: UpstreamProxyProtocol | None
+    tls: UpstreamTls | None
     stats_matcher: StatsMatcher | None
     tracking: ClusterTracking
     upstream_http_filters: list[HttpFilter] | None  # None: the router's count

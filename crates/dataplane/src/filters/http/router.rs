@@ -145,6 +145,7 @@ async fn attempt(
     let info = &mut stream.state.info;
     let local_address = connection.local_address.clone().unwrap_or_else(|| Address::Pipe("".into()));
     info.attempt_connected(connection.id(), local_address, Some(connection.protocol()));
+    info.upstream.tls = connection.codec.socket.tls();
     stream.log_upstream_connection();
     if !stream.walk_to_upstream(cluster.cluster.upstream_filters.as_ref()).await? {
         // It is of use to others: nothing was sent.

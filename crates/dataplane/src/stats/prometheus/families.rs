@@ -173,10 +173,11 @@ fn split<'e>(own: &'e Extracted, scope: &Extracted) -> Option<&'e str> {
     let fits = scope.removed.iter().all(|range| own.removed.contains(range))
         && own.removed.len() <= scope.removed.len() + 1
         && (first.is_empty() == (own.removed.len() == scope.removed.len()));
-    let comes_first = ["", "envoy_response_code", "envoy_ssl_"].iter().any(|word| match *word {
-        "" => first.is_empty(),
-        word => first.starts_with(word),
-    });
+    let comes_first =
+        ["", "envoy_response_code", "envoy_ssl_", "cipher_suite"].iter().any(|word| match *word {
+            "" => first.is_empty(),
+            word => first.starts_with(word),
+        });
     (fits && comes_first).then_some(first)
 }
 

@@ -18,6 +18,9 @@ use super::observed;
 use super::x509::Certificate;
 use crate::model::tls::TlsCertificate;
 
+/// Envoy's names for certificates that came without one: the digits are those of the hash of nothing.
+pub const UNNAMED: [&str; 2] = ["unnamed_cert_e3b0c442", "unnamed_ca_cert_e3b0c442"];
+
 /// A certificate of ours.
 #[derive(Debug)]
 pub struct OwnCertificate {

@@ -11,7 +11,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use rustls::ServerConfig;
 use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache};
 
-use super::certificates::{self, Choice};
+use super::certificates::{self, Choice, UNNAMED};
 use super::client_hello::ClientHello;
 use super::key_log::KeyLogFile;
 use super::parameters;
@@ -146,9 +146,6 @@ impl DownstreamContext {
         Some(Arc::clone(if hello.speaks_tls13 { for_newer } else { for_older }))
     }
 }
-
-/// Envoy's names for certificates that came without one: the digits are those of the hash of nothing.
-const UNNAMED: [&str; 2] = ["unnamed_cert_e3b0c442", "unnamed_ca_cert_e3b0c442"];
 
 fn list_certificates(
     choice: &Choice,

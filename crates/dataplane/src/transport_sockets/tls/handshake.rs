@@ -16,9 +16,7 @@ impl TlsSocket {
         self.certificate = seen.certificate.or(self.certificate);
         self.server_name = seen.server_name.or(self.server_name.take());
         self.validated |= seen.validated;
-        if let Some(scheme) = seen.signature_scheme {
-            self.count(ssl::of_signature_scheme(scheme));
-        }
+        self.signature_scheme = seen.signature_scheme.or(self.signature_scheme);
         // One that was accepted all the same is counted too.
         let rejected = seen.rejection.as_ref().map(|rejection| match rejection.cause {
             RejectedFor::Chain => SslStat::FailVerifyError,
@@ -37,9 +35,10 @@ impl TlsSocket {
     }
 
     pub(super) fn count(&self, stat: Option<SslStat>) {
-        let Side::Downstream(tls) = &self.side;
-        if let Some(stat) = stat {
-            tls.stats.inc(stat);
+        let Some(stat) = stat else { return };
+        match &self.side {
+            Side::Downstream(tls) => tls.stats.inc(stat),
+            Side::Upstream(tls) => tls.stats.inc(stat),
         }
     }
 
@@ -51,8 +50,12 @@ impl TlsSocket {
         }
         let suite = common.negotiated_cipher_suite();
         let peer = common.peer_certificates().and_then(|chain| Peer::new(chain, self.validated));
-        let Side::Downstream(tls) = &self.side;
-        let local = self.certificate.and_then(|place| tls.context.choice().certificates().get(place));
+        let local = match &self.side {
+            Side::Downstream(tls) => {
+                self.certificate.and_then(|place| tls.context.choice().certificates().get(place))
+            }
+            Side::Upstream(tls) => tls.context.certificate(),
+        };
         let handshake = Handshake {
             version: common.protocol_version().map_or("", parameters::version_name),
             cipher: suite.map_or("", |suite| parameters::cipher_name(suite.suite())),
@@ -72,6 +75,7 @@ impl TlsSocket {
             ssl::of_version(handshake.version),
             ssl::of_cipher(handshake.cipher),
             ssl::of_curve(handshake.group),
+            self.signature_scheme.and_then(ssl::of_signature_scheme),
         ];
         counted.into_iter().for_each(|stat| self.count(stat));
         // Nobody else sets it.

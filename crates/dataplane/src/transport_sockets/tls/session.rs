@@ -3,6 +3,9 @@
 //! Owns: taking records in and giving records out. Does not own: sockets and what is kept between reads (`socket`).
 //! Follows RFC 8446 and RFC 5246, both in `rustls`.
 
+use std::io::IoSlice;
+
+use rustls::client::UnbufferedClientConnection;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
 use rustls::{CommonState, Error};
@@ -10,6 +13,8 @@ use tokio::io::ReadBuf;
 
 /// Records and their headers are no longer than this above what they carry.
 const RECORD_OVERHEAD: usize = 64;
+/// What is encrypted at once.
+const WRITE_MOST: usize = 1 << 16;
 /// What a record carries at most.
 const RECORD_MOST: usize = 1 << 14;
 
@@ -17,6 +22,8 @@ const RECORD_MOST: usize = 1 << 14;
 pub enum Session {
     /// Ours is the server's.
     Server(Box<UnbufferedServerConnection>),
+    /// Ours is the client's.
+    Client(Box<UnbufferedClientConnection>),
 }
 
 /// Bytes that are to be sent. Room once made is kept.
@@ -113,6 +120,7 @@ impl Session {
     pub fn common(&self) -> &CommonState {
         match self {
             Session::Server(connection) => connection,
+            Session::Client(connection) => connection,
         }
     }
 
@@ -127,11 +135,17 @@ impl Session {
             Session::Server(connection) => {
                 drive!(connection, incoming, |state| handle(state, sink, outgoing))
             }
+            Session::Client(connection) => {
+                drive!(connection, incoming, |state| handle(state, sink, outgoing))
+            }
         };
         if outcome.is_err() {
             // What is to be said to the peer of the error is given out after it.
             let _: (Progress, Result<(), Error>) = match self {
                 Session::Server(connection) => {
+                    drive!(connection, [0_u8; 0], |state| handle(state, sink, outgoing))
+                }
+                Session::Client(connection) => {
                     drive!(connection, [0_u8; 0], |state| handle(state, sink, outgoing))
                 }
             };
@@ -171,6 +185,9 @@ impl Session {
     ) -> (Progress, Result<(), Error>) {
         match self {
             Session::Server(connection) => {
+                drive!(connection, incoming, |state| write(state, sink, outgoing, needed, writing))
+            }
+            Session::Client(connection) => {
                 drive!(connection, incoming, |state| write(state, sink, outgoing, needed, writing))
             }
         }
@@ -240,4 +257,18 @@ fn handle<Data>(
         ConnectionState::PeerClosed => Ok(Flow::PeerClosed),
         _ => Ok(Flow::Stop),
     }
+}
+
+/// The pieces in a row, as far as they are encrypted at once, and how many bytes that is.
+pub fn gather<'a>(pieces: &'a [IoSlice<'_>], plain: &'a mut Vec<u8>) -> (&'a [u8], usize) {
+    if let [piece] = pieces {
+        let all = piece.get(..piece.len().min(WRITE_MOST)).unwrap_or_default();
+        return (all, all.len());
+    }
+    plain.clear();
+    for piece in pieces {
+        let room = WRITE_MOST - plain.len();
+        plain.extend_from_slice(piece.get(..piece.len().min(room)).unwrap_or_default());
+    }
+    (plain, plain.len())
 }

@@ -4,19 +4,17 @@
 //! calls. Does not own: records themselves (`session`), what is agreed on (`downstream`, `upstream`).
 //! Follows Envoy's `SslSocket`: an end of the socket is an end of the stream, with or without a word about it.
 //!
-//! A connection that is idle holds no buffer: records are read and made in memory that all connections of a thread share,
-//! and only what is left over is kept. What a write has encrypted is sent before the write is over, so nothing waits
-//! unseen.
+//! A connection that is idle holds no buffer: records are read and made in memory that all connections of a thread share.
+//! What a write has encrypted is sent before the write is over, so nothing waits unseen.
 
 use std::cell::{Cell, RefCell};
-use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use rustls::Error;
 use rustls::server::UnbufferedServerConnection;
+use rustls::{Error, SignatureScheme};
 use tokio::io::ReadBuf;
 use tokio::time::Sleep;
 
@@ -25,12 +23,12 @@ use super::connection::TlsConnection;
 use super::downstream::WorkerDownstreamTls;
 use super::failure;
 use super::observed;
-use super::session::{Outgoing, Session, Sink};
+use super::session::{Outgoing, Session, Sink, gather};
+use super::upstream::WorkerUpstreamTls;
 use crate::stats::SslStat;
+use crate::stream_info::UpstreamHost;
 use crate::transport_sockets::{Peeked, RawBuffer};
 
-/// What is encrypted at once.
-const WRITE_MOST: usize = 1 << 16;
 /// What is read at once: a whole record and more.
 const READ_MOST: usize = (1 << 14) + 2048;
 /// A handshake message may be as long as this, and comes whole or not at all.
@@ -62,6 +60,7 @@ pub(super) enum State {
 /// Who is to be told of the handshake.
 pub(super) enum Side {
     Downstream(Rc<WorkerDownstreamTls>),
+    Upstream(Rc<WorkerUpstreamTls>),
 }
 
 /// A socket that speaks TLS.
@@ -80,6 +79,7 @@ pub struct TlsSocket {
     sent: usize,
     /// Bytes of the caller's that are in what is sent, and that it has not been told of.
     taken: usize,
+    has_begun: bool,
     peer_ended: bool,
     we_ended: bool,
     closes_silently: Cell<bool>,
@@ -87,11 +87,12 @@ pub struct TlsSocket {
     pub(super) certificate: Option<usize>,
     pub(super) server_name: Option<String>,
     pub(super) validated: bool,
+    pub(super) signature_scheme: Option<SignatureScheme>,
     pub(super) first_bytes: [u8; 8],
 }
 
-impl fmt::Debug for TlsSocket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl std::fmt::Debug for TlsSocket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TlsSocket").field("socket", &self.socket).finish_non_exhaustive()
     }
 }
@@ -106,6 +107,55 @@ impl TlsSocket {
         this
     }
 
+    /// The client's side, on a connection to a host.
+    ///
+    /// # Errors
+    /// That of `rustls`.
+    pub fn connect(
+        socket: RawBuffer,
+        tls: &Rc<WorkerUpstreamTls>,
+        host: &UpstreamHost,
+        for_http: bool,
+    ) -> Result<Self, Error> {
+        let session = Session::Client(Box::new(tls.context.begin(host, for_http)?));
+        let mut this = Self::new(socket, Side::Upstream(Rc::clone(tls)), Rc::default());
+        this.state = State::Handshake(session);
+        this.server_name = Some(tls.context.server_name(host).to_owned());
+        Ok(this)
+    }
+
+    /// Goes on with the handshake until it is over.
+    ///
+    /// # Errors
+    /// It has failed; `TlsConnection` says why.
+    pub fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let State::Handshake(_) = self.state {
+            if self.peer_ended {
+                self.state = State::Failed;
+                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+            }
+            if !self.has_begun {
+                self.has_begun = true;
+                SCRATCH.with_borrow_mut(|scratch| {
+                    scratch.outgoing.clear();
+                    let begun = self.take_records(&mut [], None, &mut scratch.outgoing);
+                    begun.and(self.send(cx, scratch.outgoing.get()))
+                })?;
+            }
+            ready!(self.poll_take(cx, None))?;
+        }
+        match self.state {
+            State::Open(_) => Poll::Ready(Ok(())),
+            _ => Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
+        }
+    }
+
+    /// What is known of the connection.
+    #[must_use]
+    pub fn connection(&self) -> &Rc<TlsConnection> {
+        &self.connection
+    }
+
     fn new(socket: RawBuffer, side: Side, connection: Rc<TlsConnection>) -> Self {
         TlsSocket {
             socket,
@@ -118,6 +168,7 @@ impl TlsSocket {
             outgoing: Vec::new(),
             sent: 0,
             taken: 0,
+            has_begun: false,
             peer_ended: false,
             we_ended: false,
             closes_silently: Cell::new(false),
@@ -125,6 +176,7 @@ impl TlsSocket {
             certificate: None,
             server_name: None,
             validated: false,
+            signature_scheme: None,
             first_bytes: [0; 8],
         }
     }
@@ -146,7 +198,7 @@ impl TlsSocket {
     }
 
     fn begin(&mut self, hello: Option<&client_hello::ClientHello>) {
-        let Side::Downstream(tls) = &self.side;
+        let Side::Downstream(tls) = &self.side else { return };
         let config = tls.context.config_for(hello);
         self.state = match config.map(UnbufferedServerConnection::new) {
             Some(Ok(connection)) => State::Handshake(Session::Server(Box::new(connection))),
@@ -444,18 +496,4 @@ impl Drop for TlsSocket {
         }
         let _: Poll<io::Result<()>> = self.poll_flush(&mut cx);
     }
-}
-
-/// The pieces in a row, as far as they are encrypted at once, and how many bytes that is.
-fn gather<'a>(pieces: &'a [IoSlice<'_>], plain: &'a mut Vec<u8>) -> (&'a [u8], usize) {
-    if let [piece] = pieces {
-        let all = piece.get(..piece.len().min(WRITE_MOST)).unwrap_or_default();
-        return (all, all.len());
-    }
-    plain.clear();
-    for piece in pieces {
-        let room = WRITE_MOST - plain.len();
-        plain.extend_from_slice(piece.get(..piece.len().min(room)).unwrap_or_default());
-    }
-    (plain, plain.len())
 }

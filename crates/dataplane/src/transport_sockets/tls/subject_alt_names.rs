@@ -33,6 +33,14 @@ impl SanMatcher {
         Ok(SanMatcher { kind: model.san_type, matcher, exact, oid: model.oid.clone() })
     }
 
+    /// Just this DNS name.
+    #[must_use]
+    pub fn dns(name: &str) -> Self {
+        let exact = name.to_ascii_lowercase();
+        let matcher = StringMatcher::exact(&exact);
+        SanMatcher { kind: SanType::Dns, matcher, exact: Some(exact), oid: String::new() }
+    }
+
     /// Whether one of the names will do.
     #[must_use]
     pub fn matches(&self, names: &AltNames) -> bool {

@@ -222,6 +222,7 @@ impl<'a> Session<'a> {
                 self.stream.mark(TimePoint::UpstreamConnectEnd, now);
                 self.stream.mark(TimePoint::UpstreamPoolReady, now);
                 self.stream.attempt_connected(upstream.id(), upstream.local_address.clone(), None);
+                self.stream.upstream.tls = upstream.socket.tls();
                 self.stream.decisions.pool = PoolAnswer::Connected;
                 Ok(Some(upstream))
             }
