@@ -3,13 +3,15 @@
 //! Owns: versions, and what a request's kind means for its response. Does not own: framing.
 //! Follows: RFC 9110 sections 2.5 and 9.
 
-/// A version of HTTP/1 that is spoken. All others are errors.
+/// A version of HTTP that is spoken. In HTTP/1 all others are errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Version {
     /// HTTP/1.0; from downstream only when the settings allow it.
     Http10,
     /// HTTP/1.1.
     Http11,
+    /// HTTP/2.
+    Http2,
 }
 
 impl Version {
@@ -19,6 +21,7 @@ impl Version {
         match self {
             Version::Http10 => "HTTP/1.0",
             Version::Http11 => "HTTP/1.1",
+            Version::Http2 => "HTTP/2",
         }
     }
 }

@@ -6,8 +6,9 @@
 
 use std::borrow::Cow;
 
-use ferryman_codec::ErrorKind as CodecError;
+use ferryman_codec::{ErrorCode, ErrorKind as CodecError, Http2ErrorKind};
 
+use crate::http_codec::Reset;
 use crate::stream_info::ResponseFlag;
 
 /// Whose fault it is.
@@ -40,6 +41,10 @@ pub enum ErrorKind {
     RequestTooLarge,
     /// The client is gone.
     DownstreamDisconnect,
+    /// The client has reset the stream.
+    DownstreamReset,
+    /// What came on the stream breaks a rule of HTTP/2.
+    DownstreamHttp2(Http2ErrorKind),
     /// The request's head took too long (`request_headers_timeout`).
     RequestHeadersTimeout,
     /// The request took too long to come (`request_timeout`).
@@ -104,6 +109,18 @@ impl std::fmt::Display for Error {
 impl std::error::Error for Error {}
 
 impl ErrorKind {
+    /// What the end of a stream of HTTP/2 before its time means.
+    #[must_use]
+    pub fn of_downstream_reset(reset: Reset) -> Self {
+        reset.cause.map_or(Self::DownstreamReset, Self::DownstreamHttp2)
+    }
+
+    /// Whether the client is not there any more to be answered.
+    #[must_use]
+    pub fn is_end_of_client(self) -> bool {
+        matches!(self, Self::DownstreamDisconnect | Self::DownstreamReset | Self::DownstreamHttp2(_))
+    }
+
     /// Whose fault it is.
     #[must_use]
     pub fn side(self) -> Side {
@@ -113,6 +130,8 @@ impl ErrorKind {
             | Self::InvalidEnvoyHeader(_)
             | Self::RequestTooLarge
             | Self::DownstreamDisconnect
+            | Self::DownstreamReset
+            | Self::DownstreamHttp2(_)
             | Self::RequestHeadersTimeout
             | Self::RequestTimeout
             | Self::UpgradeNotAllowed => Side::Downstream,
@@ -165,6 +184,12 @@ impl ErrorKind {
             | Self::MaxStreamDuration => return None,
             Self::InvalidEnvoyHeader(_) => ResponseFlag::InvalidEnvoyRequestHeaders,
             Self::DownstreamDisconnect => ResponseFlag::DownstreamConnectionTermination,
+            Self::DownstreamReset => ResponseFlag::DownstreamRemoteReset,
+            // As in Envoy, which takes its own refusals for the client's.
+            Self::DownstreamHttp2(kind) if kind.code() == ErrorCode::InternalError => {
+                ResponseFlag::DownstreamRemoteReset
+            }
+            Self::DownstreamHttp2(_) => ResponseFlag::DownstreamProtocolError,
             Self::StreamIdleTimeout => ResponseFlag::StreamIdleTimeout,
             Self::RouteNotFound => ResponseFlag::NoRouteFound,
             Self::ClusterNotFound(_) => ResponseFlag::NoClusterFound,

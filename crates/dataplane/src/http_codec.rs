@@ -3,7 +3,7 @@
 //! Owns: what a reader of messages can answer besides messages: why there are no more, and what happened on a
 //! connection that should have been silent. The readers and writers are in the modules below.
 //! Does not own: the wire format (`ferryman_codec`), what a message means, nor when to close.
-//! Follows: RFC 9112; Envoy's `Http::Connection`.
+//! Follows: RFC 9112, RFC 9113; Envoy's `Http::Connection`.
 
 use std::fmt;
 use std::io;
@@ -15,10 +15,16 @@ use crate::model::http_connection_manager::HeaderKeyFormat;
 pub mod http1_codec;
 pub mod http1_reader;
 pub mod http1_writer;
+pub mod http2_session;
+pub mod http2_stream;
+pub mod stream_codec;
 
 pub use http1_codec::Http1Codec;
 pub use http1_reader::Http1Reader;
 pub use http1_writer::Http1Writer;
+pub use http2_session::{Http2Session, NewStream, Reset};
+pub use http2_stream::Http2Stream;
+pub use stream_codec::{BodyReader, StreamCodec};
 
 /// Why a message cannot be read. The connection cannot be read on.
 #[derive(Debug)]
@@ -27,6 +33,8 @@ pub enum ReadError {
     Codec(ferryman_codec::Error),
     /// The socket failed.
     Io(io::Error),
+    /// The stream was reset.
+    Reset(Reset),
     /// The peer has ended its side.
     Ended {
         /// Whether it did so between two messages; else inside one.
@@ -39,6 +47,7 @@ impl fmt::Display for ReadError {
         match self {
             ReadError::Codec(error) => error.fmt(f),
             ReadError::Io(error) => error.fmt(f),
+            ReadError::Reset(_) => f.write_str("the stream was reset"),
             ReadError::Ended { clean: true } => f.write_str("the connection closed"),
             ReadError::Ended { clean: false } => f.write_str("the connection closed inside a message"),
         }
@@ -62,6 +71,8 @@ pub enum Disturbance {
     Data,
     /// The socket failed.
     Failed(io::Error),
+    /// The stream was reset.
+    Reset(Reset),
 }
 
 /// The settings that write, and keep, the names of fields as the configuration says; all others are the defaults.

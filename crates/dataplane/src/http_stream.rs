@@ -19,7 +19,7 @@ use crate::filters::network::http_connection_manager::{
 };
 use crate::format::{AccessLogType, FormatContext};
 use crate::header_mutation::MutationScratch;
-use crate::http_codec::Http1Codec;
+use crate::http_codec::{BodyReader, StreamCodec};
 use crate::local_reply::{LocalReply, Origin, set_status};
 use crate::random::thread_random;
 use crate::repeated_headers::Side;
@@ -124,7 +124,7 @@ impl StreamState {
 #[derive(Debug)]
 pub struct Downstream<'a> {
     /// Reads the request and writes the response.
-    pub codec: &'a mut Http1Codec,
+    pub codec: StreamCodec<'a>,
     /// Its one timer.
     pub timer: &'a mut LazyTimer,
     /// What is known of it.
@@ -232,7 +232,6 @@ impl<'a> HttpStream<'a> {
         timers: StreamTimers,
     ) -> Self {
         let now = timers.active_at;
-        connection.codec.writer.set_style(&manager.settings.http1_settings);
         let log_at = manager.settings.access_log.next_line(state.info.start);
         HttpStream {
             manager,
@@ -490,6 +489,7 @@ impl<'a> HttpStream<'a> {
         match self.head.version {
             Version::Http10 => Protocol::Http10,
             Version::Http11 => Protocol::Http11,
+            Version::Http2 => Protocol::Http2,
         }
     }
 }

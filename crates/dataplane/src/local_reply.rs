@@ -98,6 +98,8 @@ impl LocalReply<'_> {
             },
             ErrorKind::RequestTooLarge => reply(413, "Payload Too Large", "request_payload_too_large"),
             ErrorKind::DownstreamDisconnect => reply(0, "", "downstream_remote_disconnect"),
+            ErrorKind::DownstreamReset => reply(0, "", "http2.remote_reset"),
+            ErrorKind::DownstreamHttp2(kind) => reply(0, "", kind.details()),
             ErrorKind::RequestHeadersTimeout => {
                 LocalReply { close: true, ..reply(408, "request header timeout", "request_header_timeout") }
             }

@@ -345,7 +345,6 @@ impl Http2Connection {
     fn write_goaway(&mut self, last_stream: u32, code: ErrorCode) {
         frame::write_goaway(last_stream, code, self.out.control_frame());
         self.goaway_sent = Some(last_stream);
-        self.counts.goaway_sent += 1;
     }
 
     /// Ends a stream because of what the peer has sent, and says so.

@@ -49,6 +49,8 @@ impl Http2Counts {
             OutboundFlood => &mut self.outbound_flood,
             Refused => &mut self.stream_refused_errors,
             UnderscoreInName => &mut self.requests_rejected_with_underscores_in_headers,
+            // Envoy takes it for a reset by the peer.
+            LengthMismatch => return,
             kind if kind.is_malformed_message() => &mut self.rx_messaging_error,
             _ => return,
         };

@@ -119,7 +119,7 @@ error_kinds! {
     DuplicateHost ProtocolError "http2.invalid.header.field" "there is more than one host field",
     InvalidStatus ProtocolError "http2.invalid.header.field" "the status is not three digits from 100 on, or is 101",
     InvalidContentLength ProtocolError "http2.invalid.header.field" "content-length is not one number, or has no place here",
-    LengthMismatch ProtocolError "http2.violation.of.messaging.rule" "the data is not as long as content-length says",
+    LengthMismatch ProtocolError "http2.remote_reset" "the data is not as long as content-length says",
     BodyNotAllowed ProtocolError "http2.violation.of.messaging.rule" "a response that has no body has data",
     DataBeforeHead ProtocolError "http2.violation.of.messaging.rule" "data comes before the head",
     UnendedTrailers ProtocolError "http2.violation.of.messaging.rule" "trailers do not end the stream",
@@ -168,6 +168,7 @@ impl Http2ErrorKind {
     pub fn is_malformed_message(self) -> bool {
         self.details() == "http2.invalid.header.field"
             || self.details() == "http2.violation.of.messaging.rule"
+            || self == Http2ErrorKind::LengthMismatch
     }
 }
 

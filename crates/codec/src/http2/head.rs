@@ -280,7 +280,10 @@ impl HeadReader<'_> {
         let has_target = block.contains(KnownName::Scheme) && block.contains(KnownName::Path);
         let upgrade = block.contains(KnownName::Protocol);
         let is_connect = method_kind == RequestKind::Connect;
-        if upgrade && (!is_connect || !self.settings.allow_connect) {
+        if upgrade && !self.settings.allow_connect {
+            return Err(Http2ErrorKind::InvalidPseudoHeader);
+        }
+        if upgrade && !is_connect {
             return Err(Http2ErrorKind::MisplacedPseudoHeader);
         }
         if !block.contains(KnownName::Authority) {

@@ -11,7 +11,7 @@ use ferryman_codec::{
     BodyFraming, Error, HeaderBlock, Http1Settings, RequestHead, RequestKind, ResponseHead, Version,
 };
 
-use super::{Disturbance, Http1Reader, Http1Writer, ReadError};
+use super::{BodyReader, Disturbance, Http1Reader, Http1Writer, ReadError};
 use crate::buffer::BlockPool;
 use crate::transport_sockets::TransportSocket;
 
@@ -24,6 +24,37 @@ pub struct Http1Codec {
     pub reader: Http1Reader,
     /// Writes messages.
     pub writer: Http1Writer,
+}
+
+impl BodyReader for Http1Codec {
+    #[inline]
+    fn poll_data(&mut self, cx: &mut Context<'_>, blocks: &BlockPool) -> Poll<Result<(), ReadError>> {
+        self.reader.poll_data(&mut self.socket, cx, blocks)
+    }
+
+    #[inline]
+    fn data(&self) -> &[u8] {
+        self.reader.data()
+    }
+
+    #[inline]
+    fn consume(&mut self, count: usize, blocks: &BlockPool) {
+        self.reader.consume(count, blocks);
+    }
+
+    #[inline]
+    fn is_ended(&self) -> bool {
+        self.reader.is_ended()
+    }
+
+    #[inline]
+    fn trailers(&self) -> &HeaderBlock {
+        self.reader.trailers()
+    }
+
+    fn trailers_mut(&mut self) -> &mut HeaderBlock {
+        self.reader.trailers_mut()
+    }
 }
 
 impl Http1Codec {
@@ -65,51 +96,10 @@ impl Http1Codec {
         self.reader.poll_response_head(&mut self.socket, cx, blocks, settings, kind, block)
     }
 
-    /// Ready when `data` is not empty or the body has ended. Reads only when all data has been consumed.
-    ///
-    /// # Errors
-    /// `ReadError`; `Ended { clean: false }` when the peer ends its side and the body goes on.
-    #[inline]
-    pub fn poll_data(&mut self, cx: &mut Context<'_>, blocks: &BlockPool) -> Poll<Result<(), ReadError>> {
-        self.reader.poll_data(&mut self.socket, cx, blocks)
-    }
-
     /// Watches the connection while nothing should come from it; see `Http1Reader::poll_disturbed`.
     #[inline]
     pub fn poll_disturbed(&mut self, cx: &mut Context<'_>, blocks: &BlockPool) -> Poll<Disturbance> {
         self.reader.poll_disturbed(&mut self.socket, cx, blocks)
-    }
-
-    /// The decoded bytes of the body that are there.
-    #[inline]
-    #[must_use]
-    pub fn data(&self) -> &[u8] {
-        self.reader.data()
-    }
-
-    /// Drops the first `count` bytes of `data` (at most all).
-    #[inline]
-    pub fn consume(&mut self, count: usize, blocks: &BlockPool) {
-        self.reader.consume(count, blocks);
-    }
-
-    /// Whether the body that is read is complete and all of its data consumed.
-    #[inline]
-    #[must_use]
-    pub fn is_ended(&self) -> bool {
-        self.reader.is_ended()
-    }
-
-    /// What followed the body; complete once it has ended.
-    #[inline]
-    #[must_use]
-    pub fn trailers(&self) -> &HeaderBlock {
-        self.reader.trailers()
-    }
-
-    /// The same, to be edited.
-    pub fn trailers_mut(&mut self) -> &mut HeaderBlock {
-        self.reader.trailers_mut()
     }
 
     /// After a head that changes the protocol: all that the peer sends is data, until it ends its side.

@@ -278,6 +278,17 @@ impl Http1Reader {
         self.framing
     }
 
+    /// What was received, for who reads the rest of the connection: another protocol.
+    pub fn buffer_mut(&mut self) -> &mut ReadBuffer {
+        &mut self.buffer
+    }
+
+    /// What was received and not yet decoded.
+    #[must_use]
+    pub fn received(&self) -> &[u8] {
+        self.buffer.readable()
+    }
+
     /// Whether received bytes wait, decoded or not.
     #[inline]
     #[must_use]
@@ -334,7 +345,9 @@ impl Http1Reader {
         }
         Poll::Ready(match ready!(self.poll_fill(socket, cx, pool)) {
             Ok(true) => Disturbance::Data,
-            Ok(false) | Err(ReadError::Codec(_) | ReadError::Ended { .. }) => Disturbance::Ended,
+            Ok(false) | Err(ReadError::Codec(_) | ReadError::Ended { .. } | ReadError::Reset(_)) => {
+                Disturbance::Ended
+            }
             Err(ReadError::Io(error)) => Disturbance::Failed(error),
         })
     }

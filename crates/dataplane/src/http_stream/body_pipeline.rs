@@ -16,7 +16,7 @@ use ferryman_codec::HeaderBlock;
 
 use crate::buffer::BlockPool;
 use crate::filters::http::body::{BodyAnswer, BodyInput, BodyOutput, pass_on};
-use crate::http_codec::Http1Codec;
+use crate::http_codec::BodyReader;
 
 /// Where the body comes from.
 pub(crate) trait BodySource {
@@ -93,7 +93,7 @@ impl BodyPipeline {
     /// The bytes that are there: of the last stage, or of the connection where there is none.
     #[inline]
     #[must_use]
-    pub fn data<'a>(&'a self, codec: &'a Http1Codec) -> &'a [u8] {
+    pub fn data<'a>(&'a self, codec: &'a impl BodyReader) -> &'a [u8] {
         match self.stages.last() {
             None => codec.data(),
             Some(last) => last.output.data(),
@@ -103,7 +103,7 @@ impl BodyPipeline {
     /// Whether the body is complete and all of it was consumed.
     #[inline]
     #[must_use]
-    pub fn is_ended(&self, codec: &Http1Codec) -> bool {
+    pub fn is_ended(&self, codec: &impl BodyReader) -> bool {
         match self.stages.last() {
             None => codec.is_ended(),
             Some(last) => last.is_ended(),
@@ -112,7 +112,7 @@ impl BodyPipeline {
 
     /// Takes the first bytes of `data` away.
     #[inline]
-    pub fn consume(&mut self, count: usize, codec: &mut Http1Codec, blocks: &BlockPool) {
+    pub fn consume(&mut self, count: usize, codec: &mut impl BodyReader, blocks: &BlockPool) {
         match self.stages.last_mut() {
             None => codec.consume(count, blocks),
             Some(last) => last.output.consume(count),

@@ -18,7 +18,7 @@ use ferryman_codec::{
 use crate::connection_pool::UpstreamConnection;
 use crate::error::{Error, ErrorKind};
 use crate::filters::http::Phase;
-use crate::http_codec::{Http1Codec, ReadError};
+use crate::http_codec::{BodyReader, Http1Codec, ReadError};
 use crate::stream_info::TimePoint;
 
 use super::HttpStream;
@@ -262,7 +262,7 @@ impl<'c> Exchange<'c> {
                 Poll::Pending => Ok(Poll::Pending),
             };
         }
-        if state.request_body.data(stream.connection.codec).is_empty() {
+        if state.request_body.data(&stream.connection.codec).is_empty() {
             if stream.request_body_is_ended() {
                 if stream.endless {
                     // What it sent last still goes on.
@@ -292,7 +292,7 @@ impl<'c> Exchange<'c> {
                 }
             };
         }
-        let data = state.request_body.data(stream.connection.codec);
+        let data = state.request_body.data(&stream.connection.codec);
         match self.codec.poll_write(cx, data) {
             Poll::Ready(Ok(taken)) => {
                 self.held_sent += stream.keep_sent(taken);
@@ -386,7 +386,7 @@ impl<'c> Exchange<'c> {
 
     /// While the upstream is waited for, the client gets what there is, and is noticed if it leaves.
     fn flush_and_watch(&self, stream: &mut HttpStream<'_>, cx: &mut Context<'_>) -> Result<(), Error> {
-        let codec = &mut *stream.connection.codec;
+        let codec = &mut stream.connection.codec;
         if codec.has_pending() {
             if let Poll::Ready(Err(_)) = codec.poll_flush(cx) {
                 return Err(ErrorKind::DownstreamDisconnect.into());
@@ -407,7 +407,7 @@ impl<'c> Exchange<'c> {
                 self.closed_by_host = true;
                 ErrorKind::UpstreamCodec(CodecError::PrematureClose).into()
             }
-            ReadError::Ended { clean: true } | ReadError::Io(_) => {
+            ReadError::Ended { clean: true } | ReadError::Io(_) | ReadError::Reset(_) => {
                 self.closed_by_host = true;
                 ErrorKind::UpstreamTermination.into()
             }
@@ -449,8 +449,8 @@ fn end_response(stream: &mut HttpStream<'_>, upstream: &mut Http1Codec) {
     if !stream.state.filters.is_empty() && !trailers.is_empty() {
         stream.walk_trailers(Phase::ResponseTrailers, trailers);
     }
+    let with_trailers = stream.sends_trailers();
     let state = &mut *stream.state;
-    let with_trailers = stream.manager.settings.http1_settings.enable_trailers;
     stream.connection.codec.finish(with_trailers.then_some(&*trailers));
     if !trailers.is_empty() {
         state.response_trailers.clone_from(trailers);
@@ -480,6 +480,7 @@ fn request_framing(request: &HeaderBlock, came: BodyFraming, held: usize, is_who
 pub(super) fn downstream_error(error: ReadError) -> Error {
     match error {
         ReadError::Codec(error) => ErrorKind::DownstreamCodec(error.kind).into(),
+        ReadError::Reset(reset) => ErrorKind::of_downstream_reset(reset).into(),
         ReadError::Ended { .. } | ReadError::Io(_) => ErrorKind::DownstreamDisconnect.into(),
     }
 }

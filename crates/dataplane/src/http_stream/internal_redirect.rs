@@ -11,6 +11,7 @@ use ferryman_codec::{BodyFraming, HeaderBlock, KnownName, RequestHead, RequestKi
 
 use crate::cluster::WorkerCluster;
 use crate::error::{Error, ErrorKind};
+use crate::http_codec::BodyReader;
 use crate::route::{InternalRedirectPolicy, Matched, Target};
 use crate::stats::{ClusterStat, HttpStat, RouterStat};
 use crate::stream_info::TimePoint;
@@ -71,7 +72,7 @@ impl HttpStream<'_> {
             self.abandon_body();
             return 0;
         }
-        let sent = state.request_body.data(self.connection.codec).get(..count).unwrap_or_default();
+        let sent = state.request_body.data(&self.connection.codec).get(..count).unwrap_or_default();
         state.held_body.extend_from_slice(sent);
         count
     }
@@ -218,7 +219,7 @@ impl HttpStream<'_> {
     /// Serves a request that goes on after a redirect, until its response is written.
     pub async fn run_again(&mut self) -> Finished {
         self.manager.http.inc(HttpStat::DownstreamRqTotal);
-        self.manager.http.inc(HttpStat::DownstreamRqHttp1Total);
+        self.manager.http.inc(self.version_total());
         // As in Envoy, they do not go with it.
         self.connection.codec.trailers_mut().clear();
         self.replays_body = !self.state.held_body.is_empty();

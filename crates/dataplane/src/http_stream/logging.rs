@@ -50,9 +50,9 @@ impl HttpStream<'_> {
     /// The bytes of the downstream side as they stand now.
     pub(crate) fn downstream_bytes(&self) -> ByteMeter {
         let mut bytes = self.state.info.downstream;
-        let codec = &*self.connection.codec;
-        bytes.wire_bytes_received = codec.reader.wire_bytes();
-        bytes.send_head(codec.writer.wire_bytes(), codec.writer.field_bytes());
+        let codec = &self.connection.codec;
+        bytes.wire_bytes_received = codec.received_wire_bytes();
+        bytes.send_head(codec.sent_wire_bytes(), codec.sent_field_bytes());
         bytes
     }
 

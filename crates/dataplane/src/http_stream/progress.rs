@@ -21,7 +21,7 @@ impl HttpStream<'_> {
         let settings = self.settings();
         let state = &mut *self.state;
         let is_first = !std::mem::replace(&mut self.informational_seen, true);
-        let is_passed = settings.proxy_100_continue && self.head.version == Version::Http11;
+        let is_passed = settings.proxy_100_continue && self.head.version != Version::Http10;
         if is_first && is_passed && matches!(status, 100 | 103) {
             settings.response_headers.apply_informational(&mut state.response, Some(&state.request));
             self.connection
@@ -60,10 +60,15 @@ impl HttpStream<'_> {
         let transformed = transformed_framing(&self.state.response, &self.state.response_body);
         match (transformed.unwrap_or(upstream), self.head.version) {
             _ if self.is_tunnel => upstream,
-            (BodyFraming::UntilClose, Version::Http11) => BodyFraming::Chunked,
+            (BodyFraming::UntilClose, Version::Http11 | Version::Http2) => BodyFraming::Chunked,
             (BodyFraming::Chunked, Version::Http10) => BodyFraming::UntilClose,
             (framing, _) => framing,
         }
+    }
+
+    /// Whether trailers may go to the client.
+    pub(super) fn sends_trailers(&self) -> bool {
+        self.head.version == Version::Http2 || self.settings().http1_settings.enable_trailers
     }
 
     /// Milliseconds since all of the request was there, as text for `x-envoy-upstream-service-time`.

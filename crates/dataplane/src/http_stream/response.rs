@@ -16,6 +16,7 @@ use crate::decimal::Decimal;
 use crate::error::{Error, ErrorKind, Side};
 use crate::format::grpc_status::is_grpc_request;
 use crate::format::{AccessLogType, FormatContext};
+use crate::http_codec::BodyReader;
 use crate::local_reply::{Answered, LocalReply, Origin, When, details_of_reset, set_status};
 use crate::random::thread_random;
 use crate::route::{Action, Matched};
@@ -97,7 +98,7 @@ impl HttpStream<'_> {
         set_status(&mut self.state.response, reply.status);
         self.state.info.response_code_details = reply.details.clone();
         self.state.info.details_are_blank = reply.details.is_empty();
-        self.close |= reply.close;
+        self.close |= reply.close && self.head.version != Version::Http2;
         self.edit_reply(reply);
         let state = &mut *self.state;
         if let Some(policy) = &self.manager.settings.local_replies {
@@ -148,7 +149,7 @@ impl HttpStream<'_> {
         let mut rest = body;
         poll_fn(|cx| {
             self.poll_deadlines(cx)?;
-            let codec = &mut *self.connection.codec;
+            let codec = &mut self.connection.codec;
             while !rest.is_empty() {
                 let Poll::Ready(taken) = codec.poll_write(cx, rest) else {
                     return Poll::Pending;
@@ -178,9 +179,10 @@ impl HttpStream<'_> {
         let framing = self.downstream_framing(framing);
         // Asked in any case, for it counts.
         let must_close = self.must_close();
-        self.close |= framing == BodyFraming::UntilClose || self.lacks_length() || must_close;
-        if self.is_tunnel || self.grants_connect() {
-            // What follows is no HTTP, so nothing is said of its end.
+        let is_until_close = framing == BodyFraming::UntilClose && self.head.version != Version::Http2;
+        self.close |= is_until_close || self.lacks_length() || must_close;
+        if self.is_tunnel || self.grants_connect() || self.head.version == Version::Http2 {
+            // What follows is no HTTP/1, so nothing is said of its end.
         } else if self.close {
             self.state.response.append(KnownName::Connection, b"close");
         } else if self.head.version == Version::Http10 {
@@ -239,6 +241,10 @@ impl HttpStream<'_> {
             log_at!(Http, Debug, "{} drain closing connection", self.tag());
             self.manager.http.inc(HttpStat::DownstreamCxDrainClose);
         }
+        if self.head.version == Version::Http2 {
+            // The others of its connection go on: it is drained.
+            return drains;
+        }
         let over = self.connection.closes_from.is_some_and(|from| from <= self.now);
         incomplete || drains || over || self.connection.is_last_request || !self.head.keep_alive
     }
@@ -263,7 +269,7 @@ impl HttpStream<'_> {
             self.state.info.set_flag(flag);
         }
         self.count_failure(error.kind);
-        if error.kind == ErrorKind::DownstreamDisconnect {
+        if error.kind.is_end_of_client() {
             self.abort = true;
             self.disconnected = true;
         }
@@ -294,7 +300,7 @@ impl HttpStream<'_> {
         }
         if let Err(error) = self.reply(reply).await {
             self.abort = true;
-            self.disconnected = error.kind == ErrorKind::DownstreamDisconnect;
+            self.disconnected = error.kind.is_end_of_client();
             if let Some(flag) = error.kind.response_flag() {
                 self.state.info.set_flag(flag);
             }
@@ -303,7 +309,7 @@ impl HttpStream<'_> {
 
     /// What came of the request's body while the upstream was waited for has nowhere to go.
     pub(super) fn drop_read_body(&mut self) {
-        let reader = &mut self.connection.codec.reader;
+        let reader = &mut self.connection.codec;
         while let Some(count) = reader.decode_read_data(&self.worker.blocks) {
             self.state.info.bytes_received += u64::try_from(count).unwrap_or(u64::MAX);
             reader.consume(count, &self.worker.blocks);
@@ -312,7 +318,7 @@ impl HttpStream<'_> {
 
     /// What the client was promised before the failure still goes out, if it takes it soon.
     async fn flush_last_words(&mut self, kind: ErrorKind) {
-        if kind == ErrorKind::DownstreamDisconnect {
+        if kind.is_end_of_client() {
             return;
         }
         let flushed = poll_fn(|cx| self.connection.codec.poll_flush(cx));

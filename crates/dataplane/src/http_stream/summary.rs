@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-use ferryman_codec::ErrorKind as CodecError;
+use ferryman_codec::{ErrorKind as CodecError, Version};
 
 use crate::error::ErrorKind;
 use crate::format::AccessLogType;
@@ -14,6 +14,8 @@ use crate::stats::{
     Http1Stat, HttpHistogram, HttpStat, HttpStats, ListenerHttpStat, LocalScope, RouteResolutionHistogram,
 };
 use crate::stream_info::{Cause, ResponseFlag, TimePoint};
+
+use crate::http_codec::{BodyReader, StreamCodec};
 
 use super::exchange::received_bytes;
 use super::{Finished, HttpStream};
@@ -57,9 +59,11 @@ impl HttpStream<'_> {
     pub(super) fn begin(&mut self) {
         let stats = &self.manager.http;
         stats.inc(HttpStat::DownstreamRqTotal);
-        stats.inc(HttpStat::DownstreamRqHttp1Total);
+        stats.inc(self.version_total());
         self.state.info.protocol = Some(self.protocol());
-        self.connection.codec.socket.note_round_trip_time(self.connection.info);
+        if let StreamCodec::Http1(codec) = &self.connection.codec {
+            codec.socket.note_round_trip_time(self.connection.info);
+        }
         let fields = u64::try_from(self.head.field_bytes).unwrap_or(u64::MAX);
         self.state.info.downstream.receive_head(0, fields);
         if self.head.dropped_fields > 0 {
@@ -90,6 +94,14 @@ impl HttpStream<'_> {
         finished
     }
 
+    /// Where requests of this version are counted.
+    pub(super) fn version_total(&self) -> HttpStat {
+        match self.head.version {
+            Version::Http10 | Version::Http11 => HttpStat::DownstreamRqHttp1Total,
+            Version::Http2 => HttpStat::DownstreamRqHttp2Total,
+        }
+    }
+
     fn close_facts(&mut self) {
         let state = &mut *self.state;
         let info = &mut state.info;
@@ -98,15 +110,18 @@ impl HttpStream<'_> {
             if info.response_code.is_some() && self.connection.codec.is_finished() {
                 info.mark(TimePoint::LastDownstreamTxByte, self.now);
             }
-            let sent = self.connection.codec.writer.wire_bytes();
-            if sent > 0 {
-                self.manager.http.add(HttpStat::DownstreamCxTxBytesTotal, sent);
+            // Of HTTP/2 the connection counts them.
+            if let StreamCodec::Http1(codec) = &self.connection.codec {
+                let sent = codec.writer.wire_bytes();
+                if sent > 0 {
+                    self.manager.http.add(HttpStat::DownstreamCxTxBytesTotal, sent);
+                }
             }
         }
         self.note_bytes();
         if !self.endless && !self.connection.codec.is_ended() {
             // What came of a body that nobody wants was received all the same.
-            let unread = u64::try_from(self.connection.codec.reader.unread_bytes()).unwrap_or(u64::MAX);
+            let unread = u64::try_from(self.connection.codec.unread_bytes()).unwrap_or(u64::MAX);
             self.state.info.downstream.wire_bytes_received += unread;
         }
         let trailers = received_bytes(self.connection.codec.trailers());
@@ -170,7 +185,7 @@ impl HttpStream<'_> {
     /// What the connection manager counts of an error.
     pub(super) fn count_failure(&self, kind: ErrorKind) {
         let stats = &self.manager.http;
-        let is_of_client = matches!(kind, ErrorKind::DownstreamCodec(_) | ErrorKind::DownstreamDisconnect);
+        let is_of_client = matches!(kind, ErrorKind::DownstreamCodec(_)) || kind.is_end_of_client();
         if self.response_started() && !is_of_client {
             stats.inc(HttpStat::DownstreamRqTxReset);
         }

@@ -17,7 +17,7 @@ use crate::decimal;
 use crate::error::{Error, ErrorKind};
 use crate::filters::http::body::{BodyAnswer, BodyInput, BodyOutput, Direction};
 use crate::filters::http::{ActiveFilter, FilterContext, HttpFilters, Phase, RouteFilters, Wishes};
-use crate::http_codec::{Http1Codec, ReadError};
+use crate::http_codec::{BodyReader, Http1Codec, ReadError};
 use crate::route::{ClusterChoice, Matched};
 use crate::stream_info::{ConnectionInfo, StreamInfo};
 use crate::worker::Worker;
@@ -26,13 +26,13 @@ use super::HttpStream;
 use super::body_pipeline::{BodyPipeline, BodySource, CallFilter};
 
 /// A body that a peer sends.
-struct FromPeer<'a> {
-    codec: &'a mut Http1Codec,
+struct FromPeer<'a, R> {
+    codec: &'a mut R,
     blocks: &'a BlockPool,
     taken: usize,
 }
 
-impl BodySource for FromPeer<'_> {
+impl<R: BodyReader> BodySource for FromPeer<'_, R> {
     type Error = ReadError;
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ReadError>> {
@@ -152,7 +152,8 @@ impl HttpStream<'_> {
         self.now = Instant::now();
         let mut pipeline = std::mem::take(&mut self.state.request_body);
         let mut filters = stream_filters!(self, Direction::Request);
-        let mut source = FromPeer { codec: self.connection.codec, blocks: &self.worker.blocks, taken: 0 };
+        let mut source =
+            FromPeer { codec: &mut self.connection.codec, blocks: &self.worker.blocks, taken: 0 };
         let polled = pipeline.poll(cx, &mut source, &mut filters);
         self.state.info.bytes_received += u64::try_from(source.taken).unwrap_or(u64::MAX);
         if source.taken > 0 {
@@ -168,13 +169,13 @@ impl HttpStream<'_> {
         if !self.state.request_body.is_active() {
             self.state.info.bytes_received += u64::try_from(count).unwrap_or(u64::MAX);
         }
-        self.state.request_body.consume(count, self.connection.codec, &self.worker.blocks);
+        self.state.request_body.consume(count, &mut self.connection.codec, &self.worker.blocks);
     }
 
     /// Moves what there is of the request's body to what is held. Answers whether it is within the limit.
     pub(super) fn hold_request_data(&mut self, limit: usize) -> bool {
         let state = &mut *self.state;
-        let data = state.request_body.data(self.connection.codec);
+        let data = state.request_body.data(&self.connection.codec);
         let count = data.len();
         if state.held_body.len().saturating_add(count) > limit {
             if !state.request_body.is_active() {
@@ -202,7 +203,7 @@ impl HttpStream<'_> {
     /// Whether all of the request's body was consumed, as the filters so far leave it.
     #[inline]
     pub(super) fn request_body_is_ended(&self) -> bool {
-        self.state.request_body.is_ended(self.connection.codec)
+        self.state.request_body.is_ended(&self.connection.codec)
     }
 
     /// Ready once there are bytes of the response's body, as the filters leave it, or it is complete.
@@ -221,7 +222,7 @@ impl HttpStream<'_> {
 
     fn poll_transformed_response(
         &mut self,
-        mut source: FromPeer<'_>,
+        mut source: FromPeer<'_, Http1Codec>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), ReadError>> {
         self.now = Instant::now();
@@ -245,7 +246,7 @@ impl HttpStream<'_> {
                 let mut pipeline = std::mem::take(&mut self.state.response_body);
                 let polled = pipeline.poll(cx, &mut source, &mut stream_filters!(self, Direction::Response));
                 self.state.response_body = pipeline;
-                let codec = &mut *self.connection.codec;
+                let codec = &mut self.connection.codec;
                 if polled?.is_pending() {
                     // Nothing is to wait here for what comes later.
                     let _flushed: Poll<()> = codec.poll_flush(cx).map_err(gone)?;
@@ -263,9 +264,9 @@ impl HttpStream<'_> {
                 self.state.info.bytes_sent += u64::try_from(taken).unwrap_or(u64::MAX);
                 self.timers.active_at = Instant::now();
             }
-            let codec = &mut *self.connection.codec;
+            let with_trailers = self.sends_trailers();
+            let codec = &mut self.connection.codec;
             if !codec.is_finished() {
-                let with_trailers = self.manager.settings.http1_settings.enable_trailers;
                 let trailers = self.state.response_body.take_trailers().filter(|_| with_trailers);
                 codec.finish(trailers.as_ref());
             }

@@ -7,9 +7,10 @@
 //! What follows the request's head belongs to the other protocol. It is held until the upstream has agreed; if it does
 //! not, the bytes go nowhere and the connection closes, so that nobody takes them for another request.
 
-use ferryman_codec::{BodyFraming, ErrorKind as CodecError, KnownName, RequestKind};
+use ferryman_codec::{BodyFraming, ErrorKind as CodecError, KnownName, RequestKind, Version};
 
 use crate::error::{Error, ErrorKind};
+use crate::http_codec::BodyReader;
 use crate::route::Action;
 use crate::stats::{HttpStat, HttpStats, LocalScope};
 
@@ -48,11 +49,13 @@ impl HttpStream<'_> {
             self.head.kind = RequestKind::Other;
             return Ok(());
         }
-        if matches!(self.head.framing, BodyFraming::Chunked | BodyFraming::Length(1..)) {
+        let has_body = matches!(self.head.framing, BodyFraming::Chunked | BodyFraming::Length(1..));
+        if has_body && self.head.version != Version::Http2 {
             return Err(refused(CodecError::BodyNotAllowed));
         }
         self.head.framing = BodyFraming::None;
-        self.endless = true;
+        // Over HTTP/2 a tunnel's client may have said all already.
+        self.endless = self.head.version != Version::Http2 || !self.connection.codec.is_ended();
         self.connection.codec.read_tunnel();
         Ok(())
     }

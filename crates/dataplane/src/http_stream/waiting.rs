@@ -35,6 +35,9 @@ impl HttpStream<'_> {
                 Poll::Ready(Disturbance::Ended | Disturbance::Failed(_)) => {
                     return Err(ErrorKind::DownstreamDisconnect.into());
                 }
+                Poll::Ready(Disturbance::Reset(reset)) => {
+                    return Err(ErrorKind::of_downstream_reset(reset).into());
+                }
                 // It may send its next request already. Only a read that waits wakes us when it leaves after that.
                 Poll::Ready(Disturbance::Data) => {}
                 Poll::Pending => return Ok(()),

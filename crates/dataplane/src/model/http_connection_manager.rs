@@ -16,6 +16,44 @@ use super::route::{RouteConfiguration, ScopedRoutes};
 pub enum CodecType {
     Auto,
     Http1,
+    Http2,
+}
+
+/// Limits of HTTP/2. Sizes in bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http2ProtocolOptions {
+    pub hpack_table_size: u32,
+    pub max_concurrent_streams: u32,
+    pub initial_stream_window_size: u32,
+    pub initial_connection_window_size: u32,
+    pub allow_connect: bool,
+    pub max_outbound_frames: u32,
+    pub max_outbound_control_frames: u32,
+    pub max_consecutive_inbound_frames_with_empty_payload: u32,
+    pub max_inbound_priority_frames_per_stream: u32,
+    pub max_inbound_window_update_frames_per_data_frame_sent: u32,
+    /// Whether a malformed message ends its stream alone.
+    pub stream_error_on_invalid_http_message: bool,
+}
+
+impl Default for Http2ProtocolOptions {
+    /// Envoy's.
+    fn default() -> Self {
+        Http2ProtocolOptions {
+            hpack_table_size: 4096,
+            max_concurrent_streams: 1024,
+            initial_stream_window_size: 16 << 20,
+            initial_connection_window_size: 24 << 20,
+            allow_connect: false,
+            max_outbound_frames: 10_000,
+            max_outbound_control_frames: 1_000,
+            max_consecutive_inbound_frames_with_empty_payload: 1,
+            max_inbound_priority_frames_per_stream: 100,
+            max_inbound_window_update_frames_per_data_frame_sent: 10,
+            stream_error_on_invalid_http_message: false,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
@@ -100,6 +138,7 @@ pub struct HttpConnectionManager {
     /// Where it stands in the configuration.
     pub place: String,
     pub codec_type: CodecType,
+    pub http2_protocol_options: Http2ProtocolOptions,
     pub route_config: RouteConfiguration,
     pub scoped_routes: Option<ScopedRoutes>,
     pub http_filters: Vec<HttpFilter>,

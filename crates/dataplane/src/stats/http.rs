@@ -140,6 +140,42 @@ stats_group! {
 }
 
 stats_group! {
+    /// Of all HTTP/2 codecs downstream: `http2.`
+    Http2Stats (Plain)
+    Http2Stat {
+        CookiesTotalBytesTooLarge counter "cookies_total_bytes_too_large",
+        DeferredStreamClose gauge "deferred_stream_close",
+        DroppedHeadersWithUnderscores counter "dropped_headers_with_underscores",
+        GoawaySent counter "goaway_sent",
+        HeaderListSizeTooLarge counter "header_list_size_too_large",
+        HeaderOverflow counter "header_overflow",
+        HeadersCbNoStream counter "headers_cb_no_stream",
+        InboundEmptyFramesFlood counter "inbound_empty_frames_flood",
+        InboundPriorityFramesFlood counter "inbound_priority_frames_flood",
+        InboundWindowUpdateFramesFlood counter "inbound_window_update_frames_flood",
+        KeepaliveTimeout counter "keepalive_timeout",
+        MetadataEmptyFrames counter "metadata_empty_frames",
+        Nghttp2DownstreamConnections counter "nghttp2_downstream_connections",
+        Nghttp2UpstreamConnections counter "nghttp2_upstream_connections",
+        Oghttp2DownstreamConnections counter "oghttp2_downstream_connections",
+        Oghttp2UpstreamConnections counter "oghttp2_upstream_connections",
+        OutboundControlFlood counter "outbound_control_flood",
+        OutboundControlFramesActive gauge "outbound_control_frames_active",
+        OutboundFlood counter "outbound_flood",
+        OutboundFramesActive gauge "outbound_frames_active",
+        PendingSendBytes gauge "pending_send_bytes",
+        RequestsRejectedWithUnderscoresInHeaders counter "requests_rejected_with_underscores_in_headers",
+        RxMessagingError counter "rx_messaging_error",
+        RxReset counter "rx_reset",
+        StreamRefusedErrors counter "stream_refused_errors",
+        StreamsActive gauge "streams_active",
+        Trailers counter "trailers",
+        TxFlushTimeout counter "tx_flush_timeout",
+        TxReset counter "tx_reset",
+    }
+}
+
+stats_group! {
     /// Of a virtual cluster or of a route with a stat prefix: `vhost.<virtual host>.vcluster.<name>.`,
     /// `vhost.<virtual host>.route.<stat prefix>.`
     VirtualHostStats (VirtualHost, codes &[""])

@@ -16,7 +16,7 @@ use super::cluster::{
 use super::declare::{Group, Stat};
 use super::endpoints::{self, ListedEndpoint, ListedEndpoints};
 use super::http::{
-    Http1Stats, HttpStats, ListenerHttpStats, RouteResolutionStats, RouterStats, TracingStats,
+    Http1Stats, Http2Stats, HttpStats, ListenerHttpStats, RouteResolutionStats, RouterStats, TracingStats,
     VirtualHostStats,
 };
 use super::http_filters::HttpRateLimitStats;
@@ -331,6 +331,11 @@ impl Registry {
     /// `http1.`: all HTTP/1 codecs downstream.
     pub fn http1(&self) -> Scope<Http1Stats> {
         self.scope("http1.")
+    }
+
+    /// `http2.`: all HTTP/2 codecs downstream.
+    pub fn http2(&self) -> Scope<Http2Stats> {
+        self.scope("http2.")
     }
 
     /// `vhost.<virtual host>.vcluster.<virtual cluster>.`; colons stay, as in Envoy.

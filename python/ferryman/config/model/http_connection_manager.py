@@ -65,13 +65,31 @@ class UpgradeConfig(Model, frozen=True):
     filters: list[HttpFilter]
 
 
+class Http2ProtocolOptions(Model, frozen=True):
+    """Limits of HTTP/2. Sizes in bytes."""
+
+    hpack_table_size: int
+    max_concurrent_streams: int
+    initial_stream_window_size: int
+    initial_connection_window_size: int
+    allow_connect: bool
+    max_outbound_frames: int
+    max_outbound_control_frames: int
+    max_consecutive_inbound_frames_with_empty_payload: int
+    max_inbound_priority_frames_per_stream: int
+    max_inbound_window_update_frames_per_data_frame_sent: int
+    stream_error_on_invalid_http_message: bool
+    """Whether a malformed message ends its stream alone, not the connection."""
+
+
 class HttpConnectionManager(Tagged, tag="http_connection_manager", frozen=True):
     """`envoy.filters.network.http_connection_manager`. Timeouts of None are off."""
 
     stat_prefix: str
     place: str
     """Its path in the configuration."""
-    codec_type: str  # auto | http1
+    codec_type: str  # auto | http1 | http2
+    http2_protocol_options: Http2ProtocolOptions
     route_config: RouteConfiguration  # without virtual hosts where there are scoped routes
     scoped_routes: ScopedRoutes | None
     http_filters: list[HttpFilter]

@@ -193,6 +193,7 @@ impl Http2Connection {
     /// served.
     pub fn announce_goaway(&mut self) {
         if self.goaway_sent.is_none() {
+            self.counts.goaway_sent += 1;
             self.write_goaway(NOTICE, ErrorCode::NoError);
         }
     }
@@ -201,6 +202,7 @@ impl Http2Connection {
     /// graceful end, or the only one.
     pub fn goaway(&mut self, code: ErrorCode) {
         let last_stream = if self.role == Role::Server { self.highest_stream } else { 0 };
+        self.counts.goaway_sent += 1;
         self.write_goaway(last_stream, code);
     }
 

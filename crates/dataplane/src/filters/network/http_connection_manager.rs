@@ -4,11 +4,12 @@
 //! (`http1_connection`), what becomes of one (`http_stream`).
 //! Follows Envoy's page "HTTP connection management".
 
+use std::cell::OnceCell;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use ferryman_codec::{Http1Settings, UnderscoresAction};
+use ferryman_codec::{FloodLimits, Http1Settings, Http2Settings, UnderscoresAction};
 
 use crate::access_loggers::AccessLogSet;
 use crate::filters::http::{FilterCompileContext, HttpFilters};
@@ -18,22 +19,25 @@ use crate::listener::CompileContext;
 use crate::local_address;
 use crate::local_reply::LocalReplyPolicy;
 use crate::model;
-use crate::model::http_connection_manager::HeadersWithUnderscoresAction;
+use crate::model::http_connection_manager::{CodecType, HeadersWithUnderscoresAction};
 use crate::route::{RouteTables, WorkerRouteStats};
 use crate::stats::{
-    Http1Stats, HttpStats, ListenerHttpStats, LocalScope, RouteResolutionStats, RouterStats, Scope,
-    TracingStats, VirtualHostStats,
+    Http1Stats, Http2Stats, HttpStats, ListenerHttpStats, LocalScope, Registry, RouteResolutionStats,
+    RouterStats, Scope, TracingStats, VirtualHostStats,
 };
 use crate::stream_info::ConnectionInfo;
 use crate::transport_sockets::TransportSocket;
 use crate::worker::Worker;
 
 pub mod connection_facts;
+mod connection_counts;
 mod connection_header;
 mod connection_timers;
 mod forwarded;
 mod host_normalization;
 mod http1_connection;
+mod http2_connection;
+mod http2_counts;
 mod original_ip;
 mod path_normalization;
 mod proxy_status;
@@ -85,6 +89,10 @@ pub struct HttpConnectionManager {
     pub place: Arc<str>,
     /// What the codec lets in.
     pub http1_settings: Http1Settings,
+    /// The same for HTTP/2.
+    pub http2_settings: Http2Settings,
+    /// What is spoken.
+    pub codec_type: CodecType,
     /// What the configuration does to each request's head before all else; none: nothing.
     pub early_mutations: Option<MutationSequence>,
     /// What is done to each request's head.
@@ -119,6 +127,9 @@ pub struct HttpConnectionManager {
     router: Scope<RouterStats>,
     listener_http: Scope<ListenerHttpStats>,
     http1: Scope<Http1Stats>,
+    registry: Arc<Registry>,
+    /// As in Envoy, listed from the first connection on.
+    http2: OnceLock<Scope<Http2Stats>>,
     route_stats: Vec<Scope<VirtualHostStats>>,
     route_resolution: Option<Scope<RouteResolutionStats>>,
     /// Envoy lists these for every connection manager, also where nothing is traced.
@@ -146,6 +157,8 @@ impl HttpConnectionManager {
         Ok(HttpConnectionManager {
             place: model.place.as_str().into(),
             http1_settings: http1_settings(model),
+            http2_settings: http2_settings(model, buffer_limit),
+            codec_type: model.codec_type,
             early_mutations: match &model.early_header_mutations[..] {
                 [] => None,
                 mutations => Some(MutationSequence::compile(mutations)?),
@@ -170,6 +183,8 @@ impl HttpConnectionManager {
             router: registry.router(&model.stat_prefix),
             listener_http: registry.listener_http(listener, &model.stat_prefix),
             http1: registry.http1(),
+            registry: Arc::clone(registry),
+            http2: OnceLock::new(),
             route_resolution: model
                 .record_route_resolution_stats
                 .then(|| registry.route_resolution(&model.stat_prefix)),
@@ -198,6 +213,43 @@ impl Timeouts {
     }
 }
 
+/// The limits that Envoy's options set, and where they say nothing Envoy's defaults.
+fn http2_settings(
+    model: &model::http_connection_manager::HttpConnectionManager,
+    buffer_limit: usize,
+) -> Http2Settings {
+    let options = &model.http2_protocol_options;
+    Http2Settings {
+        max_concurrent_streams: options.max_concurrent_streams,
+        initial_stream_window: options.initial_stream_window_size,
+        connection_window: options.initial_connection_window_size,
+        header_table_size: options.hpack_table_size,
+        max_header_bytes: model.max_request_headers_bytes,
+        max_headers_count: model.max_headers_count,
+        allow_connect: options.allow_connect,
+        underscores: underscores(model.headers_with_underscores_action),
+        stream_error_on_invalid_message: options.stream_error_on_invalid_http_message,
+        max_pending_bytes: buffer_limit,
+        floods: FloodLimits {
+            max_outbound_frames: options.max_outbound_frames,
+            max_outbound_control_frames: options.max_outbound_control_frames,
+            max_consecutive_empty_frames: options.max_consecutive_inbound_frames_with_empty_payload,
+            max_priority_frames_per_stream: options.max_inbound_priority_frames_per_stream,
+            max_window_updates_per_data_frame: options.max_inbound_window_update_frames_per_data_frame_sent,
+            ..FloodLimits::default()
+        },
+        ..Http2Settings::default()
+    }
+}
+
+fn underscores(action: HeadersWithUnderscoresAction) -> UnderscoresAction {
+    match action {
+        HeadersWithUnderscoresAction::Allow => UnderscoresAction::Allow,
+        HeadersWithUnderscoresAction::RejectRequest => UnderscoresAction::Reject,
+        HeadersWithUnderscoresAction::DropHeader => UnderscoresAction::Drop,
+    }
+}
+
 fn http1_settings(model: &model::http_connection_manager::HttpConnectionManager) -> Http1Settings {
     Http1Settings {
         max_head_bytes: model.max_request_headers_bytes,
@@ -206,11 +258,7 @@ fn http1_settings(model: &model::http_connection_manager::HttpConnectionManager)
         accept_http_10: model.accept_http_10,
         enable_trailers: model.enable_trailers,
         allow_custom_methods: model.allow_custom_methods,
-        underscores: match model.headers_with_underscores_action {
-            HeadersWithUnderscoresAction::Allow => UnderscoresAction::Allow,
-            HeadersWithUnderscoresAction::RejectRequest => UnderscoresAction::Reject,
-            HeadersWithUnderscoresAction::DropHeader => UnderscoresAction::Drop,
-        },
+        underscores: underscores(model.headers_with_underscores_action),
         ..http_codec::settings_of(model.header_key_format)
     }
 }
@@ -228,6 +276,8 @@ pub struct WorkerHttpConnectionManager {
     pub listener_http: LocalScope<ListenerHttpStats>,
     /// `http1.`
     pub http1: LocalScope<Http1Stats>,
+    http2: OnceCell<LocalScope<Http2Stats>>,
+    worker: usize,
     /// `http.<prefix>.`, of routes' resolution; none: not counted.
     pub route_resolution: Option<LocalScope<RouteResolutionStats>>,
     /// `vhost.<virtual host>.`
@@ -243,6 +293,8 @@ impl WorkerHttpConnectionManager {
             router: settings.router.local(worker),
             listener_http: settings.listener_http.local(worker),
             http1: settings.http1.local(worker),
+            http2: OnceCell::new(),
+            worker,
             route_resolution: settings.route_resolution.as_ref().map(|scope| scope.local(worker)),
             routes: WorkerRouteStats::new(&settings.route_stats, worker),
             settings: Arc::clone(settings),
@@ -252,6 +304,12 @@ impl WorkerHttpConnectionManager {
     /// Serves a connection until its end.
     pub async fn serve(&self, worker: &Rc<Worker>, socket: TransportSocket, info: &mut ConnectionInfo) {
         http1_connection::serve(self, worker, socket, info).await;
+    }
+
+    /// `http2.`
+    fn http2(&self) -> &LocalScope<Http2Stats> {
+        let settings = &self.settings;
+        self.http2.get_or_init(|| settings.http2.get_or_init(|| settings.registry.http2()).local(self.worker))
     }
 
     /// Counts a connection that another filter has refused.

@@ -20,6 +20,7 @@ from ferryman.config.early_header_mutation import lower_early_header_mutations
 from ferryman.config.extensions import UUID_REQUEST_ID, open_extension, refuse_typed_config
 from ferryman.config.fields import Fields, word
 from ferryman.config.filters.http import lower_http_filters
+from ferryman.config.http2_options import lower_http2_options
 from ferryman.config.local_reply import lower_local_reply_config
 from ferryman.config.model.http_connection_manager import ForwardProtoConfig, UserAgent
 from ferryman.config.original_ip_detection import lower_ip_detection
@@ -35,7 +36,7 @@ _NO_TLS: Final = "it speaks of client certificates, and there is no TLS"
 _MANAGER = Fields(
     TYPE,
     "codec_type stat_prefix route_config scoped_routes http_filters common_http_protocol_options"
-    " http_protocol_options"
+    " http_protocol_options http2_protocol_options"
     " server_name server_header_transformation scheme_header_transformation max_request_headers_kb"
     " stream_idle_timeout request_timeout request_headers_timeout drain_timeout delayed_close_timeout"
     " access_log use_remote_address xff_num_trusted_hops internal_address_config skip_xff_append via"
@@ -56,7 +57,7 @@ _MANAGER = Fields(
         "represent_ipv4_remote_address_as_ipv4_mapped_ipv6": "release 1.40 appends IPv4 all the same",
     },
     partly={
-        "codec_type": "AUTO, HTTP1",
+        "codec_type": "AUTO, HTTP1, HTTP2",
         "forward_client_cert_details": "all but ALWAYS_FORWARD_ONLY are SANITIZE, for there is no TLS",
     },
 )
@@ -94,7 +95,7 @@ _SWITCHES: Final = (
     "record_route_resolution_stats",
 )
 """Off unless they are on."""
-_CODECS: Final = ("auto", "http1")
+_CODECS: Final = ("auto", "http1", "http2")
 _SERVER_HEADER: Final = ("overwrite", "append_if_absent", "pass_through")
 _ESCAPED_SLASHES: Final = ("", "keep", "reject", "unescape_and_redirect", "unescape_and_forward")
 _ALWAYS_FORWARD_ONLY: Final = 4
@@ -116,6 +117,7 @@ def lower(cursor: Cursor, references: References) -> model.HttpConnectionManager
         stat_prefix=fields.get("stat_prefix", ""),
         place=cursor.path_text,
         codec_type=word(cursor, "codec_type", _CODECS),
+        http2_protocol_options=lower_http2_options(cursor, fields, _stream_error(fields, None)),
         route_config=lower_route_configuration(cursor.child("route_config"), references),
         scoped_routes=(
             lower_scoped_routes(cursor.child("scoped_routes"), references)

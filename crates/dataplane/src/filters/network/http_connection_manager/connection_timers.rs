@@ -99,6 +99,11 @@ impl ConnectionTimers {
         Some(limit)
     }
 
+    /// No more requests are wanted from now on, but those on their way.
+    pub(super) fn drain_from(&mut self, now: Instant) {
+        self.drained_by.get_or_insert(now + self.drain);
+    }
+
     /// Whether the connection has lasted as long as it may and waits for its last request.
     pub(super) fn is_waiting_for_last_request(&self) -> bool {
         self.is_waiting

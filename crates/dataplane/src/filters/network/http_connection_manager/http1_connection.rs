@@ -11,24 +11,33 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use ferryman_codec::HeaderBlock;
 use tokio::io::ReadBuf;
 
 use crate::application_log::{OfConnection, log_at};
 use crate::drain::{Entered, Phase};
 use crate::error::ErrorKind;
-use crate::http_codec::{Disturbance, Http1Codec, ReadError};
+use crate::http_codec::{Disturbance, Http1Codec, Http2Session, ReadError, StreamCodec};
 use crate::http_stream::{Downstream, Finished, HttpStream, StreamState, StreamTimers};
-use crate::stats::{HttpHistogram, HttpStat};
+use crate::model::http_connection_manager::CodecType;
+use crate::stats::HttpStat;
 use crate::stream_info::{ConnectionInfo, Protocol, TimePoint};
 use crate::timer::LazyTimer;
 use crate::transport_sockets::TransportSocket;
 use crate::worker::Worker;
 
+use super::connection_counts::Counted;
 use super::connection_timers::{ConnectionTimers, Limit};
+use super::http2_connection::{self, Drain, End, Http2Connection};
+use super::http2_counts::ActiveHttp2;
 use super::{ConnectionFacts, WorkerHttpConnectionManager};
 
 /// How much a client may still send after our last response before the connection is cut.
 const MOST_LINGERING_BYTES: usize = 1 << 20;
+/// How HTTP/2 begins (RFC 9113 section 3.4), as much of it as Envoy looks at.
+const PREFACE: &[u8] = b"PRI * HTTP/2";
+/// Envoy's words for a connection whose client broke a rule of the protocol.
+const CODEC_ERROR: &str = "codec_error";
 /// Envoy's words for a connection that is closed when its last stream is over.
 const DRAINED: &str = "deferred_close_on_drained_connection";
 
@@ -40,10 +49,12 @@ pub(super) async fn serve(
     info: &mut ConnectionInfo,
 ) {
     let is_tls = info.tls.is_some();
+    let mut codec = Http1Codec::new(socket, manager.settings.buffer_limit);
+    codec.writer.set_style(&manager.settings.http1_settings);
     let mut connection = Http1Connection {
         manager,
         worker,
-        codec: Http1Codec::new(socket, manager.settings.buffer_limit),
+        codec,
         timer: LazyTimer::new(),
         facts: manager.settings.request_headers.connection(info, is_tls),
         entered: worker.connections.enter(),
@@ -53,7 +64,10 @@ pub(super) async fn serve(
         info,
         counted: Counted::new(manager, is_tls),
     };
-    connection.run().await;
+    if connection.run().await == Next::Http2 {
+        // Boxed: it is larger than what serves HTTP/1.
+        Box::pin(connection.run_http2()).await;
+    }
 }
 
 /// Counts a connection that is not served.
@@ -76,6 +90,15 @@ struct Http1Connection<'a> {
     counted: Counted<'a>,
 }
 
+/// What comes after HTTP/1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// The end of the connection.
+    End,
+    /// HTTP/2, whose first bytes were received.
+    Http2,
+}
+
 /// What ends the wait for a request.
 enum Waited {
     /// Bytes are there.
@@ -96,10 +119,13 @@ impl Drop for Http1Connection<'_> {
 }
 
 impl Http1Connection<'_> {
-    async fn run(&mut self) {
+    async fn run(&mut self) -> Next {
         loop {
             if let Waited::Close = self.wait().await {
-                return;
+                return Next::End;
+            }
+            if self.requests == 0 && self.begins_http2() {
+                return Next::Http2;
             }
             let now = Instant::now();
             let mut state = self.worker.take_stream(now);
@@ -117,15 +143,64 @@ impl Http1Connection<'_> {
             self.worker.give_stream(state);
             match finished {
                 Finished::KeepAlive | Finished::GoesOn => {}
-                Finished::Close | Finished::Abort => return self.close_for(DRAINED),
+                Finished::Close | Finished::Abort => {
+                    self.close_for(DRAINED);
+                    return Next::End;
+                }
                 Finished::CloseAfterLinger => {
                     self.close_for(DRAINED);
-                    return self.linger().await;
+                    self.linger().await;
+                    return Next::End;
                 }
                 Finished::Disconnected => {
                     self.counted.active_request = true;
-                    return;
+                    return Next::End;
                 }
+            }
+        }
+    }
+
+    /// Whether what has come is to be read as HTTP/2. As in Envoy, the beginning of the preface must have come at once.
+    fn begins_http2(&self) -> bool {
+        match self.manager.settings.codec_type {
+            CodecType::Auto => self.codec.reader.received().starts_with(PREFACE),
+            CodecType::Http1 => false,
+            CodecType::Http2 => true,
+        }
+    }
+
+    async fn run_http2(&mut self) {
+        self.counted.begin(Protocol::Http2);
+        if let Some(stream) = &mut self.info.stream {
+            stream.protocol = Some(Protocol::Http2);
+        }
+        let Http1Codec { socket, reader, .. } = &mut self.codec;
+        let connection = Http2Connection {
+            manager: self.manager,
+            worker: self.worker,
+            socket,
+            buffer: reader.buffer_mut(),
+            info: self.info,
+            timer: &mut self.timer,
+            timers: &mut self.timers,
+            entered: &self.entered,
+            counts: ActiveHttp2::new(self.manager.http2()),
+            session: Rc::new(Http2Session::server(self.manager.settings.http2_settings)),
+            block: HeaderBlock::new(),
+            requests: 0,
+            drain: Drain::No,
+            end: None,
+            had_streams: false,
+        };
+        let (end, had_streams) = http2_connection::serve(connection, &self.facts).await;
+        self.count_received();
+        self.counted.active_request = had_streams;
+        match end {
+            End::Remote => self.counted.closed_by_remote = true,
+            End::Drained => self.close_for(DRAINED),
+            End::Refused => {
+                self.close_for(CODEC_ERROR);
+                self.linger().await;
             }
         }
     }
@@ -142,7 +217,7 @@ impl Http1Connection<'_> {
         // Bytes, not readiness: a socket that was just accepted says that it is ready before anything has come.
         match self.codec.poll_disturbed(cx, &self.worker.blocks) {
             Poll::Ready(Disturbance::Data) => return Poll::Ready(Waited::Bytes),
-            Poll::Ready(Disturbance::Ended | Disturbance::Failed(_)) => {
+            Poll::Ready(Disturbance::Ended | Disturbance::Failed(_) | Disturbance::Reset(_)) => {
                 self.counted.closed_by_remote = true;
                 return Poll::Ready(Waited::Close);
             }
@@ -177,7 +252,7 @@ impl Http1Connection<'_> {
         };
         log_at!(Connection, Debug, "{} {reason}", OfConnection(self.info.id));
         self.manager.http.inc(stat);
-        if self.counted.is_http1 {
+        if self.counted.has_begun() {
             self.note_soft_drain();
             return false;
         }
@@ -201,7 +276,7 @@ impl Http1Connection<'_> {
         let (head, timers) = self.read_head(state, now).await;
         let is_last_request = self.count_request();
         if !matches!(head, Err(None)) {
-            self.counted.begin_http1();
+            self.counted.begin(Protocol::Http11);
             if let Some(stream) = &mut self.info.stream {
                 stream.protocol = Some(Protocol::Http11);
             }
@@ -238,7 +313,7 @@ impl Http1Connection<'_> {
 
     fn downstream(&mut self, is_last_request: bool) -> Downstream<'_> {
         Downstream {
-            codec: &mut self.codec,
+            codec: StreamCodec::Http1(&mut self.codec),
             timer: &mut self.timer,
             info: self.info,
             facts: &self.facts,
@@ -301,9 +376,9 @@ impl Http1Connection<'_> {
                 }
                 Poll::Ready(Err(ReadError::Ended { clean: true })) => Poll::Ready(Err(None)),
                 Poll::Ready(Err(ReadError::Io(_))) if !self.codec.has_unread() => Poll::Ready(Err(None)),
-                Poll::Ready(Err(ReadError::Ended { clean: false } | ReadError::Io(_))) => {
-                    Poll::Ready(Err(Some(ErrorKind::DownstreamDisconnect)))
-                }
+                Poll::Ready(Err(
+                    ReadError::Ended { clean: false } | ReadError::Io(_) | ReadError::Reset(_),
+                )) => Poll::Ready(Err(Some(ErrorKind::DownstreamDisconnect))),
                 Poll::Pending => {
                     if self.timer.poll_at(cx, timers.next()).is_pending() {
                         return Poll::Pending;
@@ -360,78 +435,5 @@ fn unread_head() -> ferryman_codec::RequestHead {
         dropped_fields: 0,
         absolute_form: false,
         kind: ferryman_codec::RequestKind::Other,
-    }
-}
-
-/// Counts one connection for as long as it is open.
-struct Counted<'a> {
-    manager: &'a WorkerHttpConnectionManager,
-    start: Instant,
-    is_tls: bool,
-    /// Whether the first byte has come: until then Envoy has no codec.
-    is_http1: bool,
-    is_soft_drained: bool,
-    closed_by_remote: bool,
-    active_request: bool,
-}
-
-impl<'a> Counted<'a> {
-    fn new(manager: &'a WorkerHttpConnectionManager, is_tls: bool) -> Self {
-        let stats = &manager.http;
-        if is_tls {
-            stats.inc(HttpStat::DownstreamCxSslTotal);
-            stats.inc(HttpStat::DownstreamCxSslActive);
-        }
-        stats.inc(HttpStat::DownstreamCxTotal);
-        stats.inc(HttpStat::DownstreamCxActive);
-        let start = Instant::now();
-        Counted {
-            manager,
-            start,
-            is_tls,
-            is_http1: false,
-            is_soft_drained: false,
-            closed_by_remote: false,
-            active_request: false,
-        }
-    }
-
-    fn begin_http1(&mut self) {
-        if !self.is_http1 {
-            self.is_http1 = true;
-            self.manager.http.inc(HttpStat::DownstreamCxHttp1Total);
-            self.manager.http.inc(HttpStat::DownstreamCxHttp1Active);
-            // Listed from the first byte on; what is read is taken at once.
-            self.manager.http.add(HttpStat::DownstreamCxRxBytesBuffered, 0);
-        }
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        let stats = &self.manager.http;
-        stats.dec(HttpStat::DownstreamCxActive);
-        if self.is_tls {
-            stats.dec(HttpStat::DownstreamCxSslActive);
-        }
-        if self.is_http1 {
-            stats.dec(HttpStat::DownstreamCxHttp1Active);
-        }
-        if self.is_soft_drained {
-            stats.dec(HttpStat::DownstreamCxHttp1SoftDrain);
-        }
-        stats.inc(HttpStat::DownstreamCxDestroy);
-        let (by, active) = if self.closed_by_remote {
-            (HttpStat::DownstreamCxDestroyRemote, HttpStat::DownstreamCxDestroyRemoteActiveRq)
-        } else {
-            (HttpStat::DownstreamCxDestroyLocal, HttpStat::DownstreamCxDestroyLocalActiveRq)
-        };
-        stats.inc(by);
-        if self.active_request {
-            stats.inc(HttpStat::DownstreamCxDestroyActiveRq);
-            stats.inc(active);
-        }
-        let lasted = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        stats.record(HttpHistogram::DownstreamCxLengthMs, lasted);
     }
 }

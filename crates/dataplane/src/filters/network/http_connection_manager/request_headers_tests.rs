@@ -28,6 +28,7 @@ fn config() -> HttpConnectionManager {
         place: String::new(),
         stat_prefix: "test".to_owned(),
         codec_type: CodecType::Auto,
+        http2_protocol_options: Http2ProtocolOptions::default(),
         route_config: no_routes(),
         scoped_routes: None,
         http_filters: Vec::new(),
