@@ -233,7 +233,10 @@ impl HttpStream<'_> {
                 Poll::Pending => return Poll::Pending,
             }
             if !self.hold_request_data(limit) {
-                self.manager.http.inc(HttpStat::DownstreamRqTooLarge);
+                // As in Envoy, which counts what the filters of the stream itself hold.
+                if self.upstream_filters_from.is_none() {
+                    self.manager.http.inc(HttpStat::DownstreamRqTooLarge);
+                }
                 return Poll::Ready(Err(ErrorKind::RequestTooLarge.into()));
             }
             self.timers.active_at = Instant::now();
