@@ -68,4 +68,12 @@ mod tests {
         assert_eq!(parameters.first("filter"), Some("^a.+b+c%zz%4"));
         assert_eq!(parameters.first("nothing"), None);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_query_is_taken_apart(query in "[&=%+a-f0-9\\PC]{0,64}") {
+            let parameters = Parameters::parse(&query);
+            assert!(parameters.iter().len() <= query.matches('&').count() + 1);
+        }
+    }
 }

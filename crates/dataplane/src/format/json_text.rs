@@ -132,4 +132,18 @@ mod tests {
         }
         assert_eq!(number(f64::NAN), "null");
     }
+
+    proptest::proptest! {
+        /// Whatever stands in a header: it stays within its string and on its line.
+        #[test]
+        fn any_bytes_stay_inside(value in proptest::collection::vec(proptest::num::u8::ANY, 0..64)) {
+            let text = escaped(&value);
+            let line = format!("\"{text}\"");
+            let read: String = serde_json::from_str(&line).expect("one JSON string");
+            assert!(line.bytes().all(|byte| byte >= 0x20));
+            if let Ok(value) = std::str::from_utf8(&value) {
+                assert_eq!(read, value);
+            }
+        }
+    }
 }

@@ -278,4 +278,29 @@ mod tests {
         assert_eq!(read(b"PROXY UNKNOWN\r\n", only_v2), Reading::Missing);
         assert_eq!(read(b"PROXY TCP4\r\n", OPTIONAL), Reading::Invalid(Some(Version::V1)));
     }
+
+    proptest::proptest! {
+        /// Whatever comes: what is said of a header lies within the bytes, and more bytes do not change it.
+        #[test]
+        fn any_bytes_are_judged(
+            begin in proptest::sample::select(vec![&b"PROXY "[..], b"PROXY TCP4 1.2.3.4 ", &V2_SIGNATURE, b""]),
+            fixed in proptest::sample::select(vec![&b""[..], b"\x21\x11", b"\x20\x00", b"\x21\x21"]),
+            rest in proptest::collection::vec(proptest::num::u8::ANY, 0..300),
+        ) {
+            let bytes = [begin, fixed, &rest].concat();
+            for accepted in [REQUIRED, OPTIONAL] {
+                let whole = read(&bytes, accepted);
+                for end in 0..bytes.len() {
+                    match read(&bytes[..end], accepted) {
+                        Reading::More(_) => {}
+                        decided => assert_eq!(decided, whole),
+                    }
+                }
+                if let Reading::Header(header) = whole {
+                    assert!(header.length <= bytes.len() && header.tlvs.end <= header.length);
+                    let _fill = each_tlv(&bytes[header.tlvs], |_, value| assert!(value.len() <= bytes.len()));
+                }
+            }
+        }
+    }
 }
