@@ -63,28 +63,25 @@ impl Model {
     /// Answers whether the edit was taken.
     fn apply(&mut self, edit: &Edit) -> bool {
         match edit {
-            Edit::Append(_, value) | Edit::Set(_, value) if !is_fit(&trimmed(value)) => return false,
-            Edit::Append(name, value) => self.0.push((name.clone(), trimmed(value))),
+            Edit::Append(_, value) | Edit::Set(_, value) if !is_fit(value) => return false,
+            Edit::Append(name, value) => self.0.push((name.clone(), value.clone())),
             Edit::Set(name, value) => {
                 let Some(place) = self.0.iter().position(|(found, _)| found == name) else {
-                    self.0.push((name.clone(), trimmed(value)));
+                    self.0.push((name.clone(), value.clone()));
                     return true;
                 };
-                self.0[place].1 = trimmed(value);
+                self.0[place].1.clone_from(value);
                 let mut seen = false;
                 self.0.retain(|(found, _)| found != name || !std::mem::replace(&mut seen, true));
             }
-            Edit::AppendValue(name, value, separator) => {
-                let value = trimmed(value);
-                match self.first(name) {
-                    _ if !is_fit(&value) => return false,
-                    None => self.0.push((name.clone(), value)),
-                    Some(_) if !is_fit(separator) => return false,
-                    Some(_) if value.is_empty() => {}
-                    Some(former) if former.is_empty() => *former = value,
-                    Some(former) => former.extend([&separator[..], &value].concat()),
-                }
-            }
+            Edit::AppendValue(name, value, separator) => match self.first(name) {
+                _ if !is_fit(value) => return false,
+                None => self.0.push((name.clone(), value.clone())),
+                Some(_) if !is_fit(separator) => return false,
+                Some(_) if value.is_empty() => {}
+                Some(former) if former.is_empty() => former.clone_from(value),
+                Some(former) => former.extend([&separator[..], value].concat()),
+            },
             Edit::Remove(name) => self.0.retain(|(found, _)| found != name),
             Edit::RetainShorterThan(length) => self.0.retain(|(_, value)| value.len() < *length),
         }
@@ -176,6 +173,10 @@ proptest! {
             block.remove(name);
             again.remove(name);
         }
-        prop_assert_eq!(again, block);
+        // Blanks at either end are kept here, and lost on the way (RFC 9110 section 5.5).
+        let fields = |block: &HeaderBlock| -> Vec<(Vec<u8>, Vec<u8>)> {
+            block.iter().map(|(name, value)| (name.to_vec(), trimmed(value))).collect()
+        };
+        prop_assert_eq!(fields(&again), fields(&block));
     }
 }
