@@ -29,6 +29,28 @@ pub(crate) enum Walked {
     Recreated,
 }
 
+/// What a filter sees of a stream, beside the filter itself: a macro, for each field is borrowed on its own.
+macro_rules! filter_context {
+    ($stream:ident, $state:ident, $configs:expr, $ends:expr, $wishes:expr) => {{
+        let (end_stream, response_end_stream) = $ends;
+        FilterContext {
+            request: &mut $state.request,
+            body: &mut $state.held_body,
+            end_stream,
+            response: &mut $state.response,
+            response_end_stream,
+            info: &mut $state.info,
+            connection: $stream.connection.info,
+            now: $stream.now,
+            worker: $stream.worker,
+            route: $stream.matched,
+            cluster: $stream.choice.as_ref(),
+            route_configs: $configs,
+            wishes: $wishes,
+        }
+    }};
+}
+
 impl HttpStream<'_> {
     /// Makes the stream's filters: those that are on for the route that it has now. As in Envoy, another route that it
     /// may get later changes what they are told, but not which they are.
@@ -140,21 +162,8 @@ impl HttpStream<'_> {
         let state = &mut *self.state;
         let Some(filter) = state.filters.get_mut(index) else { return Answer::Continue };
         let mut wishes = Wishes::default();
-        let mut context = FilterContext {
-            request: &mut state.request,
-            body: &mut state.held_body,
-            end_stream,
-            response: &mut state.response,
-            response_end_stream,
-            info: &mut state.info,
-            connection: self.connection.info,
-            now: self.now,
-            worker: self.worker,
-            route: self.matched,
-            cluster: self.choice.as_ref(),
-            route_configs,
-            wishes: &mut wishes,
-        };
+        let flags = (end_stream, response_end_stream);
+        let mut context = filter_context!(self, state, route_configs, flags, &mut wishes);
         let filter_index = (!filter.is_upstream()).then(|| filter.index());
         let answer = filter.call(filters, phase, resumed, &mut context);
         if wishes.clear_route_cache {
@@ -199,21 +208,8 @@ impl HttpStream<'_> {
             let Some(filter) = state.filters.get_mut(index) else { return };
             let route_filters = filter.route_of(&self.earlier_routes).unwrap_or(self.route_filters);
             let Some(route_configs) = filter.told_by(route_filters, phase) else { continue };
-            let mut context = FilterContext {
-                request: &mut state.request,
-                body: &mut state.held_body,
-                end_stream: true,
-                response: &mut state.response,
-                response_end_stream: true,
-                info: &mut state.info,
-                connection: self.connection.info,
-                now: self.now,
-                worker: self.worker,
-                route: self.matched,
-                cluster: self.choice.as_ref(),
-                route_configs,
-                wishes: &mut Wishes::default(),
-            };
+            let mut wishes = Wishes::default();
+            let mut context = filter_context!(self, state, route_configs, (true, true), &mut wishes);
             filter.on_trailers(filters, phase, trailers, &mut context);
         }
     }

@@ -83,22 +83,38 @@ fn name(text: &'static [u8]) -> Result<HeaderName, String> {
     HeaderName::new(text).map_err(|_| "a header name of CORS is none".to_owned())
 }
 
-/// The first text of the levels that is not empty.
-fn text<'p>(policies: &[&'p CorsPolicy], get: impl Fn(&'p CorsPolicy) -> &'p [u8]) -> &'p [u8] {
-    policies.iter().map(|policy| get(policy)).find(|text| !text.is_empty()).unwrap_or_default()
-}
+/// The policies of the levels, the most specific first.
+#[derive(Clone, Copy)]
+struct Policies<'a>(RouteConfigs<'a>);
 
-/// The first answer of the levels.
-fn setting(policies: &[&CorsPolicy], default: bool, get: impl Fn(&CorsPolicy) -> Option<bool>) -> bool {
-    policies.iter().find_map(|policy| get(policy)).unwrap_or(default)
+impl<'a> Policies<'a> {
+    fn all(self) -> impl Iterator<Item = &'a CorsPolicy> {
+        self.0.all().rev()
+    }
+
+    /// The first text that is not empty.
+    fn text(self, get: impl Fn(&'a CorsPolicy) -> &'a [u8]) -> &'a [u8] {
+        self.all().map(get).find(|text| !text.is_empty()).unwrap_or_default()
+    }
+
+    /// The first answer.
+    fn setting(self, default: bool, get: impl Fn(&CorsPolicy) -> Option<bool>) -> bool {
+        self.all().find_map(get).unwrap_or(default)
+    }
+
+    fn allows(self, origin: &[u8]) -> bool {
+        let allowed = self.all().map(|policy| &policy.allow_origins).find(|origins| !origins.is_empty());
+        allowed
+            .is_some_and(|origins| origins.iter().any(|known| known.matches(b"*") || known.matches(origin)))
+    }
 }
 
 impl Cors {
-    fn add_origin(&self, policies: &[&CorsPolicy], origin: Option<&[u8]>, response: &mut HeaderBlock) {
+    fn add_origin(&self, policies: Policies<'_>, origin: Option<&[u8]>, response: &mut HeaderBlock) {
         if let Some(origin) = origin {
             response.set(KnownName::AccessControlAllowOrigin, origin);
         }
-        if setting(policies, false, |policy| policy.allow_credentials) {
+        if policies.setting(false, |policy| policy.allow_credentials) {
             response.set_name(&self.names.allow_credentials, b"true");
         }
     }
@@ -106,23 +122,23 @@ impl Cors {
     /// The answer to a preflight; `origin` none: from one that may not ask.
     fn preflight(
         &self,
-        policies: &[&CorsPolicy],
+        policies: Policies<'_>,
         origin: Option<&[u8]>,
         request: &HeaderBlock,
     ) -> LocalReply<'static> {
         let mut headers = HeaderBlock::new();
         self.add_origin(policies, origin, &mut headers);
         for (name, value) in [
-            (&self.names.allow_methods, text(policies, |policy| &policy.allow_methods)),
-            (&self.names.allow_headers, text(policies, |policy| &policy.allow_headers)),
-            (&self.names.max_age, text(policies, |policy| &policy.max_age)),
+            (&self.names.allow_methods, policies.text(|policy| &policy.allow_methods)),
+            (&self.names.allow_headers, policies.text(|policy| &policy.allow_headers)),
+            (&self.names.max_age, policies.text(|policy| &policy.max_age)),
         ] {
             if !value.is_empty() {
                 headers.set_name(name, value);
             }
         }
         let asks = request.get_bytes(b"access-control-request-private-network") == Some(b"true");
-        if asks && setting(policies, false, |policy| policy.allow_private_network_access) {
+        if asks && policies.setting(false, |policy| policy.allow_private_network_access) {
             headers.set_name(&self.names.allow_private_network, b"true");
         }
         LocalReply {
@@ -164,8 +180,10 @@ impl BuiltInFilter for Cors {
             return Answer::Continue;
         }
         let origin = context.request.get(KnownName::Origin).unwrap_or_default();
-        let policies: Vec<&CorsPolicy> = context.route_configs.all().rev().collect();
-        let Some(policy) = policies.first().filter(|_| !origin.is_empty()) else { return Answer::Continue };
+        let policies = Policies(context.route_configs);
+        let Some(policy) = policies.all().next().filter(|_| !origin.is_empty()) else {
+            return Answer::Continue;
+        };
         let random = || context.worker.random.next();
         let enabled = policy.is_enabled(random());
         if !enabled && !policy.shadow_enabled.is_some_and(|shadow| shadow.holds(random())) {
@@ -176,16 +194,13 @@ impl BuiltInFilter for Cors {
                 .request
                 .get(KnownName::AccessControlRequestMethod)
                 .is_some_and(|method| !method.is_empty());
-        let allowed = policies.iter().map(|policy| &policy.allow_origins).find(|origins| !origins.is_empty());
-        if !allowed
-            .is_some_and(|origins| origins.iter().any(|known| known.matches(b"*") || known.matches(origin)))
-        {
+        if !policies.allows(origin) {
             self.stats.inc_on(context.worker.index, CorsStat::OriginInvalid);
-            let forwards = setting(&policies, true, |policy| policy.forward_not_matching_preflights);
+            let forwards = policies.setting(true, |policy| policy.forward_not_matching_preflights);
             if !is_preflight || forwards || !enabled {
                 return Answer::Continue;
             }
-            return Answer::Respond(self.preflight(&policies, None, context.request));
+            return Answer::Respond(self.preflight(policies, None, context.request));
         }
         self.stats.inc_on(context.worker.index, CorsStat::OriginValid);
         if !enabled {
@@ -193,16 +208,16 @@ impl BuiltInFilter for Cors {
         }
         state.origin = Some(origin.to_vec());
         if is_preflight {
-            return Answer::Respond(self.preflight(&policies, Some(origin), context.request));
+            return Answer::Respond(self.preflight(policies, Some(origin), context.request));
         }
         Answer::Continue
     }
 
     fn on_response_headers(&self, state: &mut CorsState, context: &mut FilterContext<'_>) -> Answer {
         let Some(origin) = &state.origin else { return Answer::Continue };
-        let policies: Vec<&CorsPolicy> = context.route_configs.all().rev().collect();
-        self.add_origin(&policies, Some(origin), context.response);
-        let exposed = text(&policies, |policy| &policy.expose_headers);
+        let policies = Policies(context.route_configs);
+        self.add_origin(policies, Some(origin), context.response);
+        let exposed = policies.text(|policy| &policy.expose_headers);
         if !exposed.is_empty() {
             context.response.set_name(&self.names.expose_headers, exposed);
         }
