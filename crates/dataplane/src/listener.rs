@@ -99,9 +99,8 @@ impl FilterChain {
                 Some(NetworkFilter::compile(last, listener, limit, context)?),
             ),
         };
-        let speaks_http = matches!(filter, Some(NetworkFilter::HttpConnectionManager(_)));
         let compile_tls = |tls| {
-            let place = Place { listener, chain: (&model.name, number), speaks_http };
+            let place = Place { listener, chain: (&model.name, number) };
             let timeout_ms = model.transport_socket_connect_timeout_ms;
             DownstreamContext::compile(tls, timeout_ms, place, context.registry)
         };

@@ -23,8 +23,6 @@ use crate::stats::{
     CertificateStat, CertificateStats, LocalScope, Registry, Scope, SslSocketFactoryStats, SslStats,
 };
 
-/// Whether `h2` may be agreed on: not before the connection manager speaks HTTP/2.
-const SPEAKS_HTTP2: bool = false;
 /// How many sessions are remembered by a filter chain; Envoy's default.
 const SESSIONS: usize = 20_480;
 
@@ -49,8 +47,6 @@ pub struct Place<'a> {
     pub listener: &'a str,
     /// The filter chain's name and number.
     pub chain: (&'a str, usize),
-    /// Whether HTTP is spoken in it.
-    pub speaks_http: bool,
 }
 
 impl DownstreamContext {
@@ -90,9 +86,8 @@ impl DownstreamContext {
         if let Some(path) = &common.key_log_path {
             config.key_log = KeyLogFile::open(path)?;
         }
-        let speaks = |protocol: &&String| SPEAKS_HTTP2 || !place.speaks_http || protocol.as_str() != "h2";
-        let protocols = common.alpn_protocols.iter().filter(speaks);
-        let protocols: Vec<Vec<u8>> = protocols.map(|protocol| protocol.as_bytes().to_vec()).collect();
+        let protocols: Vec<Vec<u8>> =
+            common.alpn_protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
         let variant = |alpn: &[Vec<u8>], ignores_order| {
             let mut config = config.clone();
             config.alpn_protocols = alpn.to_vec();
