@@ -36,7 +36,7 @@ fn action(timeout_ms: Option<u64>, max_stream_duration_ms: Option<u64>) -> Forwa
 fn head(fields: &[&str]) -> HeaderBlock {
     let mut request = HeaderBlock::new();
     for field in fields {
-        let (name, value) = field.split_once(':').expect("field");
+        let (name, value) = field.split_once(": ").expect("field");
         let name = ferryman_codec::HeaderName::new(name.as_bytes()).expect("name");
         assert!(request.append_name(&name, value.as_bytes()));
     }

@@ -71,6 +71,7 @@ mod tests {
         let mut request = HeaderBlock::new();
         for field in fields {
             let (name, value) = field.split_once(':').expect("field");
+            let value = value.trim_ascii();
             assert!(request.append_name(&HeaderName::new(name.as_bytes()).expect("name"), value.as_bytes()));
         }
         crate::repeated_headers::Side::Request.join_repeated(&mut request);

@@ -49,12 +49,10 @@ pub(super) async fn serve(
     info: &mut ConnectionInfo,
 ) {
     let is_tls = info.tls.is_some();
-    let mut codec = Http1Codec::new(socket, manager.settings.buffer_limit);
-    codec.writer.set_style(&manager.settings.http1_settings);
     let mut connection = Http1Connection {
         manager,
         worker,
-        codec,
+        codec: Http1Codec::new(socket, manager.settings.buffer_limit),
         timer: LazyTimer::new(),
         facts: manager.settings.request_headers.connection(info, is_tls),
         entered: worker.connections.enter(),
@@ -64,6 +62,7 @@ pub(super) async fn serve(
         info,
         counted: Counted::new(manager, is_tls),
     };
+    connection.codec.writer.set_style(&manager.settings.http1_settings);
     if connection.run().await == Next::Http2 {
         // Boxed: it is larger than what serves HTTP/1.
         Box::pin(connection.run_http2()).await;
