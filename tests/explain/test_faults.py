@@ -15,6 +15,7 @@ from ferryman.admin import session_causes
 from ferryman.admin.explain import CAUSES
 from ferryman.admin.failed_stream import FailedRoute, FailedStream, FailedUpstream, Limits, PickedHost
 from harness.case import Case, load_area
+from harness.http2_client import Http2Client
 from harness.rig import Rig
 
 AREA = load_area(Path(__file__).parent / "faults.yaml")
@@ -150,3 +151,36 @@ def command(admin: str, *arguments: str) -> int:
     with pytest.raises(SystemExit) as ended:
         cli.main(["explain", "--admin", admin, *arguments])
     return int(ended.value.code or 0)
+
+
+def test_faults_of_streams(rig: Rig) -> None:
+    """What ends a stream of HTTP/2, whose connection may go on."""
+    slug = "no-route-in-the-virtual-host"
+    address = rig.address(slug)
+    target = [(":scheme", "http"), (":authority", f"{slug}.test"), (":path", "/other")]
+    client = Http2Client(address)
+    stream = client.request([(":method", "POST"), *target], b"")
+    time.sleep(0.2)
+    client.h2.reset_stream(stream, 8)
+    client.flush()
+    client.wait(client.request([(":method", "GET"), *target]))
+    client.close()
+    assert told_of(rig, "DownstreamReset")["what"].startswith(
+        "the client reset the stream before its response"
+    )
+    client = Http2Client(address)
+    client.request([(":method", "GET"), *target, ("connection", "close")])
+    client.wait()
+    broken = told_of(rig, "DownstreamHttp2")
+    assert "belongs to HTTP/1 connections" in broken["what"] and broken["advice"]
+
+
+def told_of(rig: Rig, cause: str) -> dict[str, Any]:
+    """The last request whose cause this is; it may take a moment."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        told = explained(rig)
+        if told["cause"] == cause:
+            return told
+        time.sleep(0.02)
+    raise AssertionError(f"no {cause}: {told}")

@@ -10,6 +10,7 @@ import ipaddress
 import ssl
 from functools import cache
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 from cryptography import x509
@@ -33,6 +34,10 @@ NAMES: dict[str, dict[str, Any]] = {
     "lonely": {"dns": ["client.test"], "issuer": None},
 }
 """What there is: `$(cert:NAME)` is the file of a certificate, `$(key:NAME)` that of its key."""
+
+
+LOCK = RLock()
+"""Two proxies are played to at once; they are to see one certificate of a name, and its key."""
 
 
 @cache
@@ -78,7 +83,9 @@ def make(name: str) -> tuple[Any, Any]:
 def write(kind: str, name: str, directory: Path) -> Path:
     """The file of a certificate (`cert`) or of its key (`key`)."""
     path = directory / f"{name}.{kind}.pem"
-    if not path.exists():
+    with LOCK:
+        if path.exists():
+            return path
         certificate, key = make(name)
         if kind == "cert":
             data = certificate.public_bytes(serialization.Encoding.PEM)

@@ -105,6 +105,15 @@ def client_left(failure: Failure) -> Cause:
     )
 
 
+def stream_reset(failure: Failure) -> Cause:
+    """The client has reset the stream (HTTP/2); its connection goes on."""
+    when = "in the middle of the response" if failure.stream.response_started else "before its response began"
+    return Cause(
+        what=f"the client reset the stream {when}, after {seconds(failure.stream.duration_ms)}",
+        advice="look at the client's own timeout: it is likely to be shorter than what the upstream took",
+    )
+
+
 def headers_timeout(failure: Failure) -> Cause:
     """The head took too long."""
     return Cause(
@@ -222,6 +231,8 @@ CAUSES: Final[dict[str, Callable[[Failure], Cause]]] = {
     "InvalidEnvoyHeader": invalid_envoy_header,
     "RequestTooLarge": too_large,
     "DownstreamDisconnect": client_left,
+    "DownstreamReset": stream_reset,
+    "DownstreamHttp2": broken_request,
     "RequestHeadersTimeout": headers_timeout,
     "RequestTimeout": request_timeout,
     "StreamIdleTimeout": idle_timeout,

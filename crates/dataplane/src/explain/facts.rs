@@ -21,11 +21,14 @@ pub fn name_of(cause: Cause) -> Cow<'static, str> {
     Cow::Owned(name.split(['(', ' ', '{']).next().unwrap_or_default().to_owned())
 }
 
-/// The rule of HTTP/1.1 that a message broke: the kind, and in words.
+/// The rule of HTTP that a message broke: the kind, and in words.
 #[must_use]
 pub fn broken_rule_of(cause: Cause) -> Option<(Cow<'static, str>, Cow<'static, str>)> {
     match cause {
         Cause::Error(ErrorKind::DownstreamCodec(rule) | ErrorKind::UpstreamCodec(rule)) => {
+            Some((format!("{rule:?}").into(), rule.text().into()))
+        }
+        Cause::Error(ErrorKind::DownstreamHttp2(rule)) => {
             Some((format!("{rule:?}").into(), rule.text().into()))
         }
         _ => None,
