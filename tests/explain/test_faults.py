@@ -171,6 +171,7 @@ def test_faults_of_streams(rig: Rig) -> None:
     client = Http2Client(address)
     client.request([(":method", "GET"), *target, ("connection", "close")])
     client.wait()
+    client.close()
     broken = told_of(rig, "DownstreamHttp2")
     assert "belongs to HTTP/1 connections" in broken["what"] and broken["advice"]
 

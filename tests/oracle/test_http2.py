@@ -241,9 +241,17 @@ class Server:
         self.seen: list[str] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
+    def close(self) -> None:
+        """Take no more connections. Those there are end with their proxies."""
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
     def _accept(self) -> None:
         while True:
-            connection, _ = self.listener.accept()
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
@@ -423,6 +431,7 @@ def sides(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     yield started
     for side in started:
         side.process.stop()
+        side.server.close()
 
 
 @pytest.mark.parametrize("exchange", EXCHANGES, ids=lambda exchange: exchange.name)
