@@ -7,6 +7,8 @@ PYTHON ?= python3
 PROFILE ?= release
 # How long each fuzz target runs.
 FUZZ_SECONDS ?= 60
+# The tool of `make conformance`; built with Go unless it is there.
+H2SPEC ?= .venv/bin/h2spec
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,15 +17,17 @@ PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 # What failed runs once more, one after another: clocks of two proxies beside a busy machine's other work fail
 # now and then, a bug fails twice.
 AGAIN := $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
+NOT_HERE := --ignore tests/oracle --ignore tests/conformance/test_h2spec.py
 RUST_SOURCES := $(shell find crates -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-rust test-python check oracle bench fuzz clean
+.PHONY: help setup demo test test-rust test-python check conformance oracle bench fuzz clean
 
 help:
 	@echo 'make demo     sample services, the proxy, a request through every route'
 	@echo 'make test     all tests: Rust, then Python'
 	@echo 'make check    format, lint, types, structure'
+	@echo 'make conformance  h2spec through the proxy (needs Go, or H2SPEC=/path/to/h2spec)'
 	@echo 'make oracle   the same traffic through the real Envoy and through Ferryman'
 	@echo 'make bench    against Envoy, nginx and HAProxy (needs nginx, haproxy, wrk)'
 	@echo 'make fuzz     fuzz the codecs (needs cargo-fuzz and a nightly toolchain)'
@@ -41,7 +45,7 @@ test-rust:
 	cargo test --workspace --locked --quiet
 
 test-python: $(STAMPS)/native
-	$(PYTEST) --ignore tests/oracle || $(AGAIN) --ignore tests/oracle
+	$(PYTEST) $(NOT_HERE) || $(AGAIN) $(NOT_HERE)
 
 check: $(STAMPS)/native
 	cargo fmt --all --check
@@ -58,6 +62,14 @@ oracle: $(STAMPS)/native $(STAMPS)/oracle
 bench: $(STAMPS)/native $(STAMPS)/oracle
 	cargo build --release --locked --quiet -p ferryman-dataplane --example relay_floor
 	$(BIN)/python -m bench $(BENCH)
+
+conformance: $(STAMPS)/native $(H2SPEC)
+	H2SPEC=$(abspath $(H2SPEC)) $(BIN)/python -m pytest tests/conformance/test_h2spec.py -rP
+
+$(BIN)/h2spec: tests/conformance/go.mod tests/conformance/go.sum | $(STAMPS)/venv
+	@command -v go >/dev/null \
+	  || { echo 'make conformance needs Go, or H2SPEC=/path/to/h2spec' >&2; exit 1; }
+	cd tests/conformance && go build -buildvcs=false -o $(abspath $@) github.com/summerwind/h2spec/cmd/h2spec
 
 # What is found goes to fuzz/target/; copy into fuzz/corpus/ what `make test` is to replay.
 fuzz:
