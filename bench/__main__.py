@@ -17,7 +17,9 @@ from bench.running import BenchError
 PARTS = ("peers", "scale", "idle", "slow", "soak")
 NOT_UNASKED = ("soak",)
 """Parts that run only when they are named: they take long."""
-HOW_TO_INSTALL = "apt install nginx-light libnginx-mod-stream haproxy wrk; Envoy comes with `make oracle`"
+HOW_TO_INSTALL = (
+    "apt install nginx-light libnginx-mod-stream haproxy wrk nghttp2-client; Envoy comes with `make oracle`"
+)
 
 
 def main() -> None:
@@ -119,7 +121,7 @@ def _numbers(text: str) -> list[int]:
 
 
 def _check_tools() -> None:
-    missing = [name for name in ("wrk", "taskset") if not shutil.which(name)]
+    missing = [name for name in ("wrk", "h2load", "taskset") if not shutil.which(name)]
     missing += [] if present("nginx") else ["nginx (the upstream)"]
     if missing:
         sys.exit(f"error: the benchmark needs {', '.join(missing)}: {HOW_TO_INSTALL}")

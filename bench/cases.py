@@ -20,6 +20,12 @@ class Case:
     """A new connection for every request."""
     tcp: bool = False
     """The proxies move bytes, they do not read HTTP."""
+    http2: bool = False
+    """The clients speak HTTP/2: 8 connections of 32 requests at a time."""
+    tls: bool = False
+    """The clients speak TLS, with an ECDSA certificate."""
+    http2_upstream: bool = False
+    """The host speaks HTTP/2."""
     access_log: bool = False
     """A line in the default format for each request, into a file."""
     idle_filters: bool = False
@@ -45,5 +51,10 @@ CASES = {
         Case(name="h1-1m", what="H1→H1, 1 MiB body", path="/1m", must=1.0),
         Case(name="h1-close", what="H1, a connection per request", close=True, must=0.70),
         Case(name="tcp", what="TCP proxy", tcp=True, must=0.90),
+        Case(name="h1-tls", what="TLS H1→H1", tls=True, must=0.55),
+        Case(name="h2", what="H2→H1", http2=True, must=0.40),
+        Case(name="h2-64k", what="H2→H1, 64 KiB body", http2=True, path="/64k", must=0.80),
+        Case(name="h2-tls", what="TLS H2→H1", http2=True, tls=True, must=0.45),
+        Case(name="h2-h2up", what="H2→H2", http2=True, http2_upstream=True, must=0.75),
     )
 }

@@ -15,10 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.cases import Case
+from bench.certificates import certificate
 from bench.idle_filters import idle_filters
 
 _ACCESS_LOG = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"
 _TYPED = "type.googleapis.com/envoy.extensions.filters."
+_TLS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"
+_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+_OPTIONS_TYPE = "type.googleapis.com/" + _OPTIONS
 _NGINX_STREAM_MODULE = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
 _FLOOR = Path("target/release/examples/relay_floor")
 _NGINX_TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -42,7 +46,9 @@ def takes_part(name: str, case: Case) -> bool:
     """Whether a proxy can do what a case asks for."""
     if name in ("ferryman", "envoy"):
         return True
-    if case.idle_filters:
+    if case.idle_filters or (case.http2_upstream and name != "haproxy"):
+        return False
+    if name == FLOOR and (case.tls or case.http2):
         return False
     return not case.access_log or name == "nginx"
 
@@ -62,13 +68,26 @@ def envoy_bootstrap(case: Case, port: int, upstream: int, folder: Path) -> dict[
             "endpoints": [{"lb_endpoints": [_endpoint(upstream)]}],
         },
     }
+    if case.http2_upstream:
+        options = {
+            "@type": _OPTIONS_TYPE,
+            "explicit_http_config": {"http2_protocol_options": {}},
+        }
+        cluster["typed_extension_protocol_options"] = {_OPTIONS: options}
     log = folder / f"access-{port}.log"
-    listener = {
-        "name": "bench",
-        "address": address(port),
-        "filter_chains": [{"filters": [_tcp_proxy() if case.tcp else _http_connection_manager(case, log)]}],
-    }
+    chain: dict[str, Any] = {"filters": [_tcp_proxy() if case.tcp else _http_connection_manager(case, log)]}
+    if case.tls:
+        chain["transport_socket"] = _transport_socket(folder)
+    listener = {"name": "bench", "address": address(port), "filter_chains": [chain]}
     return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
+
+
+def _transport_socket(folder: Path) -> dict[str, Any]:
+    shown = certificate(folder)
+    pair = {"certificate_chain": shown.chain, "private_key": shown.key}
+    files = {field: {"filename": str(path)} for field, path in pair.items()}
+    common = {"alpn_protocols": ["h2", "http/1.1"], "tls_certificates": [files]}
+    return {"name": "tls", "typed_config": {"@type": _TLS, "common_tls_context": common}}
 
 
 def address(port: int) -> dict[str, Any]:
@@ -131,7 +150,8 @@ def nginx_start(name: str, folder: Path) -> str:
 def nginx_http(name: str, folder: Path) -> str:
     """The lines that every `http` section of nginx begins with: no log, no end to keep-alive."""
     places = "".join(f"{kind}_temp_path {folder}/{name}-{kind};\n" for kind in _NGINX_TEMPORARY)
-    return f"access_log off; keepalive_requests 1000000000; keepalive_timeout 1h;\n{places}"
+    endless = "keepalive_requests 1000000000; http2_max_requests 1000000000; keepalive_timeout 1h;"
+    return f"access_log off; http2_max_concurrent_streams 1000; {endless}\n{places}"
 
 
 def nginx_command(path: Path) -> list[str]:
@@ -148,10 +168,13 @@ def _nginx(case: Case, port: int, upstream: int, folder: Path) -> list[str]:
         text = f"{module}{start}stream {{ {server} }}\n"
     else:
         log = f"access_log {folder}/{name}.access combined buffer=64k flush=10s;" if case.access_log else ""
+        listen = f"{'ssl ' if case.tls else ''}{'http2 ' if case.http2 else ''}backlog=8192"
+        shown = certificate(folder)
+        secret = f"ssl_certificate {shown.chain}; ssl_certificate_key {shown.key};" if case.tls else ""
         text = (
             f"{start}http {{ {nginx_http(name, folder)}"
             f"upstream u {{ server 127.0.0.1:{upstream}; keepalive 1024; keepalive_requests 1000000000; }}\n"
-            f"server {{ listen 127.0.0.1:{port} backlog=8192; {log} location / {{ proxy_pass http://u;\n"
+            f"server {{ listen 127.0.0.1:{port} {listen}; {secret} {log} location / {{ proxy_pass http://u;\n"
             'proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host; } } }\n'
         )
     path = folder / f"{name}.conf"
@@ -161,12 +184,14 @@ def _nginx(case: Case, port: int, upstream: int, folder: Path) -> list[str]:
 
 def _haproxy(case: Case, port: int, upstream: int, folder: Path) -> list[str]:
     mode = "mode tcp" if case.tcp else "mode http\n  http-reuse always"
+    tls = f" ssl crt {certificate(folder).both} alpn h2,http/1.1" if case.tls else ""
+    bind = tls or (" proto h2" if case.http2 else "")
     path = folder / f"haproxy-{port}.cfg"
     path.write_text(
-        f"global\n  maxconn 8000\n  nbthread 1\ndefaults\n  {mode}\n"
+        f"global\n  maxconn 8000\n  nbthread 1\n  tune.h2.max-concurrent-streams 1000\ndefaults\n  {mode}\n"
         "  timeout connect 5s\n  timeout client 1h\n  timeout server 1h\n"
-        f"frontend bench\n  bind 127.0.0.1:{port}\n  default_backend upstream\n"
-        f"backend upstream\n  server one 127.0.0.1:{upstream}\n"
+        f"frontend bench\n  bind 127.0.0.1:{port}{bind}\n  default_backend upstream\n"
+        f"backend upstream\n  server one 127.0.0.1:{upstream}{' proto h2' if case.http2_upstream else ''}\n"
     )
     return [present("haproxy") or "haproxy", "-db", "-f", str(path)]
 

@@ -25,7 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.peers import LOAD_CPU, PROXY_CPU, counted, nginx_upstream
+from bench.load import LOAD_CPU, counted
+from bench.peers import PROXY_CPU, nginx_upstream
 from bench.process_figures import anonymous_mib
 from bench.proxies import address, present
 from bench.running import BenchError, free_port, running
