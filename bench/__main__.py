@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import peers, results, scale, slow, soak
+from bench import idle, peers, results, scale, slow, soak
 from bench.cases import CASES
 from bench.proxies import PROXIES, present
 from bench.running import BenchError
@@ -58,8 +58,8 @@ def _run(options: argparse.Namespace, proxies: list[str], folder: Path) -> None:
         footprints = list(scale.footprints(options.sizes, envoy_kind, folder))
         measured["scale"], tables["scale"] = [*footprints], results.scale_table(footprints)
     if "idle" in options.parts:
-        idle = list(scale.idle_connections(options.connections, envoy_kind, folder))
-        measured["idle"], tables["idle"] = [*idle], results.idle_table(idle)
+        waiting = list(idle.idle_connections(options.connections, envoy_kind, folder))
+        measured["idle"], tables["idle"] = [*waiting], results.idle_table(waiting)
     if "slow" in options.parts:
         attacks = [one for proxy in envoy_kind for one in slow.attacks(proxy, options.slow, folder)]
         measured["slow"], tables["slow"] = [*attacks], results.slow_table(attacks)
@@ -93,7 +93,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--sizes", default=[1, 1000, 10000], type=_numbers, metavar="N,N", help="in part scale"
     )
-    parser.add_argument("--connections", type=int, default=5000, help="in part idle")
+    parser.add_argument(
+        "--connections", default=[5000, 4000, 100], type=_numbers, metavar="N,N,N",
+        help="in part idle: of H1, with TLS, of H2 with open streams",
+    )  # fmt: skip
     parser.add_argument("--slow", type=int, default=2000, help="attackers in part slow")
     parser.add_argument("--minutes", type=float, default=60, help="in part soak")
     parser.add_argument("--share", type=float, default=0.5, help="of the load it can carry, in part soak")

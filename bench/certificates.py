@@ -5,6 +5,9 @@ from __future__ import annotations
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+_TLS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +31,12 @@ def certificate(folder: Path) -> Certificate:
         subprocess.run(command, check=True, capture_output=True)
         found.both.write_text(found.chain.read_text() + found.key.read_text())
     return found
+
+
+def transport_socket(folder: Path) -> dict[str, Any]:
+    """What shows it, for a filter chain of Ferryman or Envoy."""
+    shown = certificate(folder)
+    pair = {"certificate_chain": shown.chain, "private_key": shown.key}
+    files = {field: {"filename": str(path)} for field, path in pair.items()}
+    common = {"alpn_protocols": ["h2", "http/1.1"], "tls_certificates": [files]}
+    return {"name": "tls", "typed_config": {"@type": _TLS, "common_tls_context": common}}

@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.cases import Case
-from bench.certificates import certificate
+from bench.certificates import certificate, transport_socket
 from bench.idle_filters import idle_filters
 
 _ACCESS_LOG = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"
 _TYPED = "type.googleapis.com/envoy.extensions.filters."
-_TLS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"
 _OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _OPTIONS_TYPE = "type.googleapis.com/" + _OPTIONS
 _NGINX_STREAM_MODULE = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
@@ -77,17 +76,9 @@ def envoy_bootstrap(case: Case, port: int, upstream: int, folder: Path) -> dict[
     log = folder / f"access-{port}.log"
     chain: dict[str, Any] = {"filters": [_tcp_proxy() if case.tcp else _http_connection_manager(case, log)]}
     if case.tls:
-        chain["transport_socket"] = _transport_socket(folder)
+        chain["transport_socket"] = transport_socket(folder)
     listener = {"name": "bench", "address": address(port), "filter_chains": [chain]}
     return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
-
-
-def _transport_socket(folder: Path) -> dict[str, Any]:
-    shown = certificate(folder)
-    pair = {"certificate_chain": shown.chain, "private_key": shown.key}
-    files = {field: {"filename": str(path)} for field, path in pair.items()}
-    common = {"alpn_protocols": ["h2", "http/1.1"], "tls_certificates": [files]}
-    return {"name": "tls", "typed_config": {"@type": _TLS, "common_tls_context": common}}
 
 
 def address(port: int) -> dict[str, Any]:

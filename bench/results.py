@@ -12,9 +12,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench.cases import CASES
+from bench.idle import IdleConnections
 from bench.peers import Measurement, medians
 from bench.proxies import FLOOR, present
-from bench.scale import Footprint, IdleConnections
+from bench.scale import Footprint
 from bench.slow import Attack
 from bench.soak import Soak
 
@@ -83,10 +84,10 @@ def scale_table(rows: Sequence[Footprint]) -> str:
 
 def idle_table(rows: Sequence[IdleConnections]) -> str:
     """Memory of an idle connection."""
-    heads = ["Proxy", "Idle H1 connections", "KiB a connection"]
+    heads = ["Idle", "Proxy", "Connections", "KiB a connection"]
     lines = [_row(heads), _row(["---"] * len(heads))]
     lines += [
-        _row([one.proxy.capitalize(), f"{one.connections:,}", f"{one.kib_per_connection:.1f}"])
+        _row([one.kind, one.proxy.capitalize(), f"{one.connections:,}", f"{one.kib_per_connection:.1f}"])
         for one in rows
     ]
     return "\n".join(lines)

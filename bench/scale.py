@@ -1,4 +1,4 @@
-"""How start-up, memory and a scrape grow with the configuration, and what an idle connection costs.
+"""How start-up, memory and a scrape grow with the configuration.
 
 N clusters of two endpoints and N virtual hosts, from a JSON file, one worker.
 """
@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import resource
-import socket
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -36,15 +34,6 @@ class Footprint:
     scrape_s: float
     scrape_mb: float
     used_only_scrape_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IdleConnections:
-    """What open connections cost that have made one request and wait."""
-
-    proxy: str
-    connections: int
-    kib_per_connection: float
 
 
 def configuration(size: int, port: int, admin: int) -> dict[str, Any]:
@@ -99,8 +88,8 @@ def footprints(sizes: Sequence[int], proxies: Sequence[str], folder: Path) -> It
     for size in sizes:
         for proxy in proxies:
             start = time.monotonic()
-            with _started(proxy, size, folder) as (process_id, _, admin):
-                ready_s = _seconds_until_ready(admin, start)
+            with _started(proxy, size, folder) as (process_id, admin):
+                ready_s = seconds_until_ready(admin, start)
                 memory = memory_mib(process_id)
                 scrape, scrape_s = _timed_fetch(f"http://127.0.0.1:{admin}/stats/prometheus")
                 _, used_only_s = _timed_fetch(f"http://127.0.0.1:{admin}/stats/prometheus?usedonly")
@@ -115,34 +104,27 @@ def footprints(sizes: Sequence[int], proxies: Sequence[str], folder: Path) -> It
             )
 
 
-def idle_connections(connections: int, proxies: Sequence[str], folder: Path) -> Iterator[IdleConnections]:
-    """Memory of each proxy for each of so many connections that made one request and stay open."""
-    raise_descriptor_limit(connections + 200)
-    for proxy in proxies:
-        with _started(proxy, 1, folder) as (process_id, port, admin), contextlib.ExitStack() as opened:
-            _seconds_until_ready(admin, time.monotonic())
-            before_mib = memory_mib(process_id)
-            for _ in range(connections):
-                opened.enter_context(_connection_after_request(port))
-            grown_kib = (memory_mib(process_id) - before_mib) * 1024
-        yield IdleConnections(
-            proxy=proxy, connections=connections, kib_per_connection=grown_kib / connections
-        )
+@contextlib.contextmanager
+def _started(proxy: str, size: int, folder: Path) -> Iterator[tuple[int, int]]:
+    admin = free_port()
+    path = folder / f"scale-{proxy}-{size}.json"
+    path.write_text(json.dumps(configuration(size, free_port(), admin)))
+    with started(proxy, path, admin, folder) as process_id:
+        yield process_id, admin
 
 
 @contextlib.contextmanager
-def _started(proxy: str, size: int, folder: Path) -> Iterator[tuple[int, int, int]]:
-    port, admin = free_port(), free_port()
-    path = folder / f"scale-{proxy}-{size}.json"
-    path.write_text(json.dumps(configuration(size, port, admin)))
+def started(proxy: str, path: Path, admin: int, folder: Path) -> Iterator[int]:
+    """The number of a proxy's process while it runs with one worker on a file."""
     command = [present(proxy) or proxy, "-c", str(path), "--concurrency", "1", "-l", "error"]
     if proxy == "envoy":
         command.append("--use-dynamic-base-id")
     with running(command, admin, folder, cpu=None) as process:
-        yield process.pid, port, admin
+        yield process.pid
 
 
-def _seconds_until_ready(admin: int, start: float) -> float:
+def seconds_until_ready(admin: int, start: float) -> float:
+    """Until `/ready` says that it is live. Raises BenchError if it never does."""
     while time.monotonic() - start < READY_LIMIT_S:
         with contextlib.suppress(OSError):
             if _timed_fetch(f"http://127.0.0.1:{admin}/ready")[0].startswith(b"LIVE"):
@@ -156,20 +138,6 @@ def _timed_fetch(url: str) -> tuple[bytes, float]:
     with urllib.request.urlopen(url, timeout=READY_LIMIT_S) as response:
         body: bytes = response.read()
     return body, time.monotonic() - start
-
-
-def _connection_after_request(port: int) -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", port), 10)
-    connection.sendall(b"GET / HTTP/1.1\r\nhost: probe.example\r\n\r\n")
-    answer = b""
-    while b"\r\n\r\n" not in answer:
-        piece = connection.recv(4096)
-        if not piece:
-            raise BenchError("the connection was closed before the response came")
-        answer += piece
-    if not re.match(rb"HTTP/1\.1 200 ", answer):
-        raise BenchError(f"the response was {answer[:60]!r}")
-    return connection
 
 
 def raise_descriptor_limit(wanted: int) -> None:
