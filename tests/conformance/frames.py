@@ -22,7 +22,7 @@ NO_ERROR, PROTOCOL_ERROR, INTERNAL_ERROR, FLOW_CONTROL_ERROR = range(4)
 STREAM_CLOSED, FRAME_SIZE_ERROR, REFUSED_STREAM, CANCEL, COMPRESSION_ERROR = range(5, 10)
 ENHANCE_YOUR_CALM = 11
 
-Fields = Iterable[tuple[str, str]]
+Fields = Iterable[tuple[str | bytes, str | bytes]]
 GET = ((":method", "GET"), (":scheme", "http"), (":authority", "h.test"), (":path", "/"))
 POST = ((":method", "POST"), *GET[1:])
 
@@ -72,6 +72,7 @@ class Connection:
 
     def __init__(self, port: int, tls: bool, preface: bytes = PREFACE + frame(SETTINGS, 0, 0)) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

@@ -49,7 +49,7 @@ def parse_only_request(data: bytes) -> StrictRequest:
     if sum(name == b"host" for name, _ in fields) != 1:
         raise Ambiguous("not exactly one host")
     framing = [
-        (name, value) for name, value in fields if _letters(name) in (b"transferencoding", b"contentlength")
+        (name, value) for name, value in fields if _lenient(name) in (b"transfer-encoding", b"content-length")
     ]
     if len(framing) > 1:
         raise Ambiguous(f"more than one framing field: {framing}")
@@ -66,8 +66,9 @@ def parse_only_request(data: bytes) -> StrictRequest:
     return StrictRequest(match[1], match[2], kind, body)
 
 
-def _letters(name: bytes) -> bytes:
-    return re.sub(rb"[^a-z0-9]", b"", name)
+def _lenient(name: bytes) -> bytes:
+    """What a server that minds only letters, digits and dots reads."""
+    return re.sub(rb"[^a-z0-9.]", b"-", name)
 
 
 def _field(line: bytes) -> tuple[bytes, bytes]:

@@ -147,7 +147,9 @@ pub(crate) fn is_host(bytes: &[u8]) -> bool {
     };
     let Some(end) = memchr::memchr(b']', literal) else { return false };
     let (address, rest) = literal.split_at(end);
-    !address.is_empty() && all_in(address, IP_LITERAL) && rest.strip_prefix(b"]").is_some_and(is_port_suffix)
+    // An address of version 6, or of one to come.
+    let is_address = address.contains(&b':') || matches!(address, [b'v' | b'V', ..]);
+    is_address && all_in(address, IP_LITERAL) && rest.strip_prefix(b"]").is_some_and(is_port_suffix)
 }
 
 /// Nothing, or a colon and digits that make a port; `a:` is a port left empty (RFC 3986).
@@ -207,8 +209,27 @@ mod tests {
             assert!(is_host(good.as_bytes()), "{good}");
         }
         for bad in [
-            "a b", "a/b", "a@b", "a:b", "h:65536", "h:+1", "[::1", "[]", "[::1]x", "::1", "%4", "%zz", "h?",
-            "h#", "\"h\"", "h\u{e9}", "h:80:80", "<h>", "a\\b",
+            "a b",
+            "a/b",
+            "a@b",
+            "a:b",
+            "h:65536",
+            "h:+1",
+            "[::1",
+            "[]",
+            "[::1]x",
+            "::1",
+            "%4",
+            "%zz",
+            "h?",
+            "h#",
+            "\"h\"",
+            "h\u{e9}",
+            "h:80:80",
+            "<h>",
+            "a\\b",
+            "[h]",
+            "[1.2.3.4]",
         ] {
             assert!(!is_host(bad.as_bytes()), "{bad}");
         }
