@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use ferryman_codec::{ErrorCode, ErrorKind as CodecError, Http2ErrorKind};
 
+use crate::filters::http::body::BodyRefusal;
 use crate::http_codec::Reset;
 use crate::stream_info::ResponseFlag;
 
@@ -37,8 +38,12 @@ pub enum ErrorKind {
     /// A header that speaks to the router has a value that it cannot have (`strict_check_headers`); Envoy's
     /// `RESPONSE_CODE_DETAILS`. The cause has the header.
     InvalidEnvoyHeader(&'static str),
+    /// A filter does not let the body of a message pass.
+    BodyRefused(BodyRefusal),
     /// The request's body is larger than what a filter may hold back.
     RequestTooLarge,
+    /// The same of a response's.
+    ResponseTooLarge,
     /// The client is gone.
     DownstreamDisconnect,
     /// The client has reset the stream.
@@ -90,6 +95,12 @@ pub struct Error {
     pub cause: Cow<'static, str>,
 }
 
+impl From<BodyRefusal> for Error {
+    fn from(refusal: BodyRefusal) -> Self {
+        ErrorKind::BodyRefused(refusal).into()
+    }
+}
+
 impl From<ErrorKind> for Error {
     fn from(kind: ErrorKind) -> Self {
         Error { kind, cause: Cow::Borrowed("") }
@@ -128,6 +139,7 @@ impl ErrorKind {
             Self::DownstreamCodec(_)
             | Self::RequestRefused { .. }
             | Self::InvalidEnvoyHeader(_)
+            | Self::BodyRefused(_)
             | Self::RequestTooLarge
             | Self::DownstreamDisconnect
             | Self::DownstreamReset
@@ -135,7 +147,8 @@ impl ErrorKind {
             | Self::RequestHeadersTimeout
             | Self::RequestTimeout
             | Self::UpgradeNotAllowed => Side::Downstream,
-            Self::StreamIdleTimeout
+            Self::ResponseTooLarge
+            | Self::StreamIdleTimeout
             | Self::MaxStreamDuration
             | Self::RouteNotFound
             | Self::ClusterNotFound(_)
@@ -177,7 +190,9 @@ impl ErrorKind {
             Self::DownstreamCodec(kind) if kind.is_raised_by_connection_manager() => return None,
             Self::DownstreamCodec(_) => ResponseFlag::DownstreamProtocolError,
             Self::RequestRefused { .. }
+            | Self::BodyRefused(_)
             | Self::RequestTooLarge
+            | Self::ResponseTooLarge
             | Self::UpgradeNotAllowed
             | Self::RequestHeadersTimeout
             | Self::RequestTimeout

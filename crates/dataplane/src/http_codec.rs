@@ -10,6 +10,7 @@ use std::io;
 
 use ferryman_codec::{Http1Settings, NameCase};
 
+use crate::filters::http::body::BodyRefusal;
 use crate::model::http_connection_manager::HeaderKeyFormat;
 
 pub mod http1_codec;
@@ -40,6 +41,8 @@ pub enum ReadError {
         /// Whether it did so between two messages; else inside one.
         clean: bool,
     },
+    /// A filter does not let the message pass.
+    Refused(BodyRefusal),
 }
 
 impl fmt::Display for ReadError {
@@ -50,6 +53,7 @@ impl fmt::Display for ReadError {
             ReadError::Reset(_) => f.write_str("the stream was reset"),
             ReadError::Ended { clean: true } => f.write_str("the connection closed"),
             ReadError::Ended { clean: false } => f.write_str("the connection closed inside a message"),
+            ReadError::Refused(refusal) => f.write_str(refusal.details),
         }
     }
 }
@@ -59,6 +63,12 @@ impl std::error::Error for ReadError {}
 impl From<ferryman_codec::Error> for ReadError {
     fn from(error: ferryman_codec::Error) -> Self {
         ReadError::Codec(error)
+    }
+}
+
+impl From<BodyRefusal> for ReadError {
+    fn from(refusal: BodyRefusal) -> Self {
+        ReadError::Refused(refusal)
     }
 }
 

@@ -7,40 +7,42 @@
 
 use std::borrow::Cow;
 use std::rc::Rc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use ferryman_codec::{BodyFraming, ErrorKind as CodecError, HeaderBlock, KnownName, RequestHead, Version};
 
 use crate::cluster::WorkerCluster;
 use crate::error::{Error, ErrorKind};
-use crate::filters::http::{ActiveFilter, HttpFilters, RouteFilters, router::UpstreamLog};
+use crate::filters::http::{HttpFilters, RouteFilters, router::UpstreamLog};
 use crate::filters::network::http_connection_manager::{
     ConnectionFacts, EarlyMutation, HttpConnectionManager, Refusal, WorkerHttpConnectionManager,
 };
+use crate::format::grpc_status::is_grpc_request;
 use crate::format::{AccessLogType, FormatContext};
-use crate::header_mutation::MutationScratch;
 use crate::http_codec::{BodyReader, StreamCodec};
 use crate::local_reply::{LocalReply, Origin, set_status};
 use crate::random::thread_random;
 use crate::repeated_headers::Side;
 use crate::route::{
-    Action, ClusterChoice, CountedIn, DirectResponse, Matched, Redirect, RedirectHistory, Timeouts,
-    WeightedCluster,
+    Action, ClusterChoice, CountedIn, DirectResponse, Matched, Redirect, Timeouts, WeightedCluster,
 };
 use crate::stats::RouterStat;
-use crate::stream_info::{ConnectionInfo, Protocol, StreamInfo, TimePoint};
+use crate::stream_info::{ConnectionInfo, Protocol, TimePoint};
 use crate::timer::LazyTimer;
 use crate::worker::Worker;
 
 mod body_pipeline;
 mod exchange;
 pub(crate) mod filter_walk;
+mod held_response;
 mod internal_redirect;
 mod logging;
 mod progress;
 mod remember;
 mod response;
+mod request_framing;
 mod routing;
+mod stream_state;
 mod summary;
 mod timers;
 mod told;
@@ -50,75 +52,10 @@ mod waiting;
 
 pub use body_pipeline::BodyPipeline;
 pub use exchange::Exchange;
+pub use stream_state::StreamState;
 pub use timers::StreamTimers;
 
 use internal_redirect::KeptBody;
-
-/// How much memory of a head is kept from one stream to the next.
-const KEPT_HEAD_BYTES: usize = 16 * 1024;
-
-/// The memory of one stream; a worker keeps it from stream to stream.
-#[derive(Debug)]
-pub struct StreamState {
-    /// The request's head, as the filters left it.
-    pub request: HeaderBlock,
-    /// The response's head, as it went downstream.
-    pub response: HeaderBlock,
-    /// What followed the response's body.
-    pub response_trailers: HeaderBlock,
-    /// What is known of the stream.
-    pub info: StreamInfo,
-    /// Memory to write the request in; the upstream connection has it while it is used.
-    pub request_memory: Vec<u8>,
-    /// Memory to write the response in; the downstream connection has it during the stream.
-    pub response_memory: Vec<u8>,
-    /// What filters hold of the request's body; it goes upstream before the rest.
-    pub held_body: Vec<u8>,
-    /// The filters that the request's body goes through.
-    pub request_body: BodyPipeline,
-    /// The filters that the response's body goes through.
-    pub response_body: BodyPipeline,
-    /// The HTTP filters of the stream.
-    pub filters: Vec<ActiveFilter>,
-    /// What the request went through before, where it was redirected inside.
-    redirects: Option<Box<RedirectHistory>>,
-    scratch: MutationScratch,
-}
-
-impl StreamState {
-    /// A stream that begins at `start`.
-    #[must_use]
-    pub fn new(start: Instant, start_time: SystemTime) -> Self {
-        StreamState {
-            request: HeaderBlock::new(),
-            response: HeaderBlock::new(),
-            response_trailers: HeaderBlock::new(),
-            info: StreamInfo::new(start, start_time),
-            request_memory: Vec::new(),
-            response_memory: Vec::new(),
-            held_body: Vec::new(),
-            request_body: BodyPipeline::default(),
-            response_body: BodyPipeline::default(),
-            filters: Vec::new(),
-            redirects: None,
-            scratch: MutationScratch::default(),
-        }
-    }
-
-    /// Forgets the stream; memory is kept, but not what few streams need.
-    pub fn clear(&mut self) {
-        for head in [&mut self.request, &mut self.response, &mut self.response_trailers] {
-            head.clear();
-            head.shrink_to(KEPT_HEAD_BYTES);
-        }
-        self.filters.clear();
-        self.request_body.clear();
-        self.response_body.clear();
-        // A held body may be as large as the limit; that is not kept for requests that need none.
-        self.held_body = Vec::new();
-        self.redirects = None;
-    }
-}
 
 /// The connection that a request came on.
 #[derive(Debug)]
@@ -218,6 +155,12 @@ pub struct HttpStream<'a> {
     /// The upstream request, where it is logged; `ended`: the stream was counted and logged.
     pub(crate) upstream_log: Option<Box<UpstreamLog>>,
     pub(crate) ended: bool,
+    /// Whether the request came as a call of gRPC, whatever filters make of its head: it is answered in the form of one.
+    pub(crate) is_grpc_call: bool,
+    /// From which place of the list of filters on these have seen the response's trailers.
+    trailers_seen_from: usize,
+    /// Whether a filter held the response until all of it was there.
+    response_was_held: bool,
     _active: summary::ActiveRequest<'a>,
 }
 
@@ -271,6 +214,9 @@ impl<'a> HttpStream<'a> {
             replays_body: false,
             upstream_log: None,
             ended: false,
+            is_grpc_call: false,
+            trailers_seen_from: usize::MAX,
+            response_was_held: false,
             _active: summary::ActiveRequest::new(&manager.http),
         }
     }
@@ -356,6 +302,7 @@ impl<'a> HttpStream<'a> {
 
     /// Notes that the head is there, and with it all of the request when it has no body.
     fn receive_head(&mut self) {
+        self.is_grpc_call = is_grpc_request(&self.state.request);
         let info = &mut self.state.info;
         // Envoy looks for a route also to answer what it refuses.
         info.route_resolution_count += 1;

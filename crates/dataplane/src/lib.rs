@@ -61,6 +61,7 @@ pub mod header_name;
 pub mod header_mutation;
 pub mod repeated_headers;
 pub mod decimal;
+pub mod grpc;
 mod base64;
 pub mod token_bucket;
 pub mod compression;

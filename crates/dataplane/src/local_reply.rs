@@ -12,6 +12,7 @@ use ferryman_codec::{HeaderBlock, HeaderName, KnownName};
 
 use crate::decimal::Decimal;
 use crate::error::{Error, ErrorKind};
+use crate::filters::http::body::BodyRefusal;
 use crate::format::FormatContext;
 use crate::header_mutation::{HeaderMutations, MutationScratch};
 
@@ -20,6 +21,7 @@ mod grpc;
 mod mapper;
 
 pub use body_format::BodyFormat;
+pub(crate) use grpc::percent_encoded;
 pub use mapper::{Answered, LocalReplyPolicy};
 
 /// An answer of the proxy's own.
@@ -96,6 +98,8 @@ impl LocalReply<'_> {
                 close: true,
                 ..reply(400, "", details)
             },
+            ErrorKind::BodyRefused(BodyRefusal { status, body, details }) => reply(status, body, details),
+            ErrorKind::ResponseTooLarge => reply(500, "Internal Server Error", "response_payload_too_large"),
             ErrorKind::RequestTooLarge => reply(413, "Payload Too Large", "request_payload_too_large"),
             ErrorKind::DownstreamDisconnect => reply(0, "", "downstream_remote_disconnect"),
             ErrorKind::DownstreamReset => reply(0, "", "http2.remote_reset"),

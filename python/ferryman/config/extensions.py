@@ -21,11 +21,6 @@ Lower = TypeVar("Lower")
 
 UUID_REQUEST_ID: Final = "envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig"
 
-HINTS: Final[Mapping[str, str]] = {
-    "envoy.filters.http.grpc_stats": "remove it until HTTP/2 is built: no gRPC call comes before",
-}
-"""What to do without an extension that is not built, by its name."""
-
 
 def open_extension(
     cursor: Cursor, category: str, built: Mapping[str, Lower], field: str = "typed_config"
@@ -68,7 +63,7 @@ def refuse_type(cursor: Cursor, category: str, full_name: str, field: str | None
     matching = [found for found in known.by_type().get(full_name, ()) if found.category == category]
     if matching:
         name = matching[0].name
-        refuse(cursor, f"{name} is not supported yet", HINTS.get(name), field)
+        refuse(cursor, f"{name} is not supported yet", None, field)
         return
     others = known.by_type().get(full_name)
     hint = f"it belongs to {others[0].category}" if others else None

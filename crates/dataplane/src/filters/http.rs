@@ -36,6 +36,10 @@ pub mod csrf;
 pub mod decompressor;
 pub mod custom_response;
 pub mod fault;
+mod grpc_call_stats;
+pub mod grpc_http1_bridge;
+pub mod grpc_stats;
+pub mod grpc_web;
 pub mod health_check;
 pub mod header_mutation;
 pub mod header_to_metadata;
@@ -71,8 +75,9 @@ pub enum Answer {
     /// On to the next filter.
     Continue,
     /// To a request's head or body: nothing goes on yet. More of the body is read, up to the buffer limit, and
-    /// `on_request_data` is called with all of it that is there. A body that has ended is not waited for, and a response
-    /// is not stopped: there this means `Continue`.
+    /// `on_request_data` is called with all of it that is there. A body that has ended is not waited for: there this
+    /// means `Continue`. To a response's head: all of the response is read first, up to the buffer limit, and
+    /// `on_held_response` is called with it.
     StopIteration,
     /// The client is answered by this proxy; filters further on do not see the request. In the place of a response, it
     /// goes to the client without being seen by other filters.
@@ -94,6 +99,8 @@ pub struct Wishes {
     /// The body of the message whose head this is goes through the filter's `transform_body` (see `body`). Counts when the
     /// filter lets the head go on; one that changes the body's length takes `content-length` out of it.
     pub transform_body: bool,
+    /// The filter's `look_at_body` sees the body of the message whose head this is, and changes nothing.
+    pub look_at_body: bool,
 }
 
 /// What a filter sees of a stream. Whatever it changes goes on.

@@ -102,7 +102,10 @@ pub(crate) fn of_stream(context: &FormatContext<'_>) -> Option<u64> {
 }
 
 pub(crate) fn is_grpc_request(head: &HeaderBlock) -> bool {
-    let content_type = head.get(KnownName::ContentType).unwrap_or_default();
+    is_grpc_type(head.get(KnownName::ContentType).unwrap_or_default())
+}
+
+pub(crate) fn is_grpc_type(content_type: &[u8]) -> bool {
     content_type
         .strip_prefix(b"application/grpc")
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+"))

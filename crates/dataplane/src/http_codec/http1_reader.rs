@@ -345,10 +345,8 @@ impl Http1Reader {
         }
         Poll::Ready(match ready!(self.poll_fill(socket, cx, pool)) {
             Ok(true) => Disturbance::Data,
-            Ok(false) | Err(ReadError::Codec(_) | ReadError::Ended { .. } | ReadError::Reset(_)) => {
-                Disturbance::Ended
-            }
             Err(ReadError::Io(error)) => Disturbance::Failed(error),
+            Ok(false) | Err(_) => Disturbance::Ended,
         })
     }
 

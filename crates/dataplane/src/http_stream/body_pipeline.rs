@@ -15,13 +15,13 @@ use std::task::{Context, Poll};
 use ferryman_codec::HeaderBlock;
 
 use crate::buffer::BlockPool;
-use crate::filters::http::body::{BodyAnswer, BodyInput, BodyOutput, pass_on};
+use crate::filters::http::body::{BodyAnswer, BodyInput, BodyOutput, BodyRefusal, pass_on};
 use crate::http_codec::BodyReader;
 
 /// Where the body comes from.
 pub(crate) trait BodySource {
     /// Why it may break off.
-    type Error;
+    type Error: From<BodyRefusal>;
     /// Ready once `data` is not empty or the body has ended.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>>;
     /// What there is; when it is empty after `poll`, the body has ended.
@@ -36,6 +36,8 @@ pub(crate) trait BodySource {
 pub(crate) trait CallFilter {
     /// Hands it a piece of the body.
     fn call(&mut self, filter: usize, input: BodyInput<'_>, output: &mut BodyOutput) -> BodyAnswer;
+    /// Shows a filter that only looks on a piece that leaves the source.
+    fn show(&mut self, filter: usize, data: &[u8]);
 }
 
 /// One filter's place on the way of a body.
@@ -51,12 +53,16 @@ struct Stage {
     is_full: bool,
     /// Whether nothing comes after its output.
     has_ended: bool,
+    /// Why its filter lets nothing more pass.
+    refused: Option<BodyRefusal>,
 }
 
 /// The stages of one body, in the order in which bytes meet them.
 #[derive(Debug, Default)]
 pub struct BodyPipeline {
     stages: Vec<Stage>,
+    /// The filters that look on at what leaves the source, before all stages.
+    onlookers: Vec<usize>,
     /// What follows the body, as the filters leave it; none before the end.
     trailers: Option<HeaderBlock>,
 }
@@ -77,10 +83,32 @@ impl BodyPipeline {
         self.stages.push(Stage::new(Some(filter), BodyOutput::new()));
     }
 
+    /// Adds a filter that only looks on: without a copy where none before it transforms the body.
+    pub fn add_onlooker(&mut self, filter: usize, held: Vec<u8>) {
+        if self.is_active() || !held.is_empty() {
+            self.add(filter, held);
+        } else {
+            self.onlookers.push(filter);
+        }
+    }
+
+    /// A body that is all there: what was held of it, and what follows it.
+    pub(super) fn holding(body: Vec<u8>, trailers: HeaderBlock) -> Self {
+        let stages = vec![Stage::new(None, BodyOutput::holding(body))];
+        BodyPipeline { stages, onlookers: Vec::new(), trailers: Some(trailers) }
+    }
+
+    /// The filters that are to be shown what is consumed; none where the stages' own calls show it.
+    #[inline]
+    #[must_use]
+    pub fn onlookers(&self) -> &[usize] {
+        if self.is_active() { &[] } else { &self.onlookers }
+    }
+
     /// Takes all filters off the way, and what they hold.
     #[inline]
     pub fn clear(&mut self) {
-        if self.is_active() {
+        if self.is_active() || !self.onlookers.is_empty() {
             *self = BodyPipeline::default();
         }
     }
@@ -138,7 +166,7 @@ impl BodyPipeline {
         source: &mut S,
         filters: &mut impl CallFilter,
     ) -> Poll<Result<(), S::Error>> {
-        poll_stages(&mut self.stages, cx, source, &mut (filters, &mut self.trailers))
+        poll_stages(&mut self.stages, cx, source, &mut (filters, &mut self.trailers, &self.onlookers))
     }
 }
 
@@ -148,13 +176,13 @@ fn poll_stages<S: BodySource>(
     stages: &mut [Stage],
     cx: &mut Context<'_>,
     source: &mut S,
-    called: &mut (&mut impl CallFilter, &mut Option<HeaderBlock>),
+    called: &mut (&mut impl CallFilter, &mut Option<HeaderBlock>, &[usize]),
 ) -> Poll<Result<(), S::Error>> {
     let Some((stage, before)) = stages.split_last_mut() else { return source.poll(cx) };
     if !stage.output.is_empty() {
         return Poll::Ready(Ok(()));
     }
-    while !stage.has_ended && !stage.is_full {
+    while !stage.has_ended && !stage.is_full && stage.refused.is_none() {
         if let Some(waiting) = &mut stage.waiting {
             if waiting.as_mut().poll(cx).is_pending() {
                 return if stage.output.is_empty() { Poll::Pending } else { Poll::Ready(Ok(())) };
@@ -163,7 +191,7 @@ fn poll_stages<S: BodySource>(
         }
         let polled = poll_stages(before, cx, source, called);
         if !matches!(polled, Poll::Ready(Ok(()))) {
-            if stage.keeps {
+            if stage.keeps && stage.refused.is_none() {
                 stage.call(BodyInput::Pause, called.0);
                 continue;
             }
@@ -177,18 +205,26 @@ fn poll_stages<S: BodySource>(
         } else {
             stage.call(BodyInput::Data(data), called.0)
         };
+        if before.is_empty() {
+            let data = source.data().get(..taken).unwrap_or_default();
+            called.2.iter().filter(|_| taken > 0).for_each(|&onlooker| called.0.show(onlooker, data));
+        }
         match before.last_mut() {
             None => source.consume(taken),
             Some(before) => before.output.consume(taken),
         }
     }
     stage.is_full = false;
-    Poll::Ready(Ok(()))
+    match stage.refused {
+        // What was written before goes on; whoever takes it asks again.
+        Some(refusal) if stage.output.is_empty() => Poll::Ready(Err(refusal.into())),
+        _ => Poll::Ready(Ok(())),
+    }
 }
 
 impl Stage {
     fn new(filter: Option<usize>, output: BodyOutput) -> Self {
-        Stage { filter, output, waiting: None, keeps: false, is_full: false, has_ended: false }
+        Stage { filter, output, waiting: None, keeps: false, is_full: false, has_ended: false, refused: None }
     }
 
     fn is_ended(&self) -> bool {
@@ -215,6 +251,7 @@ impl Stage {
             }
             BodyAnswer::Full => self.is_full = !self.output.is_empty(),
             BodyAnswer::Wait(until) => self.waiting = Some(until),
+            BodyAnswer::Refuse(refusal) => self.refused = Some(refusal),
         }
         0
     }

@@ -35,6 +35,10 @@ fn bit_by_bit(kept: &mut Vec<u8>, output: &mut BodyOutput) -> BodyAnswer {
 }
 
 impl CallFilter for Vec<Filter> {
+    fn show(&mut self, filter: usize, data: &[u8]) {
+        self[filter].kept.extend_from_slice(data);
+    }
+
     fn call(&mut self, filter: usize, input: BodyInput<'_>, output: &mut BodyOutput) -> BodyAnswer {
         let Filter { does, kept, calls } = &mut self[filter];
         *calls += 1;
@@ -85,8 +89,8 @@ fn made_of(does: &[Does], body: &[u8]) -> Vec<u8> {
 struct Pieces(Vec<Vec<u8>>, bool, HeaderBlock);
 
 impl BodySource for Pieces {
-    type Error = ();
-    fn poll(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), ()>> {
+    type Error = BodyRefusal;
+    fn poll(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), BodyRefusal>> {
         let is_over = self.0.first().is_some_and(Vec::is_empty);
         if is_over {
             self.0.remove(0);
@@ -152,4 +156,22 @@ proptest! {
         }
         prop_assert_eq!(out, expected);
     }
+}
+
+/// Who only looks on sees what the first stage takes, once.
+#[test]
+fn onlookers_see_what_leaves_the_source() {
+    let mut filters = vec![
+        Filter { does: Does::Appends, kept: Vec::new(), calls: 0 },
+        Filter { does: Does::Doubles, kept: Vec::new(), calls: 0 },
+    ];
+    let mut pipeline = BodyPipeline::default();
+    pipeline.add_onlooker(0, Vec::new());
+    assert_eq!((pipeline.onlookers(), pipeline.is_active()), (&[0][..], false));
+    pipeline.add(1, Vec::new());
+    assert!(pipeline.onlookers().is_empty(), "the stages show it");
+    let mut source = Pieces(vec![b"abc".to_vec(), b"de".to_vec()], false, HeaderBlock::new());
+    let polled = pipeline.poll(&mut Context::from_waker(Waker::noop()), &mut source, &mut filters);
+    assert!(matches!(polled, Poll::Ready(Ok(()))));
+    assert_eq!((&filters[0].kept[..], pipeline.output()), (&b"abcde"[..], &b"aabbccddee"[..]));
 }

@@ -11,9 +11,7 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use ferryman_codec::{
-    BodyFraming, ErrorKind as CodecError, HeaderBlock, Http1Settings, KnownName, ResponseHead,
-};
+use ferryman_codec::{BodyFraming, ErrorKind as CodecError, HeaderBlock, Http1Settings, ResponseHead};
 
 use crate::connection_pool::UpstreamConnection;
 use crate::error::{Error, ErrorKind};
@@ -22,6 +20,7 @@ use crate::http_codec::{BodyReader, Http1Codec, ReadError};
 use crate::stream_info::TimePoint;
 
 use super::HttpStream;
+use super::request_framing::request_framing;
 use super::transformed_body::transformed_framing;
 
 /// How far the request has got.
@@ -53,7 +52,7 @@ enum Content {
 /// A stream's exchange over one upstream connection.
 #[derive(Debug)]
 pub struct Exchange<'c> {
-    codec: &'c mut Http1Codec,
+    pub(super) codec: &'c mut Http1Codec,
     settings: &'c Http1Settings,
     request: Request,
     content: Content,
@@ -186,7 +185,11 @@ impl<'c> Exchange<'c> {
         self.request == Request::Done
     }
 
-    fn poll_deadlines(&self, stream: &mut HttpStream<'_>, cx: &mut Context<'_>) -> Result<(), Error> {
+    pub(super) fn poll_deadlines(
+        &self,
+        stream: &mut HttpStream<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Error> {
         if !stream.timers.has_lines() {
             return stream.poll_deadlines(cx);
         }
@@ -207,7 +210,11 @@ impl<'c> Exchange<'c> {
         stream.note_upstream_bodies(self.codec.reader.body_bytes(), self.codec.writer.body_bytes());
     }
 
-    fn poll_request(&mut self, stream: &mut HttpStream<'_>, cx: &mut Context<'_>) -> Result<(), Error> {
+    pub(super) fn poll_request(
+        &mut self,
+        stream: &mut HttpStream<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Error> {
         loop {
             match self.request {
                 Request::Held => {
@@ -373,8 +380,8 @@ impl<'c> Exchange<'c> {
             let data = state.response_body.data(codec);
             match stream.connection.codec.poll_write(cx, data).map_err(gone)? {
                 Poll::Ready(taken) => {
-                    state.response_body.consume(taken, codec, &stream.worker.blocks);
                     state.info.bytes_sent += u64::try_from(taken).unwrap_or(u64::MAX);
+                    stream.consume_response_data(taken, codec);
                 }
                 Poll::Pending => {
                     self.watch(stream, cx)?;
@@ -385,7 +392,11 @@ impl<'c> Exchange<'c> {
     }
 
     /// While the upstream is waited for, the client gets what there is, and is noticed if it leaves.
-    fn flush_and_watch(&self, stream: &mut HttpStream<'_>, cx: &mut Context<'_>) -> Result<(), Error> {
+    pub(super) fn flush_and_watch(
+        &self,
+        stream: &mut HttpStream<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Error> {
         let codec = &mut stream.connection.codec;
         if codec.has_pending() {
             if let Poll::Ready(Err(_)) = codec.poll_flush(cx) {
@@ -400,7 +411,7 @@ impl<'c> Exchange<'c> {
         if self.request == Request::Copying { Ok(()) } else { stream.poll_client(cx) }
     }
 
-    fn upstream_error(&mut self, error: ReadError) -> Error {
+    pub(super) fn upstream_error(&mut self, error: ReadError) -> Error {
         match error {
             ReadError::Codec(error) => ErrorKind::UpstreamCodec(error.kind).into(),
             ReadError::Ended { clean: false } => {
@@ -411,6 +422,7 @@ impl<'c> Exchange<'c> {
                 self.closed_by_host = true;
                 ErrorKind::UpstreamTermination.into()
             }
+            ReadError::Refused(refusal) => ErrorKind::BodyRefused(refusal).into(),
         }
     }
 }
@@ -441,10 +453,10 @@ fn end_request(stream: &mut HttpStream<'_>, upstream: &mut Http1Codec, with_trai
 
 /// All of the response has come: its trailers go on, as the filters leave them.
 fn end_response(stream: &mut HttpStream<'_>, upstream: &mut Http1Codec) {
-    stream.note_last_of_upstream(upstream.reader.framing());
+    if !stream.response_was_held {
+        note_end(stream, upstream);
+    }
     let mut transformed = stream.state.response_body.take_trailers();
-    // As they came, whatever filters make of them.
-    stream.state.info.upstream.bytes.header_bytes_received += received_bytes(upstream.trailers());
     let trailers = transformed.as_mut().unwrap_or(upstream.trailers_mut());
     if !stream.state.filters.is_empty() && !trailers.is_empty() {
         stream.walk_trailers(Phase::ResponseTrailers, trailers);
@@ -457,24 +469,11 @@ fn end_response(stream: &mut HttpStream<'_>, upstream: &mut Http1Codec) {
     }
 }
 
-/// How the request is framed upstream. Only a body that filters hold whole may have another length than it came with.
-fn request_framing(request: &HeaderBlock, came: BodyFraming, held: usize, is_whole: bool) -> BodyFraming {
-    match came {
-        // A body that came with a length and is not in the socket any more is the one that is held, also if a filter
-        // emptied it.
-        BodyFraming::Length(_) if is_whole => BodyFraming::Length(u64::try_from(held).unwrap_or(u64::MAX)),
-        // A filter that holds all of it may say its length.
-        BodyFraming::Chunked if is_whole && request.contains(KnownName::ContentLength) => {
-            BodyFraming::Length(u64::try_from(held).unwrap_or(u64::MAX))
-        }
-        BodyFraming::None if held > 0 => BodyFraming::Length(u64::try_from(held).unwrap_or(u64::MAX)),
-        BodyFraming::None => match request.get(KnownName::Method) {
-            Some(b"GET" | b"HEAD" | b"DELETE" | b"TRACE" | b"CONNECT") => came,
-            // As Envoy does, a request whose method may have a body says that it has none.
-            _ => BodyFraming::Length(0),
-        },
-        came => came,
-    }
+/// All of the response has come.
+pub(super) fn note_end(stream: &mut HttpStream<'_>, upstream: &Http1Codec) {
+    stream.note_last_of_upstream(upstream.reader.framing());
+    // As they came, whatever filters make of them.
+    stream.state.info.upstream.bytes.header_bytes_received += received_bytes(upstream.trailers());
 }
 
 pub(super) fn downstream_error(error: ReadError) -> Error {
@@ -482,5 +481,6 @@ pub(super) fn downstream_error(error: ReadError) -> Error {
         ReadError::Codec(error) => ErrorKind::DownstreamCodec(error.kind).into(),
         ReadError::Reset(reset) => ErrorKind::of_downstream_reset(reset).into(),
         ReadError::Ended { .. } | ReadError::Io(_) => ErrorKind::DownstreamDisconnect.into(),
+        ReadError::Refused(refusal) => ErrorKind::BodyRefused(refusal).into(),
     }
 }

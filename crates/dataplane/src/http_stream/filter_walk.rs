@@ -27,6 +27,8 @@ pub(crate) enum Walked {
     Replaced(LocalReply<'static>),
     /// None: the request begins anew.
     Recreated,
+    /// It waits until all of it is there, for the filter at this place of the stream's list.
+    Held(usize),
 }
 
 /// What a filter sees of a stream, beside the filter itself: a macro, for each field is borrowed on its own.
@@ -50,6 +52,7 @@ macro_rules! filter_context {
         }
     }};
 }
+pub(super) use filter_context;
 
 impl HttpStream<'_> {
     /// Makes the stream's filters: those that are on for the route that it has now. As in Envoy, another route that it
@@ -123,6 +126,15 @@ impl HttpStream<'_> {
         // Filters that saw another head before wished for its body.
         self.state.response_body.clear();
         let count = self.upstream_filters_from.unwrap_or(self.state.filters.len());
+        self.walk_response_from(count, end_stream).await
+    }
+
+    /// The same, from before a place of the stream's list on.
+    pub(super) async fn walk_response_from(
+        &mut self,
+        count: usize,
+        end_stream: bool,
+    ) -> Result<Walked, Error> {
         for index in (0..count).rev() {
             let phase = Phase::ResponseHeaders;
             let answer = match self.call_filter(index, phase, end_stream, false) {
@@ -131,6 +143,7 @@ impl HttpStream<'_> {
             };
             match answer {
                 Answer::Respond(reply) => return Ok(Walked::Replaced(reply)),
+                Answer::StopIteration if !end_stream => return Ok(Walked::Held(index)),
                 Answer::Recreate if self.request_is_complete() => {
                     self.recreate();
                     return Ok(Walked::Recreated);
@@ -175,6 +188,9 @@ impl HttpStream<'_> {
         if wishes.transform_body && matches!(answer, Answer::Continue) {
             self.transform_body(index, phase);
         }
+        if wishes.look_at_body && matches!(answer, Answer::Continue) {
+            self.look_at_body(index, phase);
+        }
         if matches!(answer, Answer::StopIteration | Answer::Respond(_) | Answer::Recreate) {
             self.state.info.decisions.filter = filter_index;
         }
@@ -200,18 +216,31 @@ impl HttpStream<'_> {
 
     /// Shows trailers to the filters that take part: the request's in the order of the list, the response's in the other.
     pub(super) fn walk_trailers(&mut self, phase: Phase, trailers: &mut HeaderBlock) {
-        let count = self.state.filters.len();
-        for step in 0..count {
-            let index = if phase == Phase::RequestTrailers { step } else { count - 1 - step };
-            let filters = self.filters;
-            let state = &mut *self.state;
-            let Some(filter) = state.filters.get_mut(index) else { return };
-            let route_filters = filter.route_of(&self.earlier_routes).unwrap_or(self.route_filters);
-            let Some(route_configs) = filter.told_by(route_filters, phase) else { continue };
-            let mut wishes = Wishes::default();
-            let mut context = filter_context!(self, state, route_configs, (true, true), &mut wishes);
-            filter.on_trailers(filters, phase, trailers, &mut context);
+        if phase == Phase::ResponseTrailers {
+            return self.walk_response_trailers(0, trailers);
         }
+        for index in 0..self.state.filters.len() {
+            self.show_trailers(index, phase, trailers);
+        }
+    }
+
+    /// Shows the response's trailers to the filters from a place on, but not to those that have seen them.
+    pub(super) fn walk_response_trailers(&mut self, from: usize, trailers: &mut HeaderBlock) {
+        for index in (from..self.trailers_seen_from.min(self.state.filters.len())).rev() {
+            self.show_trailers(index, Phase::ResponseTrailers, trailers);
+        }
+        self.trailers_seen_from = from.min(self.trailers_seen_from);
+    }
+
+    fn show_trailers(&mut self, index: usize, phase: Phase, trailers: &mut HeaderBlock) {
+        let filters = self.filters;
+        let state = &mut *self.state;
+        let Some(filter) = state.filters.get_mut(index) else { return };
+        let route_filters = filter.route_of(&self.earlier_routes).unwrap_or(self.route_filters);
+        let Some(route_configs) = filter.told_by(route_filters, phase) else { return };
+        let mut wishes = Wishes::default();
+        let mut context = filter_context!(self, state, route_configs, (true, true), &mut wishes);
+        filter.on_trailers(filters, phase, trailers, &mut context);
     }
 
     /// Reads more of the body into memory, within the limit of the filter, of the route or of the listener.

@@ -9,12 +9,11 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use ferryman_codec::{BodyFraming, KnownName, RequestHead, RequestKind, Version};
+use ferryman_codec::{BodyFraming, HeaderBlock, KnownName, RequestHead, RequestKind, Version};
 
 use crate::application_log::log_at;
 use crate::decimal::Decimal;
 use crate::error::{Error, ErrorKind, Side};
-use crate::format::grpc_status::is_grpc_request;
 use crate::format::{AccessLogType, FormatContext};
 use crate::http_codec::BodyReader;
 use crate::local_reply::{Answered, LocalReply, Origin, When, details_of_reset, set_status};
@@ -38,8 +37,16 @@ impl HttpStream<'_> {
         self.write_reply_head(&mut reply);
         if !self.state.filters.is_empty() {
             let end_stream = !self.has_reply_body(&reply) || reply.body.is_empty();
-            match self.walk_response_filters(end_stream).await? {
-                Walked::OnItsWay => {}
+            let mut walked = self.walk_response_filters(end_stream).await?;
+            while let Walked::Held(holder) = walked {
+                // All of it is there; what transforms it stands further on.
+                let mut body = std::mem::take(&mut reply.body).into_owned();
+                self.hand_over(holder, &mut body, &mut HeaderBlock::new());
+                reply.body = Cow::Owned(body);
+                walked = self.walk_response_from(holder, false).await?;
+            }
+            match walked {
+                Walked::OnItsWay | Walked::Held(_) => {}
                 Walked::Recreated => return Ok(()),
                 Walked::Replaced(other) => {
                     reply = other;
@@ -111,7 +118,7 @@ impl HttpStream<'_> {
             };
             policy.apply(reply, &mut answered, &mut state.scratch);
         }
-        if is_grpc_request(&state.request) {
+        if self.is_grpc_call {
             reply.translate_for_grpc(&mut state.response);
             state.info.response_code = Some(reply.status);
             return;

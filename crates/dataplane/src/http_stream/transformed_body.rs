@@ -93,27 +93,65 @@ struct StreamFilters<'s> {
     route: Option<Matched<'s>>,
     cluster: Option<&'s ClusterChoice<'s>>,
     route_filters: &'s RouteFilters,
+    /// From which place on filters have seen the response's trailers.
+    trailers_seen_from: &'s mut usize,
+}
+
+/// What a filter sees of the stream while a body passes: a macro, for each field is borrowed on its own.
+macro_rules! context_of {
+    ($filters:ident, $configs:expr, $end_stream:expr, $wishes:expr) => {
+        FilterContext {
+            request: $filters.request,
+            body: $filters.held_body,
+            end_stream: $end_stream,
+            response: $filters.response,
+            response_end_stream: false,
+            info: $filters.info,
+            connection: $filters.connection,
+            now: $filters.now,
+            worker: $filters.worker,
+            route: $filters.route,
+            cluster: $filters.cluster,
+            route_configs: $configs,
+            wishes: $wishes,
+        }
+    };
+}
+
+impl StreamFilters<'_> {
+    /// A filter that may take the trailers away comes behind those that are nearer to the upstream.
+    fn show_trailers_before(&mut self, filter: usize, trailers: &mut HeaderBlock) {
+        let from = (filter + 1).min(self.active.len());
+        let until = (*self.trailers_seen_from).clamp(from, self.active.len());
+        for active in self.active.get_mut(from..until).into_iter().flatten().rev() {
+            let Some(configs) = active.told_by(self.route_filters, Phase::ResponseTrailers) else { continue };
+            let wishes = &mut Wishes::default();
+            let mut context = context_of!(self, configs, true, wishes);
+            active.on_trailers(self.filters, Phase::ResponseTrailers, trailers, &mut context);
+        }
+        *self.trailers_seen_from = from.min(*self.trailers_seen_from);
+    }
 }
 
 impl CallFilter for StreamFilters<'_> {
-    fn call(&mut self, filter: usize, input: BodyInput<'_>, output: &mut BodyOutput) -> BodyAnswer {
+    fn call(&mut self, filter: usize, mut input: BodyInput<'_>, output: &mut BodyOutput) -> BodyAnswer {
+        if let (BodyInput::End(trailers), Direction::Response) = (&mut input, self.direction) {
+            if !trailers.is_empty() {
+                self.show_trailers_before(filter, trailers);
+            }
+        }
         let Some(active) = self.active.get_mut(filter) else { return BodyAnswer::Done };
-        let mut context = FilterContext {
-            request: self.request,
-            body: self.held_body,
-            end_stream: matches!(input, BodyInput::End(_)),
-            response: self.response,
-            response_end_stream: false,
-            info: self.info,
-            connection: self.connection,
-            now: self.now,
-            worker: self.worker,
-            route: self.route,
-            cluster: self.cluster,
-            route_configs: self.route_filters.of(active.index()),
-            wishes: &mut Wishes::default(),
-        };
+        let end_stream = matches!(input, BodyInput::End(_));
+        let wishes = &mut Wishes::default();
+        let mut context = context_of!(self, self.route_filters.of(active.index()), end_stream, wishes);
         active.transform_body(self.filters, self.direction, input, output, &mut context)
+    }
+
+    fn show(&mut self, filter: usize, data: &[u8]) {
+        let Some(active) = self.active.get_mut(filter) else { return };
+        let wishes = &mut Wishes::default();
+        let mut context = context_of!(self, self.route_filters.of(active.index()), false, wishes);
+        active.look_at_body(self.filters, self.direction, data, &mut context);
     }
 }
 
@@ -134,6 +172,7 @@ macro_rules! stream_filters {
             route: $stream.matched,
             cluster: $stream.choice.as_ref(),
             route_filters: $stream.route_filters,
+            trailers_seen_from: &mut $stream.trailers_seen_from,
         }
     };
 }
@@ -169,7 +208,37 @@ impl HttpStream<'_> {
         if !self.state.request_body.is_active() {
             self.state.info.bytes_received += u64::try_from(count).unwrap_or(u64::MAX);
         }
+        if !self.state.request_body.onlookers().is_empty() {
+            let pipeline = std::mem::take(&mut self.state.request_body);
+            let mut filters = stream_filters!(self, Direction::Request);
+            let data = self.connection.codec.data().get(..count).unwrap_or_default();
+            pipeline.onlookers().iter().for_each(|&onlooker| filters.show(onlooker, data));
+            self.state.request_body = pipeline;
+        }
         self.state.request_body.consume(count, &mut self.connection.codec, &self.worker.blocks);
+    }
+
+    /// Takes the first bytes of the response's body away.
+    #[inline]
+    pub(super) fn consume_response_data(&mut self, count: usize, codec: &mut Http1Codec) {
+        if !self.state.response_body.onlookers().is_empty() {
+            let pipeline = std::mem::take(&mut self.state.response_body);
+            let mut filters = stream_filters!(self, Direction::Response);
+            let data = codec.data().get(..count).unwrap_or_default();
+            pipeline.onlookers().iter().for_each(|&onlooker| filters.show(onlooker, data));
+            self.state.response_body = pipeline;
+        }
+        self.state.response_body.consume(count, codec, &self.worker.blocks);
+    }
+
+    /// From now on a filter looks at the body of the message, by its place in the stream's list.
+    pub(super) fn look_at_body(&mut self, filter: usize, phase: Phase) {
+        let state = &mut *self.state;
+        if phase == Phase::ResponseHeaders {
+            state.response_body.add_onlooker(filter, Vec::new());
+        } else if !self.endless {
+            state.request_body.add_onlooker(filter, std::mem::take(&mut state.held_body));
+        }
     }
 
     /// Moves what there is of the request's body to what is held. Answers whether it is within the limit.

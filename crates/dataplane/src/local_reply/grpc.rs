@@ -26,7 +26,8 @@ pub(super) fn translate(reply: &mut LocalReply<'_>, response: &mut HeaderBlock) 
     reply.body = Cow::Borrowed(b"");
 }
 
-fn percent_encoded(text: &[u8]) -> Vec<u8> {
+/// As a value of `grpc-message`.
+pub(crate) fn percent_encoded(text: &[u8]) -> Vec<u8> {
     let mut encoded = Vec::with_capacity(text.len());
     for &byte in text {
         match byte {

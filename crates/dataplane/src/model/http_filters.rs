@@ -13,6 +13,7 @@ pub mod csrf;
 pub mod decompressor;
 pub mod custom_response;
 pub mod fault;
+pub mod grpc;
 pub mod health_check;
 pub mod header_mutation;
 pub mod header_to_metadata;
@@ -28,6 +29,7 @@ use csrf::CsrfPolicy;
 use custom_response::CustomResponse;
 use decompressor::Decompressor;
 use fault::Fault;
+use grpc::{GrpcHttp1Bridge, GrpcStats, GrpcWeb};
 use header_mutation::{HeaderMutation, HeaderMutationPerRoute};
 use header_to_metadata::HeaderToMetadata;
 use health_check::HealthCheck;
@@ -77,6 +79,9 @@ pub enum HttpFilterConfig {
     Decompressor(Decompressor),
     CustomResponse(CustomResponse),
     Fault(Fault),
+    GrpcHttp1Bridge(GrpcHttp1Bridge),
+    GrpcStats(GrpcStats),
+    GrpcWeb(GrpcWeb),
     HealthCheck(HealthCheck),
     HeaderMutation(HeaderMutation),
     HeaderToMetadata(HeaderToMetadata),

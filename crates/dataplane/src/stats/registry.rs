@@ -74,7 +74,7 @@ impl Drop for Matching<'_> {
 }
 
 /// Envoy's form of a name within a statistic: no colon.
-pub(super) fn sanitize(name: &str) -> String {
+pub(crate) fn sanitize(name: &str) -> String {
     name.replace("://", "_").replace(":/", "_").replace([':', '\0'], "_")
 }
 

@@ -19,6 +19,8 @@ pub enum Shape {
     Plain,
     /// `cluster.<name>.`
     Cluster,
+    /// `cluster.<name>.grpc.[<service>.<method>.]`, or `grpc-web`
+    GrpcCall,
     /// `http.<stat prefix>.`
     Http,
     /// `tcp.<stat prefix>.`
@@ -309,6 +311,7 @@ fn defaults<'a>(prefix: &'a str, shape: Shape, found: &mut Vec<Found<'a>>) {
     match shape {
         Shape::Plain | Shape::Untagged => {}
         Shape::Cluster => first_token("envoy.cluster_name"),
+        Shape::GrpcCall => grpc_call(prefix, found),
         Shape::Http => first_token("envoy.http_conn_manager_prefix"),
         Shape::Tcp => first_token("envoy.tcp_prefix"),
         Shape::ListenerRateLimit => first_token("envoy.local_listener_ratelimit_prefix"),
@@ -328,6 +331,20 @@ fn defaults<'a>(prefix: &'a str, shape: Shape, found: &mut Vec<Found<'a>>) {
             }
         }
     }
+}
+
+/// As in Envoy, the two words behind `grpc`, whatever dots are in the name of the service.
+fn grpc_call<'a>(prefix: &'a str, found: &mut Vec<Found<'a>>) {
+    let Some((name, removed)) = token(prefix, "cluster.".len()) else { return };
+    let of_grpc = prefix.get(removed.end..).is_some_and(|rest| rest.starts_with("grpc."));
+    let service = token(prefix, removed.end + "grpc.".len()).filter(|_| of_grpc);
+    if let Some((service, before)) = service {
+        if let Some((method, behind)) = token(prefix, before.end) {
+            found.push(Found::default_tag("envoy.grpc_bridge_method", prefix, method, behind));
+            found.push(Found::default_tag("envoy.grpc_bridge_service", prefix, service, before));
+        }
+    }
+    found.push(Found::default_tag("envoy.cluster_name", prefix, name, removed));
 }
 
 /// A prefix of more than one word is no tag.

@@ -54,6 +54,19 @@ pub enum BodyAnswer {
     /// Nothing was taken, and nothing is until this is done. Then the call comes again. The future must not be ready at
     /// once again and again.
     Wait(Pin<Box<dyn Future<Output = ()>>>),
+    /// The body cannot be what it should be: the client is told so, or hears no more where its response has begun.
+    Refuse(BodyRefusal),
+}
+
+/// Why a body is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BodyRefusal {
+    /// The status to answer with.
+    pub status: u16,
+    /// What the client is told.
+    pub body: &'static str,
+    /// Envoy's `RESPONSE_CODE_DETAILS`.
+    pub details: &'static str,
 }
 
 /// Where a filter writes: a buffer of `OUTPUT_BYTES`. What it wrote in calls just before may still be in it.

@@ -69,16 +69,43 @@ pub trait BuiltInFilter: Debug + Send + Sync + Sized {
     ) {
     }
 
-    /// Called with the pieces of a body that it wished to transform; as it is here, the body stays the same.
-    fn transform_body(
+    /// Called with a response that it stopped, once all of it is there. What it changes goes on, and nobody further on has
+    /// seen any of it.
+    fn on_held_response(
+        &self,
+        _state: &mut Self::State,
+        _body: &mut Vec<u8>,
+        _trailers: &mut HeaderBlock,
+        _context: &mut FilterContext<'_>,
+    ) {
+    }
+
+    /// Called with the pieces of a body that it wished to look at.
+    fn look_at_body(
         &self,
         _state: &mut Self::State,
         _direction: Direction,
+        _data: &[u8],
+        _context: &mut FilterContext<'_>,
+    ) {
+    }
+
+    /// Called with the pieces of a body that it wished to transform; as it is here, the body stays the same, and is looked
+    /// at.
+    fn transform_body(
+        &self,
+        state: &mut Self::State,
+        direction: Direction,
         input: BodyInput<'_>,
         output: &mut BodyOutput,
-        _context: &mut FilterContext<'_>,
+        context: &mut FilterContext<'_>,
     ) -> BodyAnswer {
-        pass_on(input, output)
+        let data = if let BodyInput::Data(data) = &input { *data } else { b"" };
+        let answer = pass_on(input, output);
+        if let BodyAnswer::Took(count @ 1..) = answer {
+            self.look_at_body(state, direction, data.get(..count).unwrap_or_default(), context);
+        }
+        answer
     }
 
     /// Called when what it waited for is done.
@@ -211,6 +238,38 @@ macro_rules! built_in_filters {
                 }
             }
 
+            /// Shows it a piece of a body that goes by.
+            pub(super) fn look_at_body(
+                &self,
+                state: &mut State,
+                direction: Direction,
+                data: &[u8],
+                context: &mut FilterContext<'_>,
+            ) {
+                match (self, state) {
+                    $((Compiled::$name(filter), State::$name(state)) => {
+                        filter.look_at_body(state, direction, data, context);
+                    })*
+                    _ => {}
+                }
+            }
+
+            /// Hands it the response that it stopped.
+            pub(super) fn on_held_response(
+                &self,
+                state: &mut State,
+                body: &mut Vec<u8>,
+                trailers: &mut HeaderBlock,
+                context: &mut FilterContext<'_>,
+            ) {
+                match (self, state) {
+                    $((Compiled::$name(filter), State::$name(state)) => {
+                        filter.on_held_response(state, body, trailers, context);
+                    })*
+                    _ => {}
+                }
+            }
+
             /// Tells it that the stream is over.
             pub(super) fn complete(&self, state: &mut State, worker: usize, info: &StreamInfo) {
                 match (self, state) {
@@ -234,6 +293,9 @@ built_in_filters! {
     Decompressor in decompressor,
     CustomResponse in custom_response,
     Fault in fault,
+    GrpcHttp1Bridge in grpc_http1_bridge,
+    GrpcStats in grpc_stats,
+    GrpcWeb in grpc_web,
     HealthCheck in health_check,
     HeaderMutation in header_mutation,
     HeaderToMetadata in header_to_metadata,

@@ -291,6 +291,32 @@ impl ActiveFilter {
         }
     }
 
+    /// Shows it a piece of a body that goes by.
+    pub fn look_at_body(
+        &mut self,
+        filters: &HttpFilters,
+        direction: Direction,
+        data: &[u8],
+        context: &mut FilterContext<'_>,
+    ) {
+        if let Some(named) = of_list(&self.upstream, filters, self.index) {
+            named.compiled.look_at_body(&mut self.state, direction, data, context);
+        }
+    }
+
+    /// Hands it the response that it stopped.
+    pub fn on_held_response(
+        &mut self,
+        filters: &HttpFilters,
+        body: &mut Vec<u8>,
+        trailers: &mut HeaderBlock,
+        context: &mut FilterContext<'_>,
+    ) {
+        if let Some(named) = of_list(&self.upstream, filters, self.index) {
+            named.compiled.on_held_response(&mut self.state, body, trailers, context);
+        }
+    }
+
     /// Tells it that the stream is over.
     pub fn complete(&mut self, filters: &HttpFilters, worker: usize, info: &StreamInfo) {
         if let Some(named) = of_list(&self.upstream, filters, self.index) {

@@ -278,7 +278,11 @@ async fn converse(
     let says_canary = stream.state.response.get(KnownName::XEnvoyUpstreamCanary) == Some(b"true");
     let is_canary = says_canary || host.is_canary;
     charge(stream, cluster, Some(host), head.status, is_canary);
-    let walked = receive_head(stream, head.status, end_stream).await?;
+    let mut walked = receive_head(stream, head.status, end_stream).await?;
+    while let Walked::Held(holder) = walked {
+        // Boxed: few responses are held.
+        walked = Box::pin(exchange.hold_response(stream, holder)).await?;
+    }
     if !matches!(walked, Walked::OnItsWay) {
         if let Walked::Replaced(reply) = walked {
             stream.reply_in_place(reply).await?;

@@ -22,6 +22,7 @@ from ferryman.config.model.http_filters.fault import (
     FaultPercentage,
     FaultRateLimit,
 )
+from ferryman.config.model.http_filters.grpc import GrpcHttp1Bridge, GrpcStats, GrpcWeb
 from ferryman.config.model.http_filters.header_mutation import (
     AppendHeader,
     AppendQueryParameter,
@@ -72,6 +73,9 @@ HttpFilterConfig = (
     | Decompressor
     | CustomResponse
     | Fault
+    | GrpcHttp1Bridge
+    | GrpcStats
+    | GrpcWeb
     | HeaderMutation
     | HeaderToMetadata
     | HealthCheck
@@ -139,6 +143,9 @@ __all__ = [
     "FaultDelay",
     "FaultPercentage",
     "FaultRateLimit",
+    "GrpcHttp1Bridge",
+    "GrpcStats",
+    "GrpcWeb",
     "HealthCheck",
     "HttpFilter",
     "HttpFilterConfig",

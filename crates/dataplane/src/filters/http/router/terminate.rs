@@ -67,7 +67,8 @@ async fn carry(
     stream.note_upstream_response(200);
     stream.walk_from_upstream(false);
     match receive_head(stream, 200, false).await? {
-        Walked::OnItsWay => {}
+        // What comes over a tunnel is no response that could be held.
+        Walked::OnItsWay | Walked::Held(_) => {}
         Walked::Recreated => return Ok(()),
         Walked::Replaced(reply) => return stream.reply_in_place(reply).await,
     }

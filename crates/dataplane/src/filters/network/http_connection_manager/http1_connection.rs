@@ -375,9 +375,7 @@ impl Http1Connection<'_> {
                 }
                 Poll::Ready(Err(ReadError::Ended { clean: true })) => Poll::Ready(Err(None)),
                 Poll::Ready(Err(ReadError::Io(_))) if !self.codec.has_unread() => Poll::Ready(Err(None)),
-                Poll::Ready(Err(
-                    ReadError::Ended { clean: false } | ReadError::Io(_) | ReadError::Reset(_),
-                )) => Poll::Ready(Err(Some(ErrorKind::DownstreamDisconnect))),
+                Poll::Ready(Err(_)) => Poll::Ready(Err(Some(ErrorKind::DownstreamDisconnect))),
                 Poll::Pending => {
                     if self.timer.poll_at(cx, timers.next()).is_pending() {
                         return Poll::Pending;
