@@ -6,7 +6,7 @@
 //! is mapped into it.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::model::address::CidrRange;
 
@@ -48,6 +48,17 @@ fn bits(address: IpAddr) -> (u128, bool) {
     match address {
         IpAddr::V4(v4) => (u128::from(v4.to_bits()) << 96, true),
         IpAddr::V6(v6) => (v6.to_bits(), false),
+    }
+}
+
+/// The address with all bits behind a prefix cleared.
+pub(crate) fn network(address: IpAddr, prefix_len: u8) -> IpAddr {
+    match address {
+        IpAddr::V4(v4) => {
+            let mask = u32::MAX.checked_shl(32_u32.saturating_sub(prefix_len.into())).unwrap_or(0);
+            IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & mask))
+        }
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & mask(prefix_len))),
     }
 }
 

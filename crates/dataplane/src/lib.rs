@@ -64,4 +64,5 @@ pub mod decimal;
 pub mod grpc;
 mod base64;
 pub mod token_bucket;
+pub mod rate_limit;
 pub mod compression;

@@ -19,7 +19,7 @@ pub mod input;
 mod metadata;
 mod predicate;
 pub(crate) mod prefix_tree;
-mod query;
+pub(crate) mod query;
 mod re2_class;
 mod re2_syntax;
 pub mod tree;

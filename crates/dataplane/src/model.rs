@@ -21,6 +21,7 @@ pub mod match_tree;
 pub mod matcher;
 pub mod metadata;
 pub mod network_filter;
+pub mod rate_limit;
 pub mod redirect;
 pub mod route;
 pub mod runtime;

@@ -17,6 +17,7 @@ use crate::header_mutation::{HeaderMutations, MutationScratch};
 use crate::model;
 use crate::model::metadata::Metadata;
 use crate::model::route::RequireTls;
+use crate::rate_limit::RateLimits;
 use crate::stats::{Registry, Scope, VirtualHostStats};
 
 mod action;
@@ -110,6 +111,8 @@ pub struct VirtualHost {
     pub include_request_attempt_count: bool,
     /// Whether the client is.
     pub include_attempt_count_in_response: bool,
+    /// What requests say of themselves to rate limits.
+    pub rate_limits: RateLimits,
 }
 
 /// A compiled route.
@@ -309,6 +312,7 @@ impl VirtualHost {
             virtual_clusters: VirtualClusters::compile(model, stat_names).map_err(here)?,
             include_request_attempt_count: model.include_request_attempt_count,
             include_attempt_count_in_response: model.include_attempt_count_in_response,
+            rate_limits: RateLimits::compile(&model.rate_limits).map_err(here)?,
         })
     }
 }

@@ -37,7 +37,7 @@ pub use response_flags::{ResponseFlag, ResponseFlags};
 pub use timing::{TimePoint, Timing};
 
 use crate::proxy_protocol::Told;
-use crate::token_bucket::TokenBucket;
+use crate::rate_limit::limiter::Limiter;
 use crate::transport_sockets::tls::TlsConnection;
 
 /// The protocol of one side of a stream.
@@ -151,8 +151,8 @@ pub struct ConnectionInfo {
     pub dynamic_metadata: DynamicMetadata,
     /// What they left for others.
     pub filter_state: FilterState,
-    /// The bucket that local rate limits of single connections share; `Some(None)`: they have none.
-    pub rate_limit: OnceCell<Option<Rc<TokenBucket>>>,
+    /// The buckets that local rate limits of single connections share.
+    pub rate_limit: OnceCell<Rc<Limiter>>,
     /// Where a network filter that sees the bytes notes that it has ended the connection; none: there is no such filter.
     pub filter_close: Option<Rc<FilterCloseNote>>,
 }

@@ -92,13 +92,25 @@ impl TokenBucket {
         since.saturating_add(self.to_fill).saturating_sub(empty_at)
     }
 
+    /// Nanoseconds in which one token comes.
+    #[must_use]
+    pub fn per_token(&self) -> u64 {
+        self.per_token
+    }
+
     /// Takes one token, if there is one.
     pub fn take(&self, now: Instant) -> bool {
+        self.take_several(1, now)
+    }
+
+    /// Takes so many tokens, if there are as many; as in Envoy, nobody gets none.
+    pub fn take_several(&self, tokens: u64, now: Instant) -> bool {
         let since = self.since(now);
         let now = since.saturating_add(self.to_fill);
+        let cost = self.per_token.saturating_mul(tokens);
         let taken = self.empty_at.fetch_update(Ordering::AcqRel, Ordering::Acquire, |empty_at| {
-            let next = empty_at.max(since).saturating_add(self.per_token);
-            (next <= now).then_some(next)
+            let next = empty_at.max(since).saturating_add(cost);
+            (tokens > 0 && next <= now).then_some(next)
         });
         taken.is_ok()
     }

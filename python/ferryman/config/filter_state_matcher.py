@@ -28,11 +28,12 @@ def lower_filter_state_matcher(cursor: Cursor) -> model.FilterStateMatcher:
     if "string_match" in fields:
         value = model.StateText(matcher=lower_string_matcher(cursor.child("string_match")))
     elif "address_match" in fields:
-        value = _lower_address(cursor.child("address_match"))
+        value = lower_address_matcher(cursor.child("address_match"))
     return model.FilterStateMatcher(key=fields.get("key", ""), value=value)
 
 
-def _lower_address(cursor: Cursor) -> model.StateAddress:
+def lower_address_matcher(cursor: Cursor) -> model.StateAddress:
+    """An AddressMatcher."""
     fields = _ADDRESS.read(cursor)
     ranges = [lower_cidr_range(item) for item in cursor.items("ranges")]
     kept = [cidr for cidr in ranges if cidr is not None]

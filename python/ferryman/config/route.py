@@ -19,6 +19,7 @@ from ferryman.config.match_input import FILTER_STATE, REQUEST_HEADER
 from ferryman.config.match_tree import MatchContext, lower_match_tree
 from ferryman.config.matcher import lower_header_matcher
 from ferryman.config.metadata import lower_metadata
+from ferryman.config.rate_limit import lower_route_rate_limits
 from ferryman.config.redirect import lower_redirect
 from ferryman.config.references import References
 from ferryman.config.route_action import (
@@ -43,7 +44,7 @@ _TABLE = Fields(
 _VIRTUAL_HOST = Fields(
     "envoy.config.route.v3.VirtualHost",
     "name metadata domains routes matcher require_tls virtual_clusters typed_per_filter_config"
-    " include_request_attempt_count include_attempt_count_in_response"
+    " include_request_attempt_count include_attempt_count_in_response rate_limits"
     f" per_request_buffer_limit_bytes request_body_buffer_limit {header.FIELDS}",
 )
 _ROUTE = Fields(
@@ -145,6 +146,7 @@ class _Table:
             virtual_clusters=[
                 _lower_virtual_cluster(item) for item in _items(cursor, fields, "virtual_clusters")
             ],
+            rate_limits=lower_route_rate_limits(cursor, fields),
         )
 
     def _lower_matcher(self, cursor: Cursor, buffer_limit: int | None) -> model.RouteMatcher:

@@ -23,6 +23,7 @@ from ferryman.config.local_reply import lower_body_format
 from ferryman.config.matcher import lower_regex_rewrite
 from ferryman.config.problems import Problems
 from ferryman.config.proxy_protocol import lower_bare_header
+from ferryman.config.rate_limit import lower_route_rate_limits
 from ferryman.config.references import References
 from ferryman.config.route_filter_config import lower_filter_configs
 
@@ -34,8 +35,7 @@ _ROUTE = Fields(
     " path_rewrite_policy path_rewrite host_rewrite_literal auto_host_rewrite host_rewrite_header"
     " host_rewrite_path_regex host_rewrite append_x_forwarded_host timeout idle_timeout max_stream_duration"
     " priority upgrade_configs max_grpc_timeout grpc_timeout_offset internal_redirect_policy"
-    " internal_redirect_action max_internal_redirects",
-    same={"include_vh_rate_limits": False},
+    " internal_redirect_action max_internal_redirects rate_limits include_vh_rate_limits",
     no_effect={
         "metadata_match": _NO_SUBSETS,
         "early_data_policy": "without TLS there is no early data",
@@ -113,6 +113,8 @@ def lower_route_action(cursor: Cursor, references: References | None, route: Cur
         priority=word(cursor, "priority", _PRIORITIES) if "priority" in fields else "default",
         upgrade_configs=_upgrade_configs(cursor, fields),
         internal_redirect=lower_internal_redirect(cursor, fields),
+        rate_limits=lower_route_rate_limits(cursor, fields),
+        include_vh_rate_limits="include_vh_rate_limits" in fields and fields["include_vh_rate_limits"].value,
     )
 
 

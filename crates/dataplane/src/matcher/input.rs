@@ -123,7 +123,7 @@ impl Value<'_> {
 
 /// A compiled input.
 #[derive(Debug, Clone)]
-pub(super) enum Input {
+pub(crate) enum Input {
     /// `None`: not a name that can come.
     Header(HeaderPart, Option<HeaderName>),
     QueryParameter(Box<[u8]>),
@@ -134,7 +134,7 @@ pub(super) enum Input {
 }
 
 impl Input {
-    pub(super) fn compile(model: &MatchInput) -> Self {
+    pub(crate) fn compile(model: &MatchInput) -> Self {
         match model {
             MatchInput::Header { part, name } => {
                 let name = name.to_ascii_lowercase();
@@ -153,7 +153,7 @@ impl Input {
     }
 
     #[inline]
-    pub(super) fn value<'a>(&self, data: &MatchingData<'a>) -> Value<'a> {
+    pub(crate) fn value<'a>(&self, data: &MatchingData<'a>) -> Value<'a> {
         match self {
             Input::Header(part, name) => {
                 let block = match part {
@@ -182,7 +182,7 @@ impl Input {
 
 /// The name of an object, and of one of its fields.
 #[derive(Debug, Clone)]
-pub(super) struct FilterStateKey {
+pub(crate) struct FilterStateKey {
     key: Box<str>,
     field: Option<Box<str>>,
 }

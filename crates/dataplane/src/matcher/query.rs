@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 /// The decoded value of the first parameter whose decoded name this is; empty when it has no equals sign.
-pub(super) fn decoded_parameter<'a>(target: &'a [u8], name: &[u8]) -> Option<Cow<'a, [u8]>> {
+pub(crate) fn decoded_parameter<'a>(target: &'a [u8], name: &[u8]) -> Option<Cow<'a, [u8]>> {
     let query = memchr::memchr(b'?', target).and_then(|at| target.get(at + 1..))?;
     let query = memchr::memchr(b'#', query).and_then(|at| query.get(..at)).unwrap_or(query);
     query.split(|&byte| byte == b'&').filter(|parameter| !parameter.is_empty()).find_map(|parameter| {

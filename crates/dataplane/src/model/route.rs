@@ -11,6 +11,7 @@ use super::matcher::{
     CookieMatcher, FilterStateMatcher, HeaderMatcher, MetadataMatcher, QueryParameterMatcher,
 };
 use super::metadata::Metadata;
+use super::rate_limit::RateLimit;
 use super::redirect::RedirectAction;
 use super::runtime::RuntimeFractionalPercent;
 use super::upstream_connection::UpstreamProxyProtocol;
@@ -177,6 +178,8 @@ pub struct RouteAction {
     pub priority: RoutingPriority,
     pub upgrade_configs: Vec<RouteUpgradeConfig>,
     pub internal_redirect: Option<InternalRedirectPolicy>,
+    pub rate_limits: Vec<RateLimit>,
+    pub include_vh_rate_limits: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -262,6 +265,7 @@ pub struct VirtualHost {
     pub require_tls: RequireTls,
     pub filter_config: Vec<RouteFilterConfig>,
     pub virtual_clusters: Vec<VirtualCluster>,
+    pub rate_limits: Vec<RateLimit>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]

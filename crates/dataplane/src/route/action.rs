@@ -12,6 +12,7 @@ use crate::local_reply::BodyFormat;
 use crate::model;
 use crate::model::format::Format;
 use crate::model::route::RoutingPriority;
+use crate::rate_limit::RateLimits;
 
 use super::Resolve;
 use super::cluster_choice::{ClusterChoice, ClusterSpecifier};
@@ -85,6 +86,10 @@ pub struct ForwardAction {
     pub upgrades: Vec<RouteUpgrade>,
     /// Which redirects of the upstream are followed; none: they are passed on.
     pub internal_redirect: Option<Box<InternalRedirectPolicy>>,
+    /// What its requests say of themselves to rate limits.
+    pub rate_limits: RateLimits,
+    /// Whether they say what the virtual host has them say as well.
+    pub include_vh_rate_limits: bool,
 }
 
 impl ForwardAction {
@@ -123,6 +128,8 @@ impl ForwardAction {
                 .map(InternalRedirectPolicy::compile)
                 .transpose()?
                 .map(Box::new),
+            rate_limits: RateLimits::compile(&model.rate_limits)?,
+            include_vh_rate_limits: model.include_vh_rate_limits,
         })
     }
 

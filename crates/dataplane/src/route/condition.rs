@@ -39,15 +39,16 @@ pub struct Circumstances<'a> {
     pub connection: Option<ConnectionData<'a>>,
 }
 
+/// What is asked of one query parameter.
 #[derive(Debug, Clone)]
-struct QueryParameter {
+pub(crate) struct QueryParameter {
     name: Box<[u8]>,
     matcher: Option<StringMatcher>,
     present: bool,
 }
 
 impl QueryParameter {
-    fn compile(model: &QueryParameterMatcher) -> Result<Self, String> {
+    pub(crate) fn compile(model: &QueryParameterMatcher) -> Result<Self, String> {
         Ok(QueryParameter {
             name: model.name.as_bytes().into(),
             matcher: model.matching.as_ref().map(StringMatcher::compile).transpose()?,
@@ -55,8 +56,16 @@ impl QueryParameter {
         })
     }
 
+    pub(crate) fn name(&self) -> &[u8] {
+        &self.name
+    }
+
     fn matches(&self, query: &[u8]) -> bool {
-        let value = first_value(query, &self.name);
+        self.takes(first_value(query, &self.name))
+    }
+
+    /// Whether this value of it will do; none: it is not there.
+    pub(crate) fn takes(&self, value: Option<&[u8]>) -> bool {
         match (&self.matcher, value) {
             (Some(matcher), value) => value.is_some_and(|value| matcher.matches(value)),
             (None, value) => value.is_some() == self.present,

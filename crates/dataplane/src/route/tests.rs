@@ -37,6 +37,8 @@ fn forward(cluster: ClusterSpecifier) -> RouteAction {
         priority: RoutingPriority::Default,
         upgrade_configs: Vec::new(),
         internal_redirect: None,
+        rate_limits: Vec::new(),
+        include_vh_rate_limits: false,
     }
 }
 
@@ -76,6 +78,7 @@ fn host(domain: &str, routes: Vec<RouteModel>) -> HostModel {
         require_tls: RequireTls::None,
         filter_config: Vec::new(),
         virtual_clusters: Vec::new(),
+        rate_limits: Vec::new(),
         matcher: None,
         include_request_attempt_count: false,
         include_attempt_count_in_response: false,

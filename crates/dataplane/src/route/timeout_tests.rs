@@ -24,6 +24,8 @@ fn action(timeout_ms: Option<u64>, max_stream_duration_ms: Option<u64>) -> Forwa
         priority: RoutingPriority::Default,
         upgrade_configs: Vec::new(),
         internal_redirect: None,
+        rate_limits: Vec::new(),
+        include_vh_rate_limits: false,
     };
     match super::super::action::Action::compile(&crate::model::route::Action::Route(Box::new(model)), &|_| {
         None

@@ -26,6 +26,7 @@ from ferryman.config.model.match_tree import *
 from ferryman.config.model.matcher import *
 from ferryman.config.model.metadata import *
 from ferryman.config.model.network_filter import *
+from ferryman.config.model.rate_limit import *
 from ferryman.config.model.redirect import *
 from ferryman.config.model.route import *
 from ferryman.config.model.runtime import *

@@ -16,6 +16,7 @@ from ferryman.config.model.matcher import (
     RegexRewrite,
 )
 from ferryman.config.model.metadata import Metadata
+from ferryman.config.model.rate_limit import RateLimit
 from ferryman.config.model.redirect import RedirectAction
 from ferryman.config.model.runtime import RuntimeFractionalPercent
 from ferryman.config.model.struct import Model, Tagged
@@ -211,6 +212,8 @@ class RouteAction(Tagged, tag="route", frozen=True):
     priority: str  # default | high
     upgrade_configs: list[RouteUpgradeConfig]
     internal_redirect: InternalRedirectPolicy | None  # None: redirects of the upstream are passed on
+    rate_limits: list[RateLimit]
+    include_vh_rate_limits: bool
 
 
 class DirectResponseAction(Tagged, tag="direct_response", frozen=True):
@@ -274,6 +277,7 @@ class VirtualHost(Model, frozen=True):
     require_tls: str  # none | external_only | all
     filter_config: list[RouteFilterConfig]
     virtual_clusters: list[VirtualCluster]
+    rate_limits: list[RateLimit]
 
 
 class ScopeKeyFragment(Model, frozen=True):
