@@ -41,6 +41,7 @@ LISTENER_FILTERS = {
 }
 UPSTREAM_TLS = f"{TYPE}transport_sockets.tls.v3.UpstreamTlsContext"
 DOWNSTREAM_TLS = f"{TYPE}transport_sockets.tls.v3.DownstreamTlsContext"
+INTERNAL_UPSTREAM = f"{TYPE}transport_sockets.internal_upstream.v3.InternalUpstreamTransport"
 SERVERS = ("up", "up2", "up3")
 
 
@@ -76,6 +77,7 @@ def bootstrap_of(area: Area) -> Config:
         hcm = merge(_hcm("main", {"name": "main", "virtual_hosts": [*hosts, fallback]}), area.hcm)
         listeners.append(_listener("main", [{"filters": [_network_filter("http_connection_manager", hcm)]}]))
     listeners += [_own_listener(area, case) for case in area.cases if case.has_own_listener]
+    listeners += [_internal_listener(area, entry) for case in area.cases for entry in case.internal]
     clusters = [cluster(name) for name in (*SERVERS, "refused")]
     clusters.append({"name": "empty", "type": "STATIC", "load_assignment": {"cluster_name": "empty"}})
     clusters += [_case_cluster(entry) for case in area.cases for entry in case.clusters]
@@ -100,8 +102,19 @@ def cluster(name: str, server: str | None = None) -> Config:
 
 
 def _case_cluster(entry: Config) -> Config:
-    """A case's cluster: `server: NAME` or `servers: [NAME, …]` stand for a load_assignment."""
+    """A case's cluster; `server: NAME`, `servers: […]`, `internal: NAME` stand for a load_assignment."""
     entry = dict(entry)
+    if "internal" in entry:
+        address = {
+            "envoy_internal_address": {"server_listener_name": entry.pop("internal"), "endpoint_id": "e"}
+        }
+        host = {"endpoint": {"address": address}, "metadata": entry.pop("host_metadata", {})}
+        assignment = {"cluster_name": entry["name"], "endpoints": [{"lb_endpoints": [host]}]}
+        entry = {"type": "STATIC", "load_assignment": assignment, **entry}
+    if "passthrough" in entry:
+        inner = {"name": "raw", "typed_config": {"@type": f"{TYPE}transport_sockets.raw_buffer.v3.RawBuffer"}}
+        typed = {"@type": INTERNAL_UPSTREAM, "passthrough_metadata": entry.pop("passthrough")}
+        entry["transport_socket"] = {"name": "internal", "typed_config": {**typed, "transport_socket": inner}}
     if "tls" in entry:
         entry["transport_socket"] = tls_socket(entry.pop("tls"), UPSTREAM_TLS)
     rest = {key: value for key, value in entry.items() if key not in ("server", "servers")}
@@ -159,6 +172,13 @@ def _network_filter(kind: str, config: Config) -> Config:
 
 def _listener(name: str, chains: list[Config]) -> Config:
     return {"name": name, "stat_prefix": name, "address": LOOPBACK, "filter_chains": chains}
+
+
+def _internal_listener(area: Area, entry: Config) -> Config:
+    """A listener that only the proxy itself connects to."""
+    listener = _own_listener(area, Case(**entry))
+    kept = {key: value for key, value in listener.items() if key not in ("address", "stat_prefix")}
+    return {**kept, "internal_listener": {}}
 
 
 def _sentinel_listener() -> Config:

@@ -8,7 +8,9 @@ File:  bootstrap (merged over the default one), flags (more command line), hcm (
        http_connection_manager), cases (a list). A scenario's file is a single case without a name, and
        `_shared.yaml` in its folder holds the other keys.
 Case, configuration: routes | virtual_host | virtual_hosts | route_config | hcm | listener | filters |
-       filter_chains | address | clusters | log_format.
+       filter_chains | address | clusters | log_format |
+       internal (internal listeners: a name and configuration only; a cluster with `internal: NAME` has
+       that listener as its host).
 Case, traffic: get (a path) with headers (lines) | send (a text or steps) | requests (texts, each sent
        when the one before is answered) | connections (several lists of steps at once) | admin (a path,
        GET) ; responses (how many to read, 1) ; source (address to connect from) ; to (HOST:PORT to connect
@@ -55,6 +57,7 @@ class Case:
     filter_chains: list[Any] | None = None
     address: dict[str, Any] | None = None
     clusters: list[Any] = field(default_factory=list)
+    internal: list[dict[str, Any]] = field(default_factory=list)
     log_format: Any = None
     get: str | None = None
     headers: list[str] = field(default_factory=list)

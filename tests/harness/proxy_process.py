@@ -118,10 +118,10 @@ class ProxyProcess:
         """Address of every listener by name: (host, port), or the path of a Unix socket."""
         found: dict[str, tuple[str, int] | str] = {}
         for status in json.loads(self.admin("/listeners?format=json")[1])["listener_statuses"]:
-            address = status["local_address"]
+            address = status.get("local_address", {})
             if "pipe" in address:
                 found[status["name"]] = address["pipe"]["path"]
-            else:
+            elif "socket_address" in address:
                 found[status["name"]] = (
                     address["socket_address"]["address"],
                     int(address["socket_address"]["port_value"]),

@@ -24,8 +24,9 @@ use crate::model::metadata::Metadata;
 use crate::proxy_protocol::HeaderWriter;
 use crate::runtime::RuntimeKey;
 use crate::stats::{ClusterStat, ClusterStats, EndpointStats, Registry, Scope, ZoneStats};
-use crate::stream_info::Address;
+use crate::stream_info::{Address, InternalAddress};
 use crate::transport_sockets::SourceAddresses;
+use crate::transport_sockets::internal_upstream::InternalUpstream;
 use crate::transport_sockets::tls::upstream::UpstreamContext;
 
 use tracking::Tracking;
@@ -110,7 +111,9 @@ pub struct ConnectionSettings {
     /// Where connections come from, and the options of their sockets.
     pub bind: SourceAddresses,
     /// The header that each connection begins with; none: it begins with its own bytes.
-    pub proxy_protocol: Option<HeaderWriter>,
+    pub proxy_protocol: Option<Box<HeaderWriter>>,
+    /// What connections to internal listeners pass on; none: nothing.
+    pub internal_upstream: Option<Box<InternalUpstream>>,
 }
 
 /// A cluster, compiled.
@@ -280,7 +283,9 @@ fn connection_settings(
     registry: &Arc<Registry>,
 ) -> Result<ConnectionSettings, String> {
     let proxy_protocol =
-        |header| HeaderWriter::compile(header, registry.upstream_proxy_protocol(&model.stat_name));
+        |header| Box::new(HeaderWriter::compile(header, registry.upstream_proxy_protocol(&model.stat_name)));
+    let internal_upstream =
+        |passed| Box::new(InternalUpstream::compile(passed, registry.internal_upstream(&model.stat_name)));
     let limit = match model.per_connection_buffer_limit_bytes {
         // Envoy: no limit.
         0 => u32::MAX,
@@ -296,6 +301,7 @@ fn connection_settings(
         tcp_keepalive: model.tcp_keepalive.clone(),
         bind: SourceAddresses::compile(model.upstream_bind.as_ref())?,
         proxy_protocol: model.proxy_protocol.as_ref().map(proxy_protocol),
+        internal_upstream: model.internal_upstream.as_ref().map(internal_upstream),
     })
 }
 
@@ -334,6 +340,9 @@ fn compile_address(model: &AddressModel) -> Result<Address, String> {
             parsed.map(Address::Ip).ok_or_else(|| format!("'{ip}' is not an IP address"))
         }
         AddressModel::Pipe { path, .. } => Ok(Address::Pipe(Arc::from(&**path))),
+        AddressModel::Internal { listener, endpoint_id } => {
+            Ok(Address::Internal(InternalAddress::new(listener, endpoint_id)))
+        }
     }
 }
 

@@ -150,7 +150,7 @@ impl<T: Default> ByAddress<T> {
     fn find(&self, address: &Address) -> Option<&T> {
         let ip = match address {
             Address::Ip(address) => address.ip(),
-            Address::Pipe(_) => NO_IP,
+            Address::Pipe(_) | Address::Internal(_) => NO_IP,
         };
         self.ranges.find(ip, 1).or(self.any.as_ref()).or_else(|| self.ranges.find(ip, 0))
     }
@@ -179,6 +179,7 @@ impl BySourceType {
 fn is_same_ip_or_loopback(facts: &ConnectionFacts<'_>) -> bool {
     match (facts.remote, facts.local) {
         (Address::Pipe(_), _) => true,
+        (Address::Internal(_), _) => false,
         (Address::Ip(remote), local) => {
             let is_loopback = match remote.ip() {
                 IpAddr::V4(ip) => ip == Ipv4Addr::LOCALHOST,

@@ -25,7 +25,7 @@ use crate::model::metadata::Metadata;
 use crate::random::thread_random;
 use crate::snapshot::Snapshot;
 use crate::stats::{ListenerExtensionStats, ListenerStats, ListenerWorkerStats, LocalScope, Registry, Scope};
-use crate::stream_info::{Address, ConnectionInfo, TimePoint};
+use crate::stream_info::{Address, ConnectionInfo, InternalAddress, TimePoint};
 use crate::token_bucket::SharedBuckets;
 use crate::transport_sockets::tls::downstream::{DownstreamContext, Place, WorkerDownstreamTls};
 use crate::worker::Worker;
@@ -35,6 +35,7 @@ pub mod bind;
 mod connection;
 mod connection_limits;
 pub(crate) mod exact_balance;
+pub mod internal;
 
 use accepting::accept_loop;
 pub use bind::{BindError, BoundSocket};
@@ -165,7 +166,7 @@ impl Listener {
 fn socket_address(address: &model::address::Address) -> Option<SocketAddr> {
     match address {
         model::address::Address::Socket { ip, port, .. } => model::address::socket_address(ip, *port),
-        model::address::Address::Pipe { .. } => None,
+        model::address::Address::Pipe { .. } | model::address::Address::Internal { .. } => None,
     }
 }
 
@@ -183,6 +184,9 @@ impl Listener {
     pub fn configured_addresses(&self) -> Vec<Address> {
         let addresses = self.model.addresses.iter().map(|address| match address {
             model::address::Address::Pipe { path, .. } => Some(Address::Pipe(path.as_str().into())),
+            model::address::Address::Internal { listener, endpoint_id } => {
+                Some(Address::Internal(InternalAddress::new(listener, endpoint_id)))
+            }
             address @ model::address::Address::Socket { .. } => socket_address(address).map(Address::Ip),
         });
         addresses.flatten().collect()
@@ -200,6 +204,7 @@ fn stat_prefix(model: &model::listener::Listener) -> String {
         }
         Some(model::address::Address::Socket { ip, port, .. }) => format!("{ip}:{port}"),
         Some(model::address::Address::Pipe { path, .. }) => path.clone(),
+        Some(model::address::Address::Internal { listener, .. }) => format!("envoy_internal_{listener}"),
         None => model.name.clone(),
     }
 }
@@ -253,6 +258,9 @@ impl WorkerListener {
         if let Some(balance) = &listener.balance {
             let handed = exact_balance::receive(Rc::clone(&this), Rc::clone(worker), balance.join(index));
             tokio::task::spawn_local(handed);
+        }
+        if listener.model.internal_buffer_bytes.is_some() {
+            internal::serve_on(worker);
         }
         for socket in sockets {
             match socket.into_accepting() {

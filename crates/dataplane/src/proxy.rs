@@ -361,7 +361,8 @@ fn admin_settings(
 
 fn status(listener: &Arc<Listener>, sockets: &[Vec<BoundSocket>]) -> ServedListener {
     let of_first_worker = sockets.first().map(Vec::as_slice).unwrap_or_default();
-    let local_addresses = if listener.model.bind_to_port {
+    let is_internal = listener.model.internal_buffer_bytes.is_some();
+    let local_addresses = if listener.model.bind_to_port && !is_internal {
         of_first_worker.iter().map(|socket| socket.address.clone()).collect()
     } else {
         listener.configured_addresses()

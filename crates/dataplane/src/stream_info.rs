@@ -27,7 +27,7 @@ pub mod filter_close;
 pub mod response_flags;
 pub mod timing;
 
-pub use address::Address;
+pub use address::{Address, InternalAddress};
 pub use byte_meter::ByteMeter;
 pub use decisions::{Cause, Decisions, PoolAnswer};
 pub use dynamic_metadata::DynamicMetadata;

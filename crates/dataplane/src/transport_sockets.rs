@@ -17,6 +17,8 @@ use crate::format::asked_for;
 use crate::stream_info::{Address, ConnectionInfo};
 
 pub mod filtered;
+pub mod internal;
+pub mod internal_upstream;
 mod peek;
 pub mod raw_buffer;
 pub mod socket_options;
@@ -24,6 +26,7 @@ pub mod source_addresses;
 pub mod tls;
 
 pub use filtered::{FilteredSocket, OnData, ReadVerdict};
+pub use internal::InternalSocket;
 pub use raw_buffer::RawBuffer;
 pub use source_addresses::SourceAddresses;
 pub use tls::{TlsConnection, TlsSocket};

@@ -84,6 +84,7 @@ fn model(port: u16, policy: LoadBalancingPolicy) -> Model {
         tcp_keepalive: None,
         upstream_bind: None,
         proxy_protocol: None,
+        internal_upstream: None,
         tls: None,
         stats_matcher: None,
         tracking: ferryman_dataplane::model::cluster::ClusterTracking::default(),

@@ -18,7 +18,12 @@ from ferryman.config.fields import Fields, refuse
 if TYPE_CHECKING:
     from ferryman.config.cursor import Cursor
 
-_ADDRESS = Fields("envoy.config.core.v3.Address", "socket_address pipe")
+_ADDRESS = Fields(
+    "envoy.config.core.v3.Address",
+    "socket_address pipe envoy_internal_address",
+    partly={"envoy_internal_address": "of hosts"},
+)
+_INTERNAL = Fields("envoy.config.core.v3.EnvoyInternalAddress", "server_listener_name endpoint_id")
 _SOCKET_ADDRESS = Fields(
     "envoy.config.core.v3.SocketAddress",
     "address port_value ipv4_compat network_namespace_filepath",
@@ -46,12 +51,17 @@ def canonical_ip(text: str) -> str | None:
 
 
 def lower_address(
-    cursor: Cursor, hint: str | None = None, *, datagrams: bool = False, namespaces: bool = False
+    cursor: Cursor,
+    hint: str | None = None,
+    *,
+    datagrams: bool = False,
+    namespaces: bool = False,
+    internal: bool = False,
 ) -> model.Address | None:
     """An Address; `hint` is what to say when it holds a name. None when it has a problem.
 
     `datagrams`: it is one to send datagrams to, whatever its protocol says. `namespaces`: it may be in a
-    network namespace of its own.
+    network namespace of its own. `internal`: it may be an internal listener.
     """
     fields = _ADDRESS.read(cursor)
     if "socket_address" in fields:
@@ -61,6 +71,14 @@ def lower_address(
         return address
     if "pipe" in fields:
         return _lower_pipe(cursor.child("pipe"))
+    if "envoy_internal_address" in fields:
+        if internal:
+            inner = _INTERNAL.read(cursor.child("envoy_internal_address"))
+            return model.InternalAddress(
+                listener=inner.get("server_listener_name", ""), endpoint_id=inner.get("endpoint_id", "")
+            )
+        hint = "a listener is internal by its field internal_listener"
+        cursor.problem("an internal address is for hosts of clusters", hint, "envoy_internal_address")
     return None
 
 
@@ -167,4 +185,6 @@ def address_text(address: model.Address) -> str:
     """`127.0.0.1:80`, `[::1]:80` or the path, as Envoy writes it in stats and admin pages."""
     if isinstance(address, model.Pipe):
         return address.path
+    if isinstance(address, model.InternalAddress):
+        return f"envoy_internal_{address.listener}"
     return f"[{address.ip}]:{address.port}" if ":" in address.ip else f"{address.ip}:{address.port}"

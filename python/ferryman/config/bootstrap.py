@@ -22,6 +22,7 @@ from ferryman.config.duration import milliseconds
 from ferryman.config.endpoint import LOCALITY
 from ferryman.config.extensions import open_extension
 from ferryman.config.fields import EMPTY, Fields
+from ferryman.config.internal_listener import lower_bootstrap_extensions
 from ferryman.config.matcher import lower_string_matcher
 from ferryman.config.references import References
 from ferryman.config.runtime import lower_layered_runtime
@@ -38,7 +39,8 @@ _BOOTSTRAP = Fields(
     "envoy.config.bootstrap.v3.Bootstrap",
     "node static_resources admin stats_config stats_sinks stats_flush_interval stats_flush_on_admin"
     " deferred_stat_options stats_server_version_override header_prefix flags_path layered_runtime"
-    " enable_worker_cpu_affinity application_log_config watchdog watchdogs enable_dispatcher_stats",
+    " enable_worker_cpu_affinity application_log_config watchdog watchdogs enable_dispatcher_stats"
+    " bootstrap_extensions",
     checked={
         "stats_eviction_interval": "a multiple of stats_flush_interval; what Envoy evicts is not built",
         "default_regex_engine": "envoy.regex_engines.google_re2",
@@ -143,6 +145,7 @@ def lower_bootstrap(cursor: Cursor, options: LoadOptions, references: References
     cluster: str = options.service_cluster or node.get("cluster", "")
     references.node_id = options.service_node or node.get("id", "")
     references.node_cluster = cluster
+    references.internal_buffer_bytes = lower_bootstrap_extensions(cursor)
     main_thread_watchdog, worker_watchdog = lower_watchdogs(cursor)
     bootstrap = model.Bootstrap(
         admin=_lower_admin(cursor.child("admin")) if "admin" in fields else None,

@@ -20,7 +20,7 @@ from ferryman.config.metadata import lower_metadata
 from ferryman.config.protocol_options import NO_UPSTREAM_TLS, lower_upstream_http
 from ferryman.config.socket_options import lower_tcp_keepalive
 from ferryman.config.stats_config import lower_stats_matcher
-from ferryman.config.transport_socket import lower_upstream_transport_socket
+from ferryman.config.transport_socket import UpstreamSocket, lower_upstream_transport_socket
 from ferryman.config.upstream_bind import lower_upstream_bind
 
 _NO_DNS: Final = "a STATIC cluster resolves no names"
@@ -124,11 +124,10 @@ def lower_cluster(cursor: Cursor, bind: model.UpstreamBind | None = None) -> mod
     fields = _CLUSTER.read(cursor)
     name = fields.get("name", "")
     is_static = _check_type(cursor, fields)
-    socket = None
+    socket = UpstreamSocket()
     if "transport_socket" in fields:
         socket = lower_upstream_transport_socket(cursor.child("transport_socket"))
-    tls = socket if isinstance(socket, model.UpstreamTls) else None
-    if tls is not None:
+    if socket.tls is not None:
         _refuse_names_of_requests(cursor)
     localities: list[model.LocalityEndpoints] = []
     factor = OVERPROVISIONING_FACTOR
@@ -164,8 +163,9 @@ def lower_cluster(cursor: Cursor, bind: model.UpstreamBind | None = None) -> mod
         upstream_bind=lower_upstream_bind(cursor.child("upstream_bind_config"))
         if "upstream_bind_config" in fields
         else bind,
-        proxy_protocol=socket if isinstance(socket, model.UpstreamProxyProtocol) else None,
-        tls=tls,
+        proxy_protocol=socket.proxy_protocol,
+        internal_upstream=socket.internal_upstream,
+        tls=socket.tls,
         stats_matcher=lower_stats_matcher(cursor) if "stats_matcher" in fields else None,
         tracking=_lower_tracking(cursor, fields),
         upstream_http_filters=http.http_filters,

@@ -87,14 +87,11 @@ def built_types() -> dict[str, frozenset[str]]:
         compression,
         early_header_mutation,
         header_key_format,
+        internal_listener,
         load_balancing_policies,
-        match_input,
-        match_predicate,
-        match_tree,
         original_ip_detection,
         pipeline,  # noqa: F401
         protocol_options,
-        route,
         route_action,
         route_match,
         stats_sinks,
@@ -108,6 +105,7 @@ def built_types() -> dict[str, frozenset[str]]:
 
     return {
         "envoy.access_loggers": frozenset(access_log.BUILT),
+        "envoy.bootstrap": frozenset(internal_listener.BOOTSTRAP),
         compression.COMPRESSORS: frozenset(compression.BUILT_COMPRESSORS),
         compression.DECOMPRESSORS: frozenset(compression.BUILT_DECOMPRESSORS),
         "envoy.formatter": frozenset(substitution_format.BUILT),
@@ -121,13 +119,7 @@ def built_types() -> dict[str, frozenset[str]]:
         "envoy.filters.listener": frozenset(listener.BUILT),
         "envoy.filters.network": frozenset(network.BUILT),
         "envoy.load_balancing_policies": frozenset(load_balancing_policies.BUILT),
-        "envoy.matching.action": frozenset(route.MATCH_ACTIONS),
-        "envoy.matching.http.custom_matchers": frozenset(match_tree.CUSTOM),
-        "envoy.matching.http.input": frozenset(match_input.HTTP),
-        "envoy.matching.network.custom_matchers": frozenset(match_tree.CUSTOM),
-        "envoy.matching.network.input": frozenset(match_input.NETWORK),
-        "envoy.matching.common_inputs": frozenset(match_input.COMMON),
-        "envoy.matching.input_matchers": frozenset(match_predicate.BUILT),
+        **_built_matching(),
         "envoy.path.match": frozenset(route_match.PATH_POLICIES),
         "envoy.path.rewrite": frozenset(route_action.PATH_POLICIES),
         "envoy.rbac.matchers": frozenset(network.rbac.MATCHERS),
@@ -137,4 +129,19 @@ def built_types() -> dict[str, frozenset[str]]:
         "envoy.transport_sockets.upstream": frozenset(transport_socket.BUILT_UPSTREAM),
         "envoy.upstream.local_address_selector": frozenset(upstream_bind.SELECTORS),
         "envoy.upstream_options": frozenset(protocol_options.BUILT),
+    }
+
+
+def _built_matching() -> dict[str, frozenset[str]]:
+    """Those of match trees."""
+    from ferryman.config import match_input, match_predicate, match_tree, route
+
+    return {
+        "envoy.matching.action": frozenset(route.MATCH_ACTIONS),
+        "envoy.matching.http.custom_matchers": frozenset(match_tree.CUSTOM),
+        "envoy.matching.http.input": frozenset(match_input.HTTP),
+        "envoy.matching.network.custom_matchers": frozenset(match_tree.CUSTOM),
+        "envoy.matching.network.input": frozenset(match_input.NETWORK),
+        "envoy.matching.common_inputs": frozenset(match_input.COMMON),
+        "envoy.matching.input_matchers": frozenset(match_predicate.BUILT),
     }

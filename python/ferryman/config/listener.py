@@ -19,6 +19,7 @@ from ferryman.config.duration import off_if_zero
 from ferryman.config.fields import EMPTY, Fields, word
 from ferryman.config.filter_chain import check_overlaps, lower_filter_chain, lower_filter_chain_matcher
 from ferryman.config.filters.listener import ORIGINAL_DST, PROXY_PROTOCOL, lower_listener_filters
+from ferryman.config.internal_listener import lower_internal_listener
 from ferryman.config.metadata import lower_metadata
 from ferryman.config.references import References
 from ferryman.config.socket_options import lower_socket_options, lower_tcp_keepalive
@@ -32,7 +33,7 @@ _LISTENER = Fields(
     " enable_reuse_port access_log tcp_backlog_size max_connections_to_accept_per_socket_event"
     " metadata bind_to_port deprecated_v1 ignore_global_conn_limit listener_filters listener_filters_timeout"
     " continue_on_listener_filters_timeout socket_options tcp_keepalive use_original_dst"
-    " filter_chain_matcher drain_type enable_mptcp connection_balance_config",
+    " filter_chain_matcher drain_type enable_mptcp connection_balance_config internal_listener",
     same={
         "per_connection_buffer_high_watermark_timeout": EMPTY,
     },
@@ -87,12 +88,17 @@ def _full_text(address: model.Address) -> str:
 
 
 def _is_fixed(address: model.Address) -> bool:
-    return isinstance(address, model.Pipe) or address.port != 0
+    return not isinstance(address, model.SocketAddress) or address.port != 0
 
 
 def _lower_listener(cursor: Cursor, references: References) -> model.Listener:
     fields = _LISTENER.read(cursor)
     addresses, address_options = _addresses(cursor, fields)
+    internal_buffer_bytes = None
+    if "internal_listener" in fields:
+        room = references.internal_buffer_bytes
+        internal_buffer_bytes, internal = lower_internal_listener(cursor, fields, room)
+        addresses.append(internal)
     text = address_text(addresses[0]) if addresses else ""
     name = fields.get("name") or text
     chains = [(item, lower_filter_chain(item, references)) for item in cursor.items("filter_chains")]
@@ -138,6 +144,7 @@ def _lower_listener(cursor: Cursor, references: References) -> model.Listener:
             fields, "max_connections_to_accept_per_socket_event", None
         ),
         stats_matcher=lower_stats_matcher(cursor) if "stats_matcher" in fields else None,
+        internal_buffer_bytes=internal_buffer_bytes,
         exact_balance=_balances_exactly(cursor) if "connection_balance_config" in fields else False,
     )
 

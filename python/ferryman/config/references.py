@@ -1,7 +1,7 @@
 """Names across resources: what is defined, what is used, and what is used but not defined.
 
-Owns the node's names, the clusters' names and everything that names a cluster. Lowering fills it in as it
-meets them; `check` then reports every use of a name that is not there.
+Owns the node's names, whether there are internal listeners, the clusters' names and everything that names a
+cluster. Lowering fills it in as it meets them; `check` then reports every use of a name that is not there.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ class References:
     def __init__(self) -> None:
         self.node_id = ""
         self.node_cluster = ""
+        self.internal_buffer_bytes: int | None = None
         self._clusters: set[str] = set()
         self._uses: list[tuple[str, Cursor, str, bool]] = []
         self._hints: dict[str, str | None] = {}

@@ -8,12 +8,14 @@ Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/config/core/v3/base.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ferryman.config import model
 from ferryman.config.cursor import Cursor
 from ferryman.config.extensions import open_extension
 from ferryman.config.fields import Fields
+from ferryman.config.internal_listener import INTERNAL_UPSTREAM, lower_internal_upstream
 from ferryman.config.proxy_protocol import lower_header
 from ferryman.config.tls_context import DOWNSTREAM, UPSTREAM, lower_downstream_tls, lower_upstream_tls
 
@@ -39,6 +41,7 @@ BUILT_UPSTREAM: Final = {
     **BUILT,
     _PROXY_PROTOCOL.message: _PROXY_PROTOCOL,
     UPSTREAM.message: UPSTREAM,
+    INTERNAL_UPSTREAM.message: INTERNAL_UPSTREAM,
 }
 """Those towards hosts."""
 
@@ -67,20 +70,43 @@ def check_transport_socket(cursor: Cursor, category: str) -> None:
         declared.read(inner)
 
 
-def lower_upstream_transport_socket(
-    cursor: Cursor,
-) -> model.UpstreamProxyProtocol | model.UpstreamTls | None:
-    """The transport socket of a cluster: the PROXY protocol header that it sends, or TLS, if either."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamSocket:
+    """What the transport socket of a cluster makes of the plain connection."""
+
+    proxy_protocol: model.UpstreamProxyProtocol | None = None
+    tls: model.UpstreamTls | None = None
+    internal_upstream: model.InternalUpstream | None = None
+
+
+def lower_upstream_transport_socket(cursor: Cursor) -> UpstreamSocket:
+    """The transport socket of a cluster."""
     _TRANSPORT_SOCKET.read(cursor)
     opened = open_extension(cursor, _UPSTREAM, BUILT_UPSTREAM)
     if opened is None:
-        return None
+        return UpstreamSocket()
     inner, declared = opened
     if declared is UPSTREAM:
-        return lower_upstream_tls(inner)
+        return UpstreamSocket(tls=lower_upstream_tls(inner))
+    if declared is INTERNAL_UPSTREAM:
+        passed = lower_internal_upstream(inner)
+        return replace(_lower_within(inner), internal_upstream=passed)
     fields = declared.read(inner)
     if declared is not _PROXY_PROTOCOL:
-        return None
+        return UpstreamSocket()
     if "transport_socket" in fields:
         check_transport_socket(inner.child("transport_socket"), _UPSTREAM)
-    return lower_header(inner.child("config"))
+    return UpstreamSocket(proxy_protocol=lower_header(inner.child("config")))
+
+
+def _lower_within(cursor: Cursor) -> UpstreamSocket:
+    """The transport socket inside one that passes something on to an internal listener."""
+    inner = cursor.child("transport_socket")
+    _TRANSPORT_SOCKET.read(inner)
+    opened = open_extension(inner, _UPSTREAM, {**BUILT, UPSTREAM.message: UPSTREAM})
+    if opened is None:
+        return UpstreamSocket()
+    if opened[1] is UPSTREAM:
+        return UpstreamSocket(tls=lower_upstream_tls(opened[0]))
+    opened[1].read(opened[0])
+    return UpstreamSocket()

@@ -70,6 +70,7 @@ pub(crate) fn model(name: &str, addresses: &[&str]) -> Model {
         tcp_keepalive: None,
         upstream_bind: None,
         proxy_protocol: None,
+        internal_upstream: None,
         tls: None,
         stats_matcher: None,
         tracking: model::ClusterTracking::default(),

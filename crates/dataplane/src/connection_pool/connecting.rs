@@ -19,9 +19,10 @@ use super::{PoolError, waiting};
 use crate::application_log::{OfConnection, log_at};
 use crate::circuit_breakers::Resource;
 use crate::cluster::{WorkerCluster, WorkerHost};
+use crate::listener;
 use crate::model::route::RoutingPriority;
 use crate::stats::{ClusterStat, EndpointStat};
-use crate::stream_info::Address;
+use crate::stream_info::{Address, InternalAddress};
 use crate::transport_sockets::{RawBuffer, TlsSocket, TransportSocket};
 
 /// The most attempts that one event begins.
@@ -134,7 +135,10 @@ pub async fn connect(lifetime: &ConnectionLifetime) -> Result<TransportSocket, P
 async fn open(lifetime: &ConnectionLifetime) -> Result<TransportSocket, PoolError> {
     let address = &lifetime.host.info.address;
     let settings = &lifetime.cluster.cluster.connections;
-    let connected = RawBuffer::connect(address, settings.tcp_keepalive.as_ref(), &settings.bind).await;
+    let connected = match address {
+        Address::Internal(internal) => connect_within(lifetime, internal),
+        _ => RawBuffer::connect(address, settings.tcp_keepalive.as_ref(), &settings.bind).await,
+    };
     let socket = connected.map_err(|error| PoolError::Connect { reason: reason(address, &error) })?;
     let Some(tls) = &lifetime.cluster.tls else { return Ok(TransportSocket::RawBuffer(socket)) };
     let host = &lifetime.host.info;
@@ -148,6 +152,16 @@ async fn open(lifetime: &ConnectionLifetime) -> Result<TransportSocket, PoolErro
             Err(PoolError::Connect { reason: socket.connection().failure.get().cloned().unwrap_or_default() })
         }
     }
+}
+
+/// Connects to an internal listener.
+fn connect_within(lifetime: &ConnectionLifetime, address: &InternalAddress) -> io::Result<RawBuffer> {
+    let (cluster, host) = (&lifetime.cluster, &lifetime.host.info);
+    let passed_on = cluster.cluster.connections.internal_upstream.as_ref().map(|passed| {
+        let shared = lifetime.shared_state.as_ref();
+        passed.passed_on(cluster.info.metadata.as_deref(), host.metadata.as_deref(), shared)
+    });
+    listener::internal::connect(address, passed_on.unwrap_or_default())
 }
 
 /// Counts why an attempt failed.

@@ -13,6 +13,7 @@ use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::connection_id::next_connection_id;
 use crate::model::route::RoutingPriority;
 use crate::stats::{ClusterHistogram, ClusterStat, EndpointStat};
+use crate::stream_info::filter_state::FilterState;
 
 /// What goes over the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub struct ConnectionLifetime {
     pub active: bool,
     /// Requests that it was used for.
     pub requests: u64,
+    /// What the downstream connection shares that a TCP session is of.
+    pub shared_state: Option<Rc<FilterState>>,
 }
 
 impl ConnectionLifetime {
@@ -75,6 +78,7 @@ impl ConnectionLifetime {
             closed_by_remote: false,
             active: false,
             requests: 0,
+            shared_state: None,
         }
     }
 

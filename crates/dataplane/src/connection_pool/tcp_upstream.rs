@@ -16,6 +16,7 @@ use crate::http_codec::Http1Codec;
 use crate::model::route::RoutingPriority;
 use crate::stats::ClusterStat;
 use crate::stream_info::Address;
+use crate::stream_info::filter_state::FilterState;
 use crate::transport_sockets::TransportSocket;
 
 /// A connection to a host for one session. Dropping it closes it and counts that.
@@ -86,7 +87,7 @@ impl Drop for Wait<'_> {
     }
 }
 
-/// Connects to the host. Dropping the future gives up.
+/// Connects to the host, which gets `shared_state` if it is an internal listener. Dropping the future gives up.
 ///
 /// # Errors
 /// `PoolError`: no room for a connection (`upstream_cx_overflow`) or among those who wait
@@ -95,6 +96,7 @@ pub async fn connect_tcp(
     cluster: &Rc<WorkerCluster>,
     host: &Rc<WorkerHost>,
     priority: RoutingPriority,
+    shared_state: Option<Rc<FilterState>>,
 ) -> Result<TcpUpstream, PoolError> {
     if !can_create_connection(cluster, host, priority) {
         cluster.stats.inc(ClusterStat::UpstreamCxOverflow);
@@ -103,6 +105,7 @@ pub async fn connect_tcp(
     Pending::begin(cluster, host, priority)?;
     let mut wait = Wait { cluster, host, priority, over: false };
     let mut lifetime = ConnectionLifetime::begin(cluster, host, priority, Use::Tcp);
+    lifetime.shared_state = shared_state;
     let connected = connect(&lifetime).await;
     wait.over = true;
     drop(wait);

@@ -204,7 +204,7 @@ fn connecting_takes_no_longer_than_its_time_out() {
             (value(ClusterStat::UpstreamCxConnectFail), value(ClusterStat::UpstreamCxDestroyLocal)),
             (1, 1)
         );
-        assert_eq!(connect_tcp(&cluster, &host, LOW).await.unwrap_err(), PoolError::ConnectTimeout);
+        assert_eq!(connect_tcp(&cluster, &host, LOW, None).await.unwrap_err(), PoolError::ConnectTimeout);
         assert_eq!(value(ClusterStat::UpstreamCxActive), 0);
     });
 }
@@ -396,8 +396,11 @@ fn a_cluster_that_drains_keeps_nothing() {
 fn a_tcp_session_counts_as_a_request() {
     run(async {
         let world = World::new(|model| model.circuit_breakers_default.max_connections = 1).await;
-        let mut upstream = connect_tcp(&world.cluster, &world.host, LOW).await.unwrap();
-        assert_eq!(connect_tcp(&world.cluster, &world.host, LOW).await.unwrap_err(), PoolError::Overflow);
+        let mut upstream = connect_tcp(&world.cluster, &world.host, LOW, None).await.unwrap();
+        assert_eq!(
+            connect_tcp(&world.cluster, &world.host, LOW, None).await.unwrap_err(),
+            PoolError::Overflow
+        );
         world.assert_counts([
             (ClusterStat::UpstreamRqActive, 1),
             (ClusterStat::UpstreamRqPendingTotal, 1),

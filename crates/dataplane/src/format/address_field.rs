@@ -84,10 +84,11 @@ impl AddressField {
             (Form::WithPort, address) => address.write(out),
             (Form::WithoutPort, address) => address.write_without_port(out),
             (Form::Port, Address::Ip(address)) => return write_number(Some(u64::from(address.port())), out),
-            (Form::Port, Address::Pipe(_)) => return Written::Blank,
+            (Form::Port, Address::Pipe(_) | Address::Internal(_)) => return Written::Blank,
             (Form::Network(bits), Address::Ip(address)) => write_network(address.ip(), bits, out),
             // A path is in no network; Envoy prints an empty text.
             (Form::Network(_), Address::Pipe(_)) => {}
+            (Form::Network(_), address @ Address::Internal(_)) => address.write(out),
         }
         Written::Text
     }

@@ -82,7 +82,9 @@ impl BoundSocket {
         match (self.socket, self.address) {
             (Bound::Tcp(listener), _) => crate::admin::Listener::Tcp(listener),
             (Bound::Unix(listener), Address::Pipe(path)) => crate::admin::Listener::Unix(listener, path),
-            (Bound::Unix(listener), Address::Ip(_)) => crate::admin::Listener::Unix(listener, "".into()),
+            (Bound::Unix(listener), Address::Ip(_) | Address::Internal(_)) => {
+                crate::admin::Listener::Unix(listener, "".into())
+            }
         }
     }
 }
@@ -96,7 +98,7 @@ pub fn bind(
     workers: usize,
 ) -> Result<Vec<Vec<BoundSocket>>, BindError> {
     let mut sockets: Vec<Vec<BoundSocket>> = (0..workers).map(|_| Vec::new()).collect();
-    if !listener.bind_to_port {
+    if !listener.bind_to_port || listener.internal_buffer_bytes.is_some() {
         return Ok(sockets);
     }
     for (address, of_address) in listener.addresses.iter().zip(&listener.address_options) {
@@ -213,6 +215,7 @@ fn bind_address(
             in_namespace(network_namespace.as_deref(), || bind_tcp(address, *ipv4_compat, options))
         }
         model::address::Address::Pipe { path, mode } => bind_unix(path, *mode),
+        model::address::Address::Internal { .. } => Err(io::ErrorKind::Unsupported.into()),
     }
 }
 
@@ -307,6 +310,7 @@ fn text_of(address: &model::address::Address) -> String {
         model::address::Address::Socket { ip, port, .. } if ip.contains(':') => format!("[{ip}]:{port}"),
         model::address::Address::Socket { ip, port, .. } => format!("{ip}:{port}"),
         model::address::Address::Pipe { path, .. } => path.clone(),
+        model::address::Address::Internal { listener, .. } => format!("envoy://{listener}/"),
     }
 }
 

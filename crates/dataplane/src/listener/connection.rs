@@ -37,11 +37,7 @@ pub(super) fn begin(
     local: Address,
     remote: Address,
 ) {
-    if let Some(reached) = listener.listener.limits.reached() {
-        listener.stats.inc(match reached {
-            Reached::Own => ListenerStat::DownstreamCxOverflow,
-            Reached::Global => ListenerStat::DownstreamGlobalCxOverflow,
-        });
+    if is_full(listener) {
         return;
     }
     let Some(balance) = &listener.listener.balance else {
@@ -53,6 +49,16 @@ pub(super) fn begin(
     } else {
         balance.hand_over(place, socket, local, remote);
     }
+}
+
+/// Whether there is no room for one more connection, which is counted.
+pub(super) fn is_full(listener: &WorkerListener) -> bool {
+    let Some(reached) = listener.listener.limits.reached() else { return false };
+    listener.stats.inc(match reached {
+        Reached::Own => ListenerStat::DownstreamCxOverflow,
+        Reached::Global => ListenerStat::DownstreamGlobalCxOverflow,
+    });
+    true
 }
 
 /// Begins to serve a connection that is this worker's.
@@ -69,6 +75,16 @@ pub(super) fn begin_here(
     let mut info =
         Box::new(ConnectionInfo::new(next_connection_id(), local, remote, start, worker.clock.wall(start)));
     info.place = place;
+    begin_with(listener, worker, socket, info);
+}
+
+/// The same, of which something is known already.
+pub(super) fn begin_with(
+    listener: &Rc<WorkerListener>,
+    worker: &Rc<Worker>,
+    socket: TransportSocket,
+    mut info: Box<ConnectionInfo>,
+) {
     enter(listener, &mut info);
     log_at!(
         ConnHandler,

@@ -257,7 +257,7 @@ fn non_empty(value: &str) -> Value<'_> {
 fn ip<'a>(address: &Address) -> Value<'a> {
     match address {
         Address::Ip(address) => Value::Ip(address.ip()),
-        Address::Pipe(_) => Value::Absent,
+        Address::Pipe(_) | Address::Internal(_) => Value::Absent,
     }
 }
 

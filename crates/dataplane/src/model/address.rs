@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 pub enum Address {
     Socket { ip: String, port: u16, ipv4_compat: bool, network_namespace: Option<String> },
     Pipe { path: String, mode: u32 },
+    Internal { listener: String, endpoint_id: String },
 }
 
 impl Address {
@@ -17,7 +18,7 @@ impl Address {
     pub fn network_namespace(&self) -> Option<&str> {
         match self {
             Address::Socket { network_namespace, .. } => network_namespace.as_deref(),
-            Address::Pipe { .. } => None,
+            Address::Pipe { .. } | Address::Internal { .. } => None,
         }
     }
 }

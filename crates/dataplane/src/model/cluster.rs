@@ -10,7 +10,7 @@ use super::http_filters::HttpFilter;
 use super::metadata::Metadata;
 use super::runtime::RuntimeDouble;
 use super::tls::UpstreamTls;
-use super::upstream_connection::{UpstreamBind, UpstreamProxyProtocol};
+use super::upstream_connection::{InternalUpstream, UpstreamBind, UpstreamProxyProtocol};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -101,6 +101,7 @@ pub struct Cluster {
     pub tcp_keepalive: Option<TcpKeepalive>,
     pub upstream_bind: Option<UpstreamBind>,
     pub proxy_protocol: Option<UpstreamProxyProtocol>,
+    pub internal_upstream: Option<InternalUpstream>,
     pub tls: Option<Box<UpstreamTls>>,
     pub stats_matcher: Option<StatsMatcher>,
     pub tracking: ClusterTracking,

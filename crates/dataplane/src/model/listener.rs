@@ -150,4 +150,5 @@ pub struct Listener {
     pub max_connections_to_accept_per_socket_event: Option<u32>,
     pub stats_matcher: Option<StatsMatcher>,
     pub exact_balance: bool,
+    pub internal_buffer_bytes: Option<usize>,
 }

@@ -40,6 +40,26 @@ pub struct UpstreamProxyProtocol {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
+pub enum MetadataOf {
+    Cluster,
+    Host,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PassedMetadata {
+    pub of: MetadataOf,
+    pub name: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct InternalUpstream {
+    pub passthrough_metadata: Vec<PassedMetadata>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TlvMergePolicy {
     AddIfAbsent,
     OverwriteByType,

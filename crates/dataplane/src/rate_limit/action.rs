@@ -180,7 +180,7 @@ impl What {
 fn remote(facts: &RequestFacts<'_>) -> Option<IpAddr> {
     match facts.stream.remote_address.as_ref().unwrap_or(&facts.connection.remote_address) {
         Address::Ip(address) => Some(address.ip()),
-        Address::Pipe(_) => None,
+        Address::Pipe(_) | Address::Internal(_) => None,
     }
 }
 

@@ -40,6 +40,7 @@ impl Datagrams {
                 socket.set_nonblocking(true)?;
                 Socket::Udp(socket, address)
             }
+            Address::Internal { .. } => return Err(io::ErrorKind::Unsupported.into()),
             Address::Pipe { path, .. } => {
                 let socket = UnixDatagram::unbound()?;
                 socket.set_nonblocking(true)?;

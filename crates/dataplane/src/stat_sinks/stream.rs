@@ -84,7 +84,7 @@ impl StreamFeed {
     async fn connect(&self, snapshot: &WorkerSnapshot) -> Option<TcpUpstream> {
         let cluster: &Rc<WorkerCluster> = snapshot.cluster_by_name(&self.cluster)?;
         let host = cluster.choose_host()?;
-        connect_tcp(cluster, &host, crate::model::route::RoutingPriority::Default).await.ok()
+        connect_tcp(cluster, &host, crate::model::route::RoutingPriority::Default, None).await.ok()
     }
 }
 

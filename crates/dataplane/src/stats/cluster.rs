@@ -182,6 +182,14 @@ stats_group! {
 }
 
 stats_group! {
+    /// Of connections to internal listeners: `cluster.<name>.internal_upstream.`
+    InternalUpstreamStats (Cluster)
+    InternalUpstreamStat {
+        NoMetadata counter "no_metadata",
+    }
+}
+
+stats_group! {
     /// Of all clusters: `cluster_manager.`
     ClusterManagerStats (Plain)
     ClusterManagerStat {

@@ -11,7 +11,7 @@ use super::buckets::Buckets;
 use super::chunks::{Chunks, Stopped};
 use super::cluster::{
     ClusterBudgetStats, ClusterManagerStats, ClusterSizeStats, ClusterStats, EndpointStats,
-    ThreadLocalClusterStats, UpstreamProxyProtocolStats, ZoneStats,
+    InternalUpstreamStats, ThreadLocalClusterStats, UpstreamProxyProtocolStats, ZoneStats,
 };
 use super::declare::{Group, Stat};
 use super::endpoints::{self, ListedEndpoint, ListedEndpoints};
@@ -291,6 +291,11 @@ impl Registry {
     /// `cluster.<stat name>.upstream.proxyprotocol.`
     pub fn upstream_proxy_protocol(&self, stat_name: &str) -> Scope<UpstreamProxyProtocolStats> {
         self.scope(&format!("cluster.{}.upstream.proxyprotocol.", sanitize(stat_name)))
+    }
+
+    /// `cluster.<stat name>.internal_upstream.`
+    pub fn internal_upstream(&self, stat_name: &str) -> Scope<InternalUpstreamStats> {
+        self.scope(&format!("cluster.{}.internal_upstream.", sanitize(stat_name)))
     }
 
     /// `cluster_manager.`

@@ -9,15 +9,45 @@ use std::sync::Arc;
 
 use crate::decimal::Decimal;
 
-/// An IP address with its port, or the path of a Unix domain socket.
+/// An IP address with its port, the path of a Unix domain socket, or the name of an internal listener.
 ///
-/// Cloning copies an IP address; a path, which is rare, is shared.
+/// Cloning copies an IP address; the others, which are rare, are shared.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Address {
     /// TCP.
     Ip(SocketAddr),
     /// Unix domain socket; empty: a client that has bound no path.
     Pipe(Arc<str>),
+    /// An internal listener, or who connects to one.
+    Internal(Arc<InternalAddress>),
+}
+
+/// The address of an internal listener (Envoy: `EnvoyInternalAddress`).
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct InternalAddress {
+    /// The listener's name.
+    pub listener: Box<str>,
+    /// Which endpoint it stands for; empty: none.
+    pub endpoint_id: Box<str>,
+    text: Box<str>,
+}
+
+impl InternalAddress {
+    /// The address of a listener, as it is printed: `envoy://NAME/ENDPOINT`.
+    #[must_use]
+    pub fn new(listener: &str, endpoint_id: &str) -> Arc<Self> {
+        Arc::new(InternalAddress {
+            listener: listener.into(),
+            endpoint_id: endpoint_id.into(),
+            text: format!("envoy://{listener}/{endpoint_id}").into(),
+        })
+    }
+
+    /// The address as it is printed.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
 }
 
 impl Address {
@@ -39,7 +69,7 @@ impl Address {
     pub fn port(&self) -> Option<u16> {
         match self {
             Address::Ip(address) => Some(address.port()),
-            Address::Pipe(_) => None,
+            Address::Pipe(_) | Address::Internal(_) => None,
         }
     }
 
@@ -65,6 +95,7 @@ impl Address {
                 write_decimal(u64::from(address.port()), out);
             }
             Address::Pipe(path) => out.extend_from_slice(path.as_bytes()),
+            Address::Internal(internal) => out.extend_from_slice(internal.text().as_bytes()),
         }
     }
 
@@ -73,6 +104,7 @@ impl Address {
         match self {
             Address::Ip(address) => write_ip_and_zone(address, out),
             Address::Pipe(path) => out.extend_from_slice(path.as_bytes()),
+            Address::Internal(internal) => out.extend_from_slice(internal.text().as_bytes()),
         }
     }
 }
@@ -82,6 +114,7 @@ impl std::fmt::Display for Address {
         match self {
             Address::Ip(address) => address.fmt(f),
             Address::Pipe(path) => f.write_str(path),
+            Address::Internal(internal) => f.write_str(internal.text()),
         }
     }
 }

@@ -15,11 +15,15 @@ use crate::stream_info::Address;
 
 impl RawBuffer {
     pub(super) async fn peek_more(&self, seen: &mut Vec<u8>, most: usize) -> io::Result<bool> {
+        if let RawBuffer::Internal(socket) = self {
+            return socket.peek_more(seen, most).await;
+        }
         let before = seen.len();
         loop {
             let ready = match self {
                 RawBuffer::Tcp(stream) => stream.ready(Interest::READABLE).await,
                 RawBuffer::Unix(stream) => stream.ready(Interest::READABLE).await,
+                RawBuffer::Internal(_) => return Ok(false),
             }?;
             // What was seen already waits in the socket still, and is no news: the worker is to be told of more.
             let peeked = self.try_read_io(|socket| match peek(socket, seen, most) {
@@ -40,6 +44,7 @@ impl RawBuffer {
         match self {
             RawBuffer::Tcp(stream) => stream.try_io(Interest::READABLE, || work(SockRef::from(stream))),
             RawBuffer::Unix(stream) => stream.try_io(Interest::READABLE, || work(SockRef::from(stream))),
+            RawBuffer::Internal(_) => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 
@@ -47,6 +52,7 @@ impl RawBuffer {
         let socket = match self {
             RawBuffer::Tcp(stream) => SockRef::from(stream),
             RawBuffer::Unix(stream) => SockRef::from(stream),
+            RawBuffer::Internal(socket) => return socket.discard(count),
         };
         let mut taken = [0; 1024];
         while count > 0 {
@@ -71,6 +77,7 @@ impl RawBuffer {
                 let duplicate: std::os::unix::net::UnixStream = SockRef::from(&*stream).try_clone()?.into();
                 *stream = UnixStream::from_std(duplicate)?;
             }
+            RawBuffer::Internal(_) => {}
         }
         Ok(())
     }

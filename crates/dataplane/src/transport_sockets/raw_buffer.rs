@@ -1,4 +1,4 @@
-//! `envoy.transport_sockets.raw_buffer`: bytes as they are, over TCP or a Unix domain socket.
+//! `envoy.transport_sockets.raw_buffer`: bytes as they are, over TCP, a Unix domain socket or within the worker.
 //!
 //! Owns: connecting, socket options, and reading and writing without a system call that is known to be in vain.
 //! Does not own: how long connecting may take, nor how many connections there are (`connection_pool`).
@@ -18,9 +18,9 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
 
-use super::Peeked;
 use super::socket_options::keepalive_options;
 use super::source_addresses::SourceAddresses;
+use super::{InternalSocket, Peeked};
 use crate::model::address::TcpKeepalive;
 use crate::stream_info::Address;
 
@@ -31,6 +31,8 @@ pub enum RawBuffer {
     Tcp(TcpStream),
     /// Unix domain socket.
     Unix(UnixStream),
+    /// A connection that stays within the worker.
+    Internal(Box<InternalSocket>),
 }
 
 impl RawBuffer {
@@ -53,6 +55,8 @@ impl RawBuffer {
                 };
                 path.map(RawBuffer::Unix)
             }
+            // `listener::internal` makes those.
+            Address::Internal(_) => Err(io::Error::from_raw_os_error(libc::EINVAL)),
         }
     }
 
@@ -61,6 +65,7 @@ impl RawBuffer {
         match self {
             RawBuffer::Tcp(stream) => Pin::new(stream).poll_read(cx, into),
             RawBuffer::Unix(stream) => Pin::new(stream).poll_read(cx, into),
+            RawBuffer::Internal(socket) => socket.poll_read(cx, into),
         }
     }
 
@@ -74,11 +79,13 @@ impl RawBuffer {
             return match self {
                 RawBuffer::Tcp(stream) => Pin::new(stream).poll_write(cx, piece),
                 RawBuffer::Unix(stream) => Pin::new(stream).poll_write(cx, piece),
+                RawBuffer::Internal(socket) => socket.poll_write(cx, pieces),
             };
         }
         let taken = ready!(match self {
             RawBuffer::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
             RawBuffer::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
+            RawBuffer::Internal(socket) => return socket.poll_write(cx, pieces),
         })?;
         if taken < pieces.iter().map(|piece| piece.len()).sum() {
             self.forget_writable();
@@ -94,6 +101,7 @@ impl RawBuffer {
         let _: io::Result<()> = match self {
             RawBuffer::Tcp(stream) => stream.try_io(Interest::WRITABLE, blocked),
             RawBuffer::Unix(stream) => stream.try_io(Interest::WRITABLE, blocked),
+            RawBuffer::Internal(_) => Ok(()),
         };
     }
 
@@ -101,6 +109,7 @@ impl RawBuffer {
         match self {
             RawBuffer::Tcp(stream) => stream.poll_read_ready(cx),
             RawBuffer::Unix(stream) => stream.poll_read_ready(cx),
+            RawBuffer::Internal(socket) => socket.poll_read_ready(cx),
         }
     }
 
@@ -109,6 +118,7 @@ impl RawBuffer {
     pub(super) fn peek(&self, ask_kernel: bool) -> Peeked {
         let mut first = [MaybeUninit::uninit()];
         let seen = match self {
+            RawBuffer::Internal(socket) => return socket.peek(),
             RawBuffer::Tcp(stream) if ask_kernel => SockRef::from(stream).peek(&mut first),
             RawBuffer::Unix(stream) if ask_kernel => SockRef::from(stream).peek(&mut first),
             RawBuffer::Tcp(stream) => {
@@ -129,6 +139,10 @@ impl RawBuffer {
         match self {
             RawBuffer::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             RawBuffer::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            RawBuffer::Internal(socket) => {
+                socket.shutdown();
+                Poll::Ready(Ok(()))
+            }
         }
     }
 
@@ -136,6 +150,7 @@ impl RawBuffer {
         match self {
             RawBuffer::Tcp(stream) => stream.local_addr().map(Address::Ip),
             RawBuffer::Unix(stream) => stream.local_addr().map(|address| pipe(&address)),
+            RawBuffer::Internal(socket) => Ok(socket.local_address()),
         }
     }
 
@@ -143,13 +158,14 @@ impl RawBuffer {
         match self {
             RawBuffer::Tcp(stream) => stream.peer_addr().map(Address::Ip),
             RawBuffer::Unix(stream) => stream.peer_addr().map(|address| pipe(&address)),
+            RawBuffer::Internal(socket) => Ok(socket.remote_address()),
         }
     }
 
     pub(super) fn set_nodelay(&self) -> io::Result<()> {
         match self {
             RawBuffer::Tcp(stream) => stream.set_nodelay(true),
-            RawBuffer::Unix(_) => Ok(()),
+            RawBuffer::Unix(_) | RawBuffer::Internal(_) => Ok(()),
         }
     }
 
@@ -157,13 +173,17 @@ impl RawBuffer {
         match self {
             RawBuffer::Tcp(stream) => SockRef::from(stream).set_linger(Some(Duration::ZERO)),
             RawBuffer::Unix(_) => Ok(()),
+            RawBuffer::Internal(socket) => {
+                socket.reset_on_close();
+                Ok(())
+            }
         }
     }
 
     pub(super) fn round_trip_time(&self) -> Option<Duration> {
         match self {
             RawBuffer::Tcp(stream) => round_trip_time(stream),
-            RawBuffer::Unix(_) => None,
+            RawBuffer::Unix(_) | RawBuffer::Internal(_) => None,
         }
     }
 }

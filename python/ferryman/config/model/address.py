@@ -21,7 +21,14 @@ class Pipe(Tagged, tag="pipe", frozen=True):
     mode: int
 
 
-Address = SocketAddress | Pipe
+class InternalAddress(Tagged, tag="internal", frozen=True):
+    """An internal listener of this process."""
+
+    listener: str
+    endpoint_id: str
+
+
+Address = SocketAddress | Pipe | InternalAddress
 
 
 class CidrRange(Model, frozen=True):

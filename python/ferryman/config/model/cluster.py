@@ -9,7 +9,7 @@ from ferryman.config.model.runtime import RuntimeDouble
 from ferryman.config.model.stats_matcher import StatsMatcher
 from ferryman.config.model.struct import Model, Tagged
 from ferryman.config.model.tls import UpstreamTls
-from ferryman.config.model.upstream_connection import UpstreamBind, UpstreamProxyProtocol
+from ferryman.config.model.upstream_connection import InternalUpstream, UpstreamBind, UpstreamProxyProtocol
 
 
 class Endpoint(Model, frozen=True):
@@ -99,6 +99,7 @@ class Cluster(Model, frozen=True):
     tcp_keepalive: TcpKeepalive | None
     upstream_bind: UpstreamBind | None
     proxy_protocol: UpstreamProxyProtocol | None
+    internal_upstream: InternalUpstream | None
     tls: UpstreamTls | None
     stats_matcher: StatsMatcher | None
     tracking: ClusterTracking

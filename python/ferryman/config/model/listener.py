@@ -138,3 +138,4 @@ class Listener(Model, frozen=True):
     max_connections_to_accept_per_socket_event: int | None
     stats_matcher: StatsMatcher | None
     exact_balance: bool  # a new connection goes to the worker that has the fewest
+    internal_buffer_bytes: int | None  # of an internal listener: how much may wait in each direction

@@ -1,4 +1,4 @@
-"""How connections to hosts are made (Envoy: `BindConfig`, the PROXY protocol transport socket)."""
+"""How connections to hosts are made (Envoy: `BindConfig`, transport sockets around others)."""
 
 from __future__ import annotations
 
@@ -36,3 +36,16 @@ class UpstreamProxyProtocol(Model, frozen=True):
     pass_all_tlvs: bool
     pass_tlvs: list[int]
     added_tlvs: list[Tlv]
+
+
+class PassedMetadata(Model, frozen=True):
+    """A namespace of the metadata of a cluster or of a host."""
+
+    of: str  # cluster | host
+    name: str
+
+
+class InternalUpstream(Model, frozen=True):
+    """What connections to an internal listener pass on."""
+
+    passthrough_metadata: list[PassedMetadata]

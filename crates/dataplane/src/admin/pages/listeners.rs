@@ -32,6 +32,12 @@ fn write_address_in(address: &Address, network_namespace: Option<&str>, json: &m
             }
         }),
         Address::Pipe(path) => json.field("pipe").object(|json| json.field("path").string(path)),
+        Address::Internal(internal) => json.field("envoy_internal_address").object(|json| {
+            json.field("server_listener_name").string(&internal.listener);
+            if !internal.endpoint_id.is_empty() {
+                json.field("endpoint_id").string(&internal.endpoint_id);
+            }
+        }),
     });
 }
 

@@ -125,7 +125,7 @@ impl UpstreamContext {
         let unnamed = || {
             ServerName::from(match &host.address {
                 Address::Ip(address) => address.ip(),
-                Address::Pipe(_) => IpAddr::from([127, 0, 0, 1]),
+                Address::Pipe(_) | Address::Internal(_) => IpAddr::from([127, 0, 0, 1]),
             })
         };
         UnbufferedClientConnection::new(Arc::clone(config), name.unwrap_or_else(|_| unnamed()))

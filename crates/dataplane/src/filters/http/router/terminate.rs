@@ -31,15 +31,17 @@ pub(super) async fn terminate(
     (connect, priority): (&ConnectConfig, RoutingPriority),
 ) -> Result<(), Error> {
     let start = Instant::now();
-    let connected = stream.reading_ahead(connect_tcp(cluster, host, priority)).await?;
+    let of_connection = &stream.connection.info.filter_state;
+    let shared = FilterState::for_upstream(of_connection, &stream.state.info.filter_state);
+    let connecting = connect_tcp(cluster, host, priority, shared.clone());
+    let connected = stream.reading_ahead(connecting).await?;
     stream.now = Instant::now();
     stream.state.info.mark(TimePoint::UpstreamPoolReady, stream.now);
     let mut upstream = connected.map_err(|error| failed_to_connect(stream, error))?.into_codec();
     let info = &mut stream.state.info;
     info.mark(TimePoint::UpstreamConnectStart, start);
     info.mark(TimePoint::UpstreamConnectEnd, stream.now);
-    info.upstream.filter_state =
-        FilterState::for_upstream(&stream.connection.info.filter_state, &info.filter_state);
+    info.upstream.filter_state = shared;
     let local_address = upstream.local_address.clone().unwrap_or_else(|| Address::Pipe("".into()));
     info.attempt_connected(upstream.id(), local_address, None);
     stream.log_upstream_connection();

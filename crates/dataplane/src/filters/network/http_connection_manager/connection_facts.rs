@@ -62,7 +62,7 @@ impl RequestHeaderPolicy {
         let remote = &connection.remote_address;
         let remote_ip = match remote {
             Address::Ip(address) => Some(address.ip()),
-            Address::Pipe(_) => None,
+            Address::Pipe(_) | Address::Internal(_) => None,
         };
         let local_port = connection.local_address.port();
         ConnectionFacts {

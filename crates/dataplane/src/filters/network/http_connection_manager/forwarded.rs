@@ -77,7 +77,7 @@ impl InternalAddresses {
     pub(super) fn contains(&self, address: &Address) -> bool {
         match address {
             Address::Ip(address) => self.contains_ip(address.ip()),
-            Address::Pipe(_) => self.unix_sockets,
+            Address::Pipe(_) | Address::Internal(_) => self.unix_sockets,
         }
     }
 

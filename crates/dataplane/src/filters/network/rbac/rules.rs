@@ -129,7 +129,7 @@ impl Rule {
 fn ip(address: &Address) -> Option<IpAddr> {
     match address {
         Address::Ip(address) => Some(address.ip()),
-        Address::Pipe(_) => None,
+        Address::Pipe(_) | Address::Internal(_) => None,
     }
 }
 

@@ -20,9 +20,11 @@ use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::connection_pool::{PoolError, TcpUpstream, connect_tcp};
 use crate::error::ErrorKind;
 use crate::format::{AccessLogType, FormatContext};
+use crate::model::route::RoutingPriority;
 use crate::random::thread_random;
 use crate::relay::{End, Relay, Side, Sides};
 use crate::stats::{ClusterStat, LocalScope, TcpStat, TcpStats};
+use crate::stream_info::filter_state::FilterState;
 use crate::stream_info::filter_state_objects::{
     ClusterObject, MillisecondsObject, TCP_PROXY_CLUSTER, TCP_PROXY_IDLE_TIMEOUT,
 };
@@ -37,7 +39,7 @@ use crate::worker::Worker;
 mod outcome;
 mod remember;
 
-use outcome::{GivenUp, Outcome, TimeLimit};
+use outcome::{GivenUp, Outcome, TimeLimit, reset};
 
 /// As `%DOWNSTREAM_LOCAL_CLOSE_REASON%` tells of a drain.
 const DRAINED: &str = "tcp_proxy_drain_close";
@@ -194,7 +196,9 @@ impl<'a> Session<'a> {
         self.stream.begin_connect_attempt(&host.info);
         self.stream.decisions.host = Some(host.index);
         self.stream.decisions.pool = PoolAnswer::Waiting;
-        let mut connecting = pin!(connect_tcp(cluster, host, crate::model::route::RoutingPriority::Default));
+        let shared = FilterState::for_upstream(&self.info.filter_state, &self.stream.filter_state);
+        self.stream.upstream.filter_state.clone_from(&shared);
+        let mut connecting = pin!(connect_tcp(cluster, host, RoutingPriority::Default, shared));
         let connected = poll_fn(|cx| {
             if let Poll::Ready(connected) = connecting.as_mut().poll(cx) {
                 return Poll::Ready(Ok(connected));
@@ -490,9 +494,4 @@ impl Drop for Session<'_> {
             std::mem::swap(&mut **stream, &mut self.stream);
         }
     }
-}
-
-fn reset(socket: &TransportSocket) {
-    // A socket that does not take the option is closed in the ordinary way, which ends the session too.
-    let _set: std::io::Result<()> = socket.reset_on_close();
 }

@@ -6,6 +6,7 @@
 use crate::error::ErrorKind;
 use crate::relay::End;
 use crate::stream_info::{Cause, PoolAnswer};
+use crate::transport_sockets::TransportSocket;
 
 /// Why there is no upstream connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,4 +77,10 @@ pub(super) enum Outcome {
     Ended(End),
     OutOfTime(TimeLimit),
     Drained,
+}
+
+/// Sees to it that the peer sees a reset.
+pub(super) fn reset(socket: &TransportSocket) {
+    // A socket that does not take the option is closed in the ordinary way, which ends the session too.
+    let _set: std::io::Result<()> = socket.reset_on_close();
 }
