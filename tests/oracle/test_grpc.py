@@ -160,6 +160,17 @@ class Exchange:
         return re.sub(r"[^a-z0-9]+", "-", self.name)
 
 
+TIMED: dict[str, dict[str, Any]] = {
+    "/timed": {"max_stream_duration": {"grpc_timeout_header_max": "0s"}},
+    "/short": {"max_stream_duration": {"grpc_timeout_header_max": "0.2s"}},
+    "/offset": {
+        "max_stream_duration": {"grpc_timeout_header_max": "0s", "grpc_timeout_header_offset": "0.1s"}
+    },
+    "/streams": {"max_stream_duration": {"max_stream_duration": "0.3s"}},
+    "/old": {"max_grpc_timeout": "0s", "timeout": "60s"},
+    "/both": {"max_grpc_timeout": "60s", "timeout": "0.2s", "grpc_timeout_offset": "0.01s"},
+}
+"""Routes with limits of time."""
 PROTO = {"content_type": "application/x-protobuf"}
 EXCHANGES = [
     Exchange("plain call", call()),
@@ -341,7 +352,12 @@ def configuration(server: int, logs: Path) -> dict[str, Any]:
             {"match": {"prefix": "/late"}, "route": {"cluster": "up", "timeout": "0.3s"}},
             {"match": {"prefix": "/none"}, "route": {"cluster": "none"}},
             {"match": {"prefix": "/nohost"}, "route": {"cluster": "nohost"}},
-            {"match": {"prefix": "/pkg.Service/Only", "grpc": {}}, "route": {"cluster": "up"}},
+            {"match": {"prefix": "/only", "grpc": {}}, "route": {"cluster": "up"}},
+            {"match": {"prefix": "/only"}, "direct_response": direct},
+            *[
+                {"match": {"prefix": path}, "route": {"cluster": "up", **timed}}
+                for path, timed in TIMED.items()
+            ],
             {"match": {"safe_regex": {"regex": "/(?:[^n]|n[^o]).*|//b"}}, "route": {"cluster": "up"}},
         ]
         log = {"@type": f"{TYPES}.access_loggers.file.v3.FileAccessLog", "path": str(logs / slug)}
