@@ -81,8 +81,7 @@ impl RouteTables {
         filters: &HttpFilters,
         context: &FilterCompileContext<'_>,
     ) -> Result<(), String> {
-        let mut tables = self.tables.iter_mut().zip(configs(model));
-        tables.try_for_each(|(table, config)| table.set_filters(config, filters, context))
+        self.for_each(model, |table, config| table.set_filters(config, filters, context))
     }
 
     /// As `RouteTable::add_upgrade_filters`.
@@ -95,8 +94,16 @@ impl RouteTables {
         filters: &HttpFilters,
         context: &FilterCompileContext<'_>,
     ) -> Result<(), String> {
-        let mut tables = self.tables.iter_mut().zip(configs(model));
-        tables.try_for_each(|(table, config)| table.add_upgrade_filters(config, filters, context))
+        self.for_each(model, |table, config| table.add_upgrade_filters(config, filters, context))
+    }
+
+    /// Does something to each table, with what it was compiled from.
+    fn for_each(
+        &mut self,
+        model: &HttpConnectionManager,
+        change: impl Fn(&mut RouteTable, &model::RouteConfiguration) -> Result<(), String>,
+    ) -> Result<(), String> {
+        self.tables.iter_mut().zip(configs(model)).try_for_each(|(table, config)| change(table, config))
     }
 
     /// As `RouteTable::open_stats`, of all tables.
