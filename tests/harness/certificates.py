@@ -32,6 +32,10 @@ NAMES: dict[str, dict[str, Any]] = {
     "early": {"dns": ["early.test"], "days": (1, 5)},
     "stranger": {"dns": ["client.test"], "issuer": "other-ca"},
     "lonely": {"dns": ["client.test"], "issuer": None},
+    "intermediate": {"authority": True, "issuer": "ca"},
+    "leaf": {"dns": ["leaf.test", "leaf2.test"], "issuer": "intermediate"},
+    "odd": {"dns": ["a,b.test", "second.test"], "others": True, "common_name": 'o"d,d; =\\ né'},
+    "nameless": {},
 }
 """What there is: `$(cert:NAME)` is the file of a certificate, `$(key:NAME)` that of its key."""
 
@@ -53,10 +57,10 @@ def make(name: str) -> tuple[Any, Any]:
     subject = x509.Name(
         [
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Test, Inc"),
-            x509.NameAttribute(NameOID.COMMON_NAME, name),
+            x509.NameAttribute(NameOID.COMMON_NAME, wanted.get("common_name", name)),
         ]
     )
-    issuer = None if authority else wanted.get("issuer", "ca")
+    issuer = wanted.get("issuer", None if authority else "ca")
     issued_by, signs = make(issuer) if issuer else (None, key)
     first, last = wanted.get("days", (-1, 30))
     builder = (
@@ -76,6 +80,16 @@ def make(name: str) -> tuple[Any, Any]:
             x509.RFC822Name(f"{name}@mail.test"),
             x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
         ]
+        if "others" in wanted:
+            names += [
+                x509.UniformResourceIdentifier("urn:second;x,y"),
+                x509.RFC822Name("two@mail.test"),
+                x509.IPAddress(ipaddress.ip_address("fd00::1")),
+                x509.OtherName(x509.ObjectIdentifier("1.2.3.4"), b"\x0c\x05named"),
+                x509.OtherName(x509.ObjectIdentifier("1.2.3.5"), b"\x16\x03ia5"),
+                x509.OtherName(x509.ObjectIdentifier("1.2.3.6"), b"\x02\x01\x2a"),
+                x509.RegisteredID(x509.ObjectIdentifier("1.2.3.7")),
+            ]
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     return builder.sign(signs, hashes.SHA256()), key
 
@@ -89,6 +103,9 @@ def write(kind: str, name: str, directory: Path) -> Path:
         certificate, key = make(name)
         if kind == "cert":
             data = certificate.public_bytes(serialization.Encoding.PEM)
+            issuer = NAMES[name].get("issuer")
+            if issuer == "intermediate":
+                data += make(issuer)[0].public_bytes(serialization.Encoding.PEM)
         else:
             data = key.private_bytes(
                 serialization.Encoding.PEM,

@@ -246,6 +246,7 @@ impl Tree {
             transport_protocol: facts.transport_protocol,
             application_protocols: &protocols.join(","),
             filter_state: VisibleState { stream: None, connection: Some(facts.filter_state) },
+            tls: None,
         };
         let data = MatchingData { connection: Some(connection), ..MatchingData::default() };
         match self.tree.find(&data, &mut |_| ()) {

@@ -32,6 +32,7 @@ mod operator;
 mod path_field;
 mod stream_field;
 pub(crate) mod time_format;
+mod tls_field;
 
 pub use access_log_type::AccessLogType;
 pub use json::JsonFormatter;

@@ -123,6 +123,7 @@ def built_types() -> dict[str, frozenset[str]]:
         "envoy.path.match": frozenset(route_match.PATH_POLICIES),
         "envoy.path.rewrite": frozenset(route_action.PATH_POLICIES),
         "envoy.rbac.matchers": frozenset(network.rbac.MATCHERS),
+        "envoy.rbac.principals": frozenset(network.rbac.PRINCIPALS),
         "envoy.regex_engines": frozenset(bootstrap.REGEX_ENGINES),
         "envoy.stats_sinks": frozenset(stats_sinks.BUILT),
         "envoy.transport_sockets.downstream": frozenset(transport_socket.BUILT_DOWNSTREAM),

@@ -17,6 +17,7 @@ from ferryman.config.fields import Fields
 
 _HTTP: Final = "envoy.type.matcher.v3."
 _NETWORK: Final = "envoy.extensions.matching.common_inputs.network.v3."
+_SSL: Final = "envoy.extensions.matching.common_inputs.ssl.v3."
 _ENVIRONMENT: Final = "envoy.extensions.matching.common_inputs.environment_variable.v3.Config"
 
 REQUEST_HEADER: Final = f"{_HTTP}HttpRequestHeaderMatchInput"
@@ -41,12 +42,17 @@ _CONNECTION: Final = {
     f"{_NETWORK}SourceTypeInput": "source_type",
     f"{_NETWORK}ServerNameInput": "server_name",
 }
+_CERTIFICATE: Final = {
+    f"{_SSL}UriSanInput": "uri_san",
+    f"{_SSL}DnsSanInput": "dns_san",
+    f"{_SSL}SubjectInput": "subject",
+}
 _NETWORK_ONLY: Final = {
     f"{_NETWORK}TransportProtocolInput": "transport_protocol",
     f"{_NETWORK}ApplicationProtocolInput": "application_protocol",
 }
 _NAMED: Final = {name: Fields(name, "header_name") for name in _HEADERS}
-_PLAIN: Final = {name: Fields(name) for name in (_RESPONSE | _CONNECTION | _NETWORK_ONLY)}
+_PLAIN: Final = {name: Fields(name) for name in (_RESPONSE | _CONNECTION | _CERTIFICATE | _NETWORK_ONLY)}
 _QUERY: Final = Fields(f"{_HTTP}HttpRequestQueryParamMatchInput", "query_param")
 FILTER_STATE: Final = f"{_NETWORK}FilterStateInput"
 _FILTER_STATE: Final = Fields(FILTER_STATE, "key field")
@@ -69,7 +75,7 @@ def _response(cursor: Cursor) -> model.MatchInput:
 
 
 def _connection(cursor: Cursor) -> model.MatchInput:
-    return model.ConnectionInput(fact=(_CONNECTION | _NETWORK_ONLY)[cursor.type_name])
+    return model.ConnectionInput(fact=(_CONNECTION | _CERTIFICATE | _NETWORK_ONLY)[cursor.type_name])
 
 
 def _filter_state(cursor: Cursor) -> model.MatchInput:
@@ -90,7 +96,7 @@ COMMON: Final[Mapping[str, Lower]] = {_ENVIRONMENT: _variable}
 HTTP: Final[Mapping[str, Lower]] = {
     **dict.fromkeys(_HEADERS, _header),
     **dict.fromkeys(_RESPONSE, _response),
-    **dict.fromkeys(_CONNECTION, _connection),
+    **dict.fromkeys(_CONNECTION | _CERTIFICATE, _connection),
     _QUERY.message: _query_parameter,
     _FILTER_STATE.message: _filter_state,
 }

@@ -67,6 +67,9 @@ def lower_downstream_tls(cursor: Cursor) -> model.DownstreamTls:
             "a server needs a certificate", "add tls_certificates", "tls_certificates", "required"
         )
     required = fields.get("require_client_certificate")
+    if required is not None and required.value and common.validation is None:
+        text = "has no effect without a validation_context: no client is asked for a certificate"
+        cursor.warn(text, field="require_client_certificate")
     return model.DownstreamTls(
         common=common,
         require_client_certificate=required is not None and required.value,

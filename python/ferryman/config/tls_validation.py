@@ -79,17 +79,18 @@ def _trusted_ca(cursor: Cursor, fields: dict[str, Any]) -> tuple[bytes | None, s
     return None, "system"
 
 
+def lower_san_matcher(cursor: Cursor) -> model.SubjectAltNameMatcher:
+    """A SubjectAltNameMatcher."""
+    fields = _SAN_MATCHER.read(cursor)
+    san_type = word(cursor, "san_type", _SAN_TYPES)
+    if san_type == "other_name" and "oid" not in fields:
+        cursor.problem("is required for OTHER_NAME", None, "oid", "required")
+    matcher = lower_string_matcher(cursor.child("matcher"))
+    return model.SubjectAltNameMatcher(san_type=san_type, matcher=matcher, oid=fields.get("oid", ""))
+
+
 def _san_matchers(cursor: Cursor) -> list[model.SubjectAltNameMatcher]:
-    found = []
-    for item in cursor.items("match_typed_subject_alt_names"):
-        fields = _SAN_MATCHER.read(item)
-        san_type = word(item, "san_type", _SAN_TYPES)
-        if san_type == "other_name" and "oid" not in fields:
-            item.problem("is required for OTHER_NAME", None, "oid", "required")
-        matcher = lower_string_matcher(item.child("matcher"))
-        found.append(
-            model.SubjectAltNameMatcher(san_type=san_type, matcher=matcher, oid=fields.get("oid", ""))
-        )
+    found = [lower_san_matcher(item) for item in cursor.items("match_typed_subject_alt_names")]
     # The deprecated form stands for all four kinds.
     untyped = cursor.items("match_subject_alt_names") if not found else []
     return found or [

@@ -22,5 +22,9 @@ impl AskedFor {
 
 /// `%DOWNSTREAM_CX_RTT%`
 pub(crate) static ROUND_TRIP_TIME: AskedFor = AskedFor(AtomicBool::new(false));
+/// `%DOWNSTREAM_PEER_ISSUER_FINGERPRINT_256%`, `%DOWNSTREAM_PEER_ISSUER_SERIAL%`
+pub(crate) static PEER_ISSUER: AskedFor = AskedFor(AtomicBool::new(false));
+/// `%DOWNSTREAM_TLS_SESSION_ID%`, `%UPSTREAM_TLS_SESSION_ID%`
+pub(crate) static SESSION_ID: AskedFor = AskedFor(AtomicBool::new(false));
 /// `%ROUTE_RESOLUTION_TIME_US%`
 pub(crate) static ROUTE_RESOLUTION_TIME: AskedFor = AskedFor(AtomicBool::new(false));

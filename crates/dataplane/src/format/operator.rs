@@ -17,6 +17,7 @@ use super::metadata_field::MetadataField;
 use super::path_field::{PathField, QueryParameter, QueryParameters, without_query};
 use super::stream_field::{NumberField, TextField, number_field, text_field};
 use super::time_format::TimeField;
+use super::tls_field::TlsField;
 use crate::stream_info::address::write_decimal;
 
 /// What an operator appended.
@@ -46,7 +47,7 @@ enum Source {
     Environment(Box<[u8]>),
     /// As `Environment`.
     HostName(Box<[u8]>),
-    /// Without a value for every stream: TLS, while there is none.
+    /// Without a value for every stream.
     Never,
     Number(NumberField),
     Text(TextField),
@@ -63,65 +64,12 @@ enum Source {
     Coalesce(Coalesce),
     Metadata(MetadataField),
     FilterState(FilterStateField),
+    Tls(TlsField),
 }
 
-/// Belongs to TLS, QUIC or tracing: always unset on what this build serves.
-const NEVER: &[&str] = &[
-    "DOWNSTREAM_HANDSHAKE_DURATION",
-    "DOWNSTREAM_LOCAL_DNS_SAN",
-    "DOWNSTREAM_LOCAL_EMAIL_SAN",
-    "DOWNSTREAM_LOCAL_IP_SAN",
-    "DOWNSTREAM_LOCAL_OTHERNAME_SAN",
-    "DOWNSTREAM_LOCAL_SUBJECT",
-    "DOWNSTREAM_LOCAL_URI_SAN",
-    "DOWNSTREAM_PEER_CERT",
-    "DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_1",
-    "DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_256",
-    "DOWNSTREAM_PEER_CHAIN_SERIALS",
-    "DOWNSTREAM_PEER_DNS_SAN",
-    "DOWNSTREAM_PEER_EMAIL_SAN",
-    "DOWNSTREAM_PEER_FINGERPRINT_1",
-    "DOWNSTREAM_PEER_FINGERPRINT_256",
-    "DOWNSTREAM_PEER_IP_SAN",
-    "DOWNSTREAM_PEER_ISSUER",
-    "DOWNSTREAM_PEER_ISSUER_FINGERPRINT_256",
-    "DOWNSTREAM_PEER_ISSUER_SERIAL",
-    "DOWNSTREAM_PEER_OTHERNAME_SAN",
-    "DOWNSTREAM_PEER_SERIAL",
-    "DOWNSTREAM_PEER_SUBJECT",
-    "DOWNSTREAM_PEER_URI_SAN",
-    "DOWNSTREAM_TLS_CIPHER",
-    "DOWNSTREAM_TLS_GROUP",
-    "DOWNSTREAM_TLS_SESSION_ID",
-    "DOWNSTREAM_TLS_VERSION",
-    "ROUNDTRIP_DURATION",
-    "SPAN_ID",
-    "TLS_JA3_FINGERPRINT",
-    "TLS_JA4_FINGERPRINT",
-    "TRACE_ID",
-    "UPSTREAM_LOCAL_DNS_SAN",
-    "UPSTREAM_LOCAL_IP_SAN",
-    "UPSTREAM_LOCAL_URI_SAN",
-    "UPSTREAM_PEER_CERT",
-    "UPSTREAM_PEER_DNS_SAN",
-    "UPSTREAM_PEER_IP_SAN",
-    "UPSTREAM_PEER_ISSUER",
-    "UPSTREAM_PEER_SUBJECT",
-    "UPSTREAM_PEER_URI_SAN",
-    "UPSTREAM_SERVER_NAME",
-    "UPSTREAM_TLS_CIPHER",
-    "UPSTREAM_TLS_GROUP",
-    "UPSTREAM_TLS_SESSION_ID",
-    "UPSTREAM_TLS_VERSION",
-];
-
-/// As `NEVER`, with a time format as optional argument.
-const NEVER_TIMES: &[&str] = &[
-    "DOWNSTREAM_PEER_CERT_V_END",
-    "DOWNSTREAM_PEER_CERT_V_START",
-    "UPSTREAM_PEER_CERT_V_END",
-    "UPSTREAM_PEER_CERT_V_START",
-];
+/// Belongs to tracing, QUIC or looking at client hellos: always unset on what this build serves.
+const NEVER: &[&str] =
+    &["ROUNDTRIP_DURATION", "SPAN_ID", "TLS_JA3_FINGERPRINT", "TLS_JA4_FINGERPRINT", "TRACE_ID"];
 
 /// Envoy has these; what they read is not built yet.
 const NOT_BUILT: &[&str] = &["CEL", "FILE_CONTENT", "SECRET"];
@@ -203,7 +151,10 @@ impl Source {
         if let Some(field) = DurationField::named(name) {
             return Ok(Source::Duration(field));
         }
-        if NEVER.contains(&name) || NEVER_TIMES.contains(&name) {
+        if let Some(field) = TlsField::named(name).map(Ok).or_else(|| TlsField::time(name, None)) {
+            return field.map(Source::Tls);
+        }
+        if NEVER.contains(&name) {
             return Ok(Source::Never);
         }
         if header_source(name).is_some() {
@@ -241,8 +192,8 @@ impl Source {
         if let Some(field) = AddressField::compile(name, Some(argument)) {
             return Ok(Source::Address(field));
         }
-        if NEVER_TIMES.contains(&name) {
-            return Ok(Source::Never);
+        if let Some(field) = TlsField::time(name, Some(argument)) {
+            return field.map(Source::Tls);
         }
         if let Some(field) = MetadataField::named(name, argument) {
             return Ok(Source::Metadata(field));
@@ -304,7 +255,7 @@ impl Source {
             Source::Number(field) => write_number(field(context), out),
             Source::Text(field) => field.write(context, out),
             Source::Address(field) => field.write(context, out),
-            Source::Duration(field) => write_number(field.value(context), out),
+            Source::Duration(field) => field.write(context, out),
             Source::Time(field) => {
                 field.write(context, out);
                 Written::Text
@@ -319,6 +270,7 @@ impl Source {
             Source::Coalesce(field) => field.write(context, out),
             Source::Metadata(field) => field.write(context, out),
             Source::FilterState(field) => field.write(context, false, out),
+            Source::Tls(field) => field.write(context, out),
         }
     }
 }

@@ -13,6 +13,8 @@ use ferryman_codec::{HeaderBlock, HeaderName, KnownName};
 use crate::decimal::Decimal;
 use crate::model::match_tree::{ConnectionFact, HeaderPart, MatchInput, ResponseFact};
 use crate::stream_info::{Address, ConnectionInfo, FilterStateObject, StreamInfo};
+use crate::transport_sockets::tls::TlsConnection;
+use crate::transport_sockets::tls::x509::Certificate;
 
 use super::VisibleState;
 use super::query::decoded_parameter;
@@ -51,6 +53,8 @@ pub struct ConnectionData<'a> {
     pub application_protocols: &'a str,
     /// What filters left for others.
     pub filter_state: VisibleState<'a>,
+    /// TLS; none: the connection has none.
+    pub tls: Option<&'a TlsConnection>,
 }
 
 impl<'a> ConnectionData<'a> {
@@ -68,6 +72,7 @@ impl<'a> ConnectionData<'a> {
                 stream: Some(&stream.filter_state),
                 connection: Some(&connection.filter_state),
             },
+            tls: connection.tls.as_deref(),
         }
     }
 
@@ -243,6 +248,27 @@ fn of<'a>(connection: &ConnectionData<'a>, fact: ConnectionFact) -> Value<'a> {
         ConnectionFact::ServerName => non_empty(connection.server_name),
         ConnectionFact::TransportProtocol => non_empty(connection.transport_protocol),
         ConnectionFact::ApplicationProtocol => non_empty(connection.application_protocols),
+        ConnectionFact::UriSan => certificate(connection, |facts| joined(&facts.alt_names.uri)),
+        ConnectionFact::DnsSan => certificate(connection, |facts| joined(&facts.alt_names.dns)),
+        ConnectionFact::Subject => certificate(connection, |facts| Cow::Borrowed(facts.subject.as_bytes())),
+    }
+}
+
+/// What the client's certificate says.
+fn certificate<'a>(
+    connection: &ConnectionData<'a>,
+    text: impl FnOnce(&'a Certificate) -> Cow<'a, [u8]>,
+) -> Value<'a> {
+    let peer = connection.tls.and_then(TlsConnection::peer);
+    let text = peer.map(|peer| text(&peer.certificate)).filter(|text| !text.is_empty());
+    text.map_or(Value::Absent, Value::Text)
+}
+
+/// With commas between.
+fn joined(names: &[String]) -> Cow<'_, [u8]> {
+    match names {
+        [name] => Cow::Borrowed(name.as_bytes()),
+        names => Cow::Owned(names.join(",").into_bytes()),
     }
 }
 

@@ -192,7 +192,7 @@ pub struct HttpConnectionManager {
     pub header_key_format: HeaderKeyFormat,
     pub original_ip_detection: Vec<IpDetection>,
     pub pack_trace_reason: bool,
-    pub forwards_client_certificate: bool,
+    pub client_certificate: ClientCertificateDetails,
     pub scheme_matches_upstream: bool,
     pub max_connection_duration_jitter_percent: f64,
     pub drain_timeout_jitter_percent: f64,
@@ -202,4 +202,30 @@ pub struct HttpConnectionManager {
     pub http1_safe_max_connection_duration: bool,
     pub record_route_resolution_stats: bool,
     pub proxy_status_config: Option<ProxyStatusConfig>,
+}
+
+/// What becomes of `x-forwarded-client-cert`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ForwardClientCert {
+    #[default]
+    Sanitize,
+    ForwardOnly,
+    AppendForward,
+    SanitizeSet,
+    AlwaysForwardOnly,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[allow(clippy::struct_excessive_bools)] // Envoy's own switches
+pub struct ClientCertificateDetails {
+    pub mode: ForwardClientCert,
+    pub subject: bool,
+    pub cert: bool,
+    pub chain: bool,
+    pub dns: bool,
+    pub uri: bool,
+    pub issuer: bool,
+    pub json: bool,
 }

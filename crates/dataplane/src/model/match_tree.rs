@@ -35,6 +35,9 @@ pub enum ConnectionFact {
     ServerName,
     TransportProtocol,
     ApplicationProtocol,
+    UriSan,
+    DnsSan,
+    Subject,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]

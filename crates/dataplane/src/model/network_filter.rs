@@ -10,6 +10,7 @@ use super::listener_filter::TokenBucket;
 use super::match_tree::MatchTree;
 use super::matcher::{FilterStateMatcher, MetadataMatcher, StringMatcher};
 use super::runtime::RuntimeFeatureFlag;
+use super::tls::SubjectAltNameMatcher;
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -63,6 +64,8 @@ pub enum RbacRule {
     DirectRemoteIp { range: CidrRange },
     Metadata { matcher: MetadataMatcher },
     FilterState { matcher: FilterStateMatcher },
+    Authenticated { name: Option<StringMatcher> },
+    Validated { san: Option<SubjectAltNameMatcher> },
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]

@@ -22,10 +22,30 @@ pub(super) struct Conditions {
     runtime_fraction: Option<RuntimeFractionalPercent>,
     cookies: Vec<Cookie>,
     grpc: bool,
-    /// Asks for a client certificate, and there is no TLS.
-    needs_tls: bool,
+    certificate: Option<CertificateCondition>,
     dynamic_metadata: Vec<MetadataMatcher>,
     filter_state: Vec<FilterStateMatcher>,
+}
+
+/// What a route asks of the client's certificate.
+#[derive(Debug, Clone, Copy)]
+struct CertificateCondition {
+    presented: Option<bool>,
+    validated: Option<bool>,
+}
+
+impl CertificateCondition {
+    fn compile(model: &RouteMatch) -> Option<Self> {
+        let (presented, validated) = (model.tls_presented, model.tls_validated);
+        (presented.is_some() || validated.is_some()).then_some(CertificateCondition { presented, validated })
+    }
+
+    fn holds(self, connection: Option<ConnectionData<'_>>) -> bool {
+        let peer = connection.and_then(|connection| connection.tls?.peer());
+        let validated = peer.is_some_and(|peer| peer.validated);
+        self.presented.is_none_or(|presented| presented == peer.is_some())
+            && self.validated.is_none_or(|wanted| wanted == validated)
+    }
 }
 
 /// What is known beside the request's head when its route is looked for.
@@ -94,7 +114,7 @@ impl Conditions {
             runtime_fraction: model.runtime_fraction.as_ref().map(RuntimeFractionalPercent::from),
             cookies: model.cookies.iter().map(Cookie::compile).collect::<Result<_, _>>()?,
             grpc: model.grpc,
-            needs_tls: model.tls_presented == Some(true) || model.tls_validated == Some(true),
+            certificate: CertificateCondition::compile(model),
             dynamic_metadata: model
                 .dynamic_metadata
                 .iter()
@@ -111,8 +131,8 @@ impl Conditions {
     /// Whether all of them hold. `target` is the path with its query.
     #[inline]
     pub(super) fn hold(&self, request: &HeaderBlock, target: &[u8], known: Circumstances<'_>) -> bool {
-        !self.needs_tls
-            && self.runtime_fraction.is_none_or(|fraction| fraction.holds(known.random))
+        self.runtime_fraction.is_none_or(|fraction| fraction.holds(known.random))
+            && self.certificate.is_none_or(|certificate| certificate.holds(known.connection))
             && self.headers.iter().all(|header| header.matches(request))
             && (self.query_parameters.is_empty() || self.query_holds(target))
             && self.cookies.iter().all(|cookie| cookie.matches(request))
@@ -158,7 +178,7 @@ mod tests {
             query_parameters: vec![parameter],
             cookies: Vec::new(),
             grpc: false,
-            needs_tls: false,
+            certificate: None,
             runtime_fraction: None,
             dynamic_metadata: Vec::new(),
             filter_state: Vec::new(),

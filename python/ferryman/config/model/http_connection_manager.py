@@ -82,6 +82,19 @@ class Http2ProtocolOptions(Model, frozen=True):
     """Whether a malformed message ends its stream alone, not the connection."""
 
 
+class ClientCertificateDetails(Model, frozen=True):
+    """What becomes of `x-forwarded-client-cert`, and what its elements tell beside the hash."""
+
+    mode: str  # sanitize | forward_only | append_forward | sanitize_set | always_forward_only
+    subject: bool
+    cert: bool
+    chain: bool
+    dns: bool
+    uri: bool
+    issuer: bool
+    json: bool  # the form of the first element; later ones have that of those before
+
+
 class HttpConnectionManager(Tagged, tag="http_connection_manager", frozen=True):
     """`envoy.filters.network.http_connection_manager`. Timeouts of None are off."""
 
@@ -142,7 +155,7 @@ class HttpConnectionManager(Tagged, tag="http_connection_manager", frozen=True):
     header_key_format: str  # lower_case | proper_case | preserve_case | preserve_case_else_proper
     original_ip_detection: list[IpDetection]
     pack_trace_reason: bool
-    forwards_client_certificate: bool
+    client_certificate: ClientCertificateDetails
     scheme_matches_upstream: bool
     max_connection_duration_jitter_percent: float  # 0 to 100
     drain_timeout_jitter_percent: float

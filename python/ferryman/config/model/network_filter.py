@@ -9,6 +9,7 @@ from ferryman.config.model.match_tree import MatchTree
 from ferryman.config.model.matcher import FilterStateMatcher, MetadataMatcher, StringMatcher
 from ferryman.config.model.runtime import RuntimeFeatureFlag
 from ferryman.config.model.struct import Model, Tagged
+from ferryman.config.model.tls import SubjectAltNameMatcher
 
 
 class NetworkDirectResponse(Tagged, tag="direct_response", frozen=True):
@@ -108,6 +109,18 @@ class RbacFilterState(Tagged, tag="filter_state", frozen=True):
     matcher: FilterStateMatcher
 
 
+class RbacAuthenticated(Tagged, tag="authenticated", frozen=True):
+    """By the names of the client's certificate; without a matcher by TLS alone."""
+
+    name: StringMatcher | None
+
+
+class RbacValidated(Tagged, tag="validated", frozen=True):
+    """By a client certificate that is proven; without a matcher by any."""
+
+    san: SubjectAltNameMatcher | None
+
+
 RbacRule = (
     RbacAny
     | RbacNever
@@ -121,6 +134,8 @@ RbacRule = (
     | RbacDirectRemoteIp
     | RbacMetadata
     | RbacFilterState
+    | RbacAuthenticated
+    | RbacValidated
 )
 
 

@@ -30,6 +30,7 @@ use crate::transport_sockets::TransportSocket;
 use crate::worker::Worker;
 
 pub mod connection_facts;
+mod client_certificate;
 mod connection_counts;
 mod connection_header;
 mod connection_timers;

@@ -4,9 +4,10 @@
 //! (`read_filters`). Follows Envoy's page "Role Based Access Control (RBAC) Network Filter".
 //!
 //! The rules are applied when the client's first bytes come, or its end: as in Envoy, whose rules may read what only they
-//! tell. What is known without TLS is known from the start, so that is when they are evaluated.
+//! tell. What is known before the handshake is known from the start, so that is when it is evaluated;
+//! what hangs on the client's certificate is evaluated when bytes come, which is after the handshake.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,11 +19,12 @@ use crate::model::network_filter::Rbac as Model;
 use crate::stats::{LocalScope, RbacShadowStat, RbacShadowStats, RbacStat, RbacStats, Scope};
 use crate::stream_info::{ConnectionInfo, DynamicMetadata};
 
+mod certificate;
 mod engine;
 mod rules;
 
 use engine::Engine;
-use rules::Decision;
+use rules::{Decision, Verdict};
 
 /// Where dynamic metadata tells of it.
 const NAMESPACE: &str = "envoy.filters.network.rbac";
@@ -104,8 +106,10 @@ pub struct Denial {
 #[derive(Debug)]
 pub struct PendingRbac {
     filter: Rc<WorkerRbac>,
-    decision: Option<Decision>,
-    shadow_decision: Option<Decision>,
+    verdict: Option<Verdict>,
+    shadow_verdict: Option<Verdict>,
+    decision: OnceCell<Decision>,
+    shadow_decision: OnceCell<Decision>,
     is_applied: Cell<bool>,
 }
 
@@ -115,8 +119,10 @@ impl PendingRbac {
     pub fn new(filter: &Rc<WorkerRbac>, info: &ConnectionInfo) -> Self {
         let decide = |engine: &Option<Engine>| engine.as_ref().map(|engine| engine.decide(info));
         PendingRbac {
-            decision: decide(&filter.filter.rules),
-            shadow_decision: decide(&filter.filter.shadow_rules),
+            verdict: decide(&filter.filter.rules),
+            shadow_verdict: decide(&filter.filter.shadow_rules),
+            decision: OnceCell::new(),
+            shadow_decision: OnceCell::new(),
             is_applied: Cell::new(false),
             filter: Rc::clone(filter),
         }
@@ -130,7 +136,8 @@ impl PendingRbac {
         if was_applied && !filter.filter.continuous {
             return None;
         }
-        if let Some(decision) = &self.shadow_decision {
+        if let Some(verdict) = &self.shadow_verdict {
+            let decision = self.shadow_decision.get_or_init(|| verdict.settle());
             if !was_applied {
                 // A handful of short texts finds room.
                 let _set: bool = told.set(NAMESPACE, filter.filter.shadow_metadata(decision));
@@ -141,7 +148,8 @@ impl PendingRbac {
                 RbacShadowStat::ShadowDenied
             });
         }
-        let decision = self.decision.as_ref()?;
+        let verdict = self.verdict.as_ref()?;
+        let decision = self.decision.get_or_init(|| verdict.settle());
         if decision.allowed {
             filter.stats.inc(RbacStat::Allowed);
             return None;

@@ -20,6 +20,8 @@ pub struct ClientHello {
     pub application_protocols: Vec<Vec<u8>>,
     /// Whether TLS 1.3 will do.
     pub speaks_tls13: bool,
+    /// The ticket of a session of TLS 1.2; empty: none.
+    pub session_ticket: Vec<u8>,
 }
 
 /// What bytes are.
@@ -122,6 +124,7 @@ fn read(mut body: &[u8]) -> Option<ClientHello> {
         match kind {
             0 => hello.server_name = server_name(&mut content)?,
             16 => hello.application_protocols = protocols(&mut content)?,
+            35 => hello.session_ticket = content.to_vec(),
             43 => {
                 let versions = vector8(&mut content)?;
                 hello.speaks_tls13 = versions.chunks_exact(2).any(|version| version == [3, 4]);
@@ -182,6 +185,7 @@ mod tests {
             server_name: "a.b".to_owned(),
             application_protocols: vec![b"h2".to_vec()],
             speaks_tls13: true,
+            session_ticket: Vec::new(),
         };
         for at in 1..message.len() {
             let (first, second) = message.split_at(at);

@@ -4,9 +4,9 @@
 
 use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
+use std::time::Instant;
 
-use rustls::pki_types::CertificateDer;
-
+use super::peer::Peer;
 use super::x509::Certificate;
 use crate::stream_info::ConnectionInfo;
 
@@ -34,6 +34,10 @@ pub struct Handshake {
     pub application_protocol: Vec<u8>,
     /// The name that the client asked for; empty: none.
     pub server_name: String,
+    /// The session's, as hexadecimal digits; empty: it has none, or nobody asks for it.
+    pub session_id: String,
+    /// When it was over.
+    pub at: Instant,
     /// Whether it went on with a former session.
     pub resumed: bool,
     /// The peer's certificate; none: it has shown none.
@@ -42,23 +46,11 @@ pub struct Handshake {
     pub local: Option<Arc<Certificate>>,
 }
 
-/// A peer's certificate.
-#[derive(Debug)]
-pub struct Peer {
-    /// What it says.
-    pub certificate: Certificate,
-    /// It, and what came with it, in DER.
-    pub chain: Vec<CertificateDer<'static>>,
-    /// Whether somebody vouches for it whom we trust.
-    pub validated: bool,
-}
-
-impl Peer {
-    /// Of what the peer has shown.
+impl TlsConnection {
+    /// The peer's certificate; none: it has shown none.
     #[must_use]
-    pub fn new(chain: &[CertificateDer<'static>], validated: bool) -> Option<Peer> {
-        let certificate = Certificate::read(chain.first()?)?;
-        Some(Peer { certificate, chain: chain.to_vec(), validated })
+    pub fn peer(&self) -> Option<&Peer> {
+        self.handshake.get()?.peer.as_ref()
     }
 }
 

@@ -3,20 +3,53 @@
 //! Owns: the facts that a handshake brings, and its statistics. Does not own: the bytes (`socket`). Follows Envoy's
 //! `SslHandshaker` and its page "Listener stats: TLS".
 
-use rustls::{Error, HandshakeKind};
+use std::future::Future;
+use std::io;
+use std::task::Context;
+use std::time::Instant;
 
-use super::connection::{Handshake, Peer};
+use rustls::server::UnbufferedServerConnection;
+use rustls::{Error, HandshakeKind, ProtocolVersion};
+
+use super::client_hello;
+use super::connection::Handshake;
 use super::observed::{Observed, RejectedFor};
+use super::peer::Peer;
+use super::session::Session;
 use super::socket::{Side, State, TlsSocket};
 use super::{failure, parameters};
 use crate::stats::{SslStat, ssl};
 
 impl TlsSocket {
+    pub(super) fn begin(&mut self, hello: Option<&client_hello::ClientHello>) {
+        let Side::Downstream(tls) = &self.side else { return };
+        if let (Some(notes), Some(hello)) = (&mut self.session_id, hello) {
+            notes.note_offered(&hello.session_ticket);
+        }
+        let config = tls.context.config_for(hello);
+        self.state = match config.map(UnbufferedServerConnection::new) {
+            Some(Ok(connection)) => State::Handshake(Session::Server(Box::new(connection))),
+            Some(Err(_)) | None => State::Failed,
+        };
+    }
+
+    pub(super) fn poll_timeout(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let Some(timeout) = &mut self.timeout else { return Ok(()) };
+        if timeout.as_mut().poll(cx).is_pending() {
+            return Ok(());
+        }
+        self.timeout = None;
+        self.state = State::Failed;
+        self.connection.timed_out.set(true);
+        Err(io::ErrorKind::TimedOut.into())
+    }
+
     pub(super) fn note(&mut self, seen: Observed, outcome: &Result<(), Error>) {
         self.certificate = seen.certificate.or(self.certificate);
         self.server_name = seen.server_name.or(self.server_name.take());
         self.validated |= seen.validated;
         self.signature_scheme = seen.signature_scheme.or(self.signature_scheme);
+        self.issuer = seen.issuer.map(Box::new).or(self.issuer.take());
         // One that was accepted all the same is counted too.
         let rejected = seen.rejection.as_ref().map(|rejection| match rejection.cause {
             RejectedFor::Chain => SslStat::FailVerifyError,
@@ -49,22 +82,29 @@ impl TlsSocket {
             return;
         }
         let suite = common.negotiated_cipher_suite();
-        let peer = common.peer_certificates().and_then(|chain| Peer::new(chain, self.validated));
+        let issuer = self.issuer.take().map(|issuer| *issuer);
+        let peer = common.peer_certificates().and_then(|chain| Peer::new(chain, self.validated, issuer));
         let local = match &self.side {
             Side::Downstream(tls) => {
                 self.certificate.and_then(|place| tls.context.choice().certificates().get(place))
             }
             Side::Upstream(tls) => tls.context.certificate(),
         };
+        let resumed = common.handshake_kind() == Some(HandshakeKind::Resumed);
+        let version = common.protocol_version();
+        let is_client = matches!(self.side, Side::Upstream(_));
+        let session_id = self.session_id.take().filter(|_| version == Some(ProtocolVersion::TLSv1_2));
         let handshake = Handshake {
-            version: common.protocol_version().map_or("", parameters::version_name),
+            version: version.map_or("", parameters::version_name),
             cipher: suite.map_or("", |suite| parameters::cipher_name(suite.suite())),
             group: common
                 .negotiated_key_exchange_group()
                 .map_or("", |group| parameters::curve_name(group.name())),
             application_protocol: common.alpn_protocol().unwrap_or_default().to_vec(),
             server_name: self.server_name.clone().unwrap_or_default(),
-            resumed: common.handshake_kind() == Some(HandshakeKind::Resumed),
+            session_id: session_id.map(|notes| notes.id(is_client, resumed)).unwrap_or_default(),
+            at: Instant::now(),
+            resumed,
             peer,
             local: local.map(|certificate| certificate.facts.clone()),
         };

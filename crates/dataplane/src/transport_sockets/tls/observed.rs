@@ -7,6 +7,8 @@ use std::cell::RefCell;
 
 use rustls::SignatureScheme;
 
+use super::peer::Issuer;
+
 /// What was seen.
 #[derive(Debug, Default)]
 pub struct Observed {
@@ -20,6 +22,8 @@ pub struct Observed {
     pub rejection: Option<Rejection>,
     /// Whether the peer's certificate is proven.
     pub validated: bool,
+    /// Who vouches for it, where that is asked for.
+    pub issuer: Option<Issuer>,
 }
 
 /// What of a peer's certificate will not do.
@@ -71,6 +75,11 @@ pub fn note_rejection(rejection: Rejection) {
 /// The peer's certificate is proven.
 pub fn note_validated() {
     note(|observed| observed.validated = true);
+}
+
+/// Who vouches for the peer's certificate.
+pub fn note_issuer(issuer: Option<Issuer>) {
+    note(|observed| observed.issuer = issuer);
 }
 
 /// Takes what was noted since the last time.

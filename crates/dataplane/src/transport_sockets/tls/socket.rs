@@ -13,7 +13,6 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use rustls::server::UnbufferedServerConnection;
 use rustls::{Error, SignatureScheme};
 use tokio::io::ReadBuf;
 use tokio::time::Sleep;
@@ -23,8 +22,11 @@ use super::connection::TlsConnection;
 use super::downstream::WorkerDownstreamTls;
 use super::failure;
 use super::observed;
+use super::peer::Issuer;
 use super::session::{Outgoing, Session, Sink, gather};
+use super::session_id::SessionIdNotes;
 use super::upstream::WorkerUpstreamTls;
+use crate::format::asked_for;
 use crate::stats::SslStat;
 use crate::stream_info::UpstreamHost;
 use crate::transport_sockets::{Peeked, RawBuffer};
@@ -88,6 +90,9 @@ pub struct TlsSocket {
     pub(super) server_name: Option<String>,
     pub(super) validated: bool,
     pub(super) signature_scheme: Option<SignatureScheme>,
+    pub(super) issuer: Option<Box<Issuer>>,
+    /// None: nobody asks for it.
+    pub(super) session_id: Option<Box<SessionIdNotes>>,
     pub(super) first_bytes: [u8; 8],
 }
 
@@ -177,6 +182,8 @@ impl TlsSocket {
             server_name: None,
             validated: false,
             signature_scheme: None,
+            issuer: None,
+            session_id: asked_for::SESSION_ID.is_asked_for().then(Box::default),
             first_bytes: [0; 8],
         }
     }
@@ -195,15 +202,6 @@ impl TlsSocket {
     /// The close that follows says nothing.
     pub fn close_silently(&self) {
         self.closes_silently.set(true);
-    }
-
-    fn begin(&mut self, hello: Option<&client_hello::ClientHello>) {
-        let Side::Downstream(tls) = &self.side else { return };
-        let config = tls.context.config_for(hello);
-        self.state = match config.map(UnbufferedServerConnection::new) {
-            Some(Ok(connection)) => State::Handshake(Session::Server(Box::new(connection))),
-            Some(Err(_)) | None => State::Failed,
-        };
     }
 
     pub(in crate::transport_sockets) fn poll_read(
@@ -354,17 +352,6 @@ impl TlsSocket {
         taken
     }
 
-    fn poll_timeout(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        let Some(timeout) = &mut self.timeout else { return Ok(()) };
-        if timeout.as_mut().poll(cx).is_pending() {
-            return Ok(());
-        }
-        self.timeout = None;
-        self.state = State::Failed;
-        self.connection.timed_out.set(true);
-        Err(io::ErrorKind::TimedOut.into())
-    }
-
     fn poll_take_with(
         &mut self,
         cx: &mut Context<'_>,
@@ -419,8 +406,14 @@ impl TlsSocket {
         let (State::Handshake(session) | State::Open(session)) = &mut self.state else {
             return Err(self.fail(&Error::General("refused".to_owned())));
         };
+        if let (Some(notes), Session::Client(_)) = (&mut self.session_id, &*session) {
+            notes.scan(all);
+        }
         let mut sink = Sink { into, rest: &mut self.plaintext };
         let (progress, outcome) = session.take(all, &mut sink, outgoing);
+        if let Some(notes) = &mut self.session_id {
+            notes.note_sent(outgoing.get());
+        }
         self.keep(all.get(progress.consumed..).unwrap_or_default());
         if let State::Handshake(_) = self.state {
             self.note(observed::take(), &outcome);

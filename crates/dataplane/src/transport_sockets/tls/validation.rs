@@ -12,8 +12,10 @@ use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, TrustAncho
 use webpki::{CertRevocationList, EndEntityCert, KeyUsage, OwnedCertRevocationList};
 
 use super::observed::{self, RejectedFor, Rejection};
+use super::peer::Issuer;
 use super::subject_alt_names::SanMatcher;
 use super::x509::Certificate;
+use crate::format::asked_for;
 use crate::model::tls::CertificateValidation;
 
 /// Where Debian and its kin have them.
@@ -272,7 +274,12 @@ impl Validation {
             Some(&within_depth),
         );
         match built {
-            Ok(_) => Ok(()),
+            Ok(path) => {
+                if asked_for::PEER_ISSUER.is_asked_for() {
+                    observed::note_issuer(self.issuer(&path));
+                }
+                Ok(())
+            }
             // A certificate that is trusted itself needs nobody to vouch for it, also when it is that of an authority.
             Err(webpki::Error::CaUsedAsEndEntity | webpki::Error::UnknownIssuer)
                 if self.trusted.iter().any(|trusted| **trusted == **leaf) =>
@@ -281,6 +288,20 @@ impl Validation {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Who vouches for the first certificate of a path.
+    fn issuer(&self, path: &webpki::VerifiedPath<'_>) -> Option<Issuer> {
+        if let Some(intermediate) = path.intermediate_certificates().next() {
+            return Issuer::read(&intermediate.der());
+        }
+        let anchor = path.anchor();
+        let is_it = |trusted: &&CertificateDer<'_>| {
+            webpki::anchor_from_trusted_cert(trusted).is_ok_and(|one| {
+                one.subject == anchor.subject && one.subject_public_key_info == anchor.subject_public_key_info
+            })
+        };
+        self.trusted.iter().find(is_it).and_then(|trusted| Issuer::read(trusted))
     }
 
     fn is_in_time(&self, leaf: &CertificateDer<'_>, time: UnixTime) -> Result<(), webpki::Error> {

@@ -18,7 +18,7 @@ use super::validation::{PeerSide, Validation};
 
 /// Judges clients.
 pub struct ClientVerifier {
-    validation: Option<Arc<Validation>>,
+    validation: Arc<Validation>,
     is_required: bool,
     subjects: Vec<DistinguishedName>,
     algorithms: WebPkiSupportedAlgorithms,
@@ -31,7 +31,7 @@ impl fmt::Debug for ClientVerifier {
 }
 
 impl ClientVerifier {
-    /// `None`: clients are not asked for certificates.
+    /// `None`: clients are not asked for certificates; as in Envoy, also where one is required and nobody is trusted.
     #[must_use]
     pub fn new(
         validation: Option<Arc<Validation>>,
@@ -39,12 +39,8 @@ impl ClientVerifier {
         tells_subjects: bool,
         algorithms: WebPkiSupportedAlgorithms,
     ) -> Option<Arc<Self>> {
-        let validation = validation.filter(|validation| !validation.asks_nothing());
-        if validation.is_none() && !is_required {
-            return None;
-        }
-        let subjects = validation.as_ref().filter(|_| tells_subjects);
-        let subjects = subjects.map(|validation| validation.subjects()).unwrap_or_default();
+        let validation = validation.filter(|validation| !validation.asks_nothing())?;
+        let subjects = if tells_subjects { validation.subjects() } else { Vec::new() };
         Some(Arc::new(ClientVerifier { validation, is_required, subjects, algorithms }))
     }
 }
@@ -81,10 +77,9 @@ impl ClientCertVerifier for ClientVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        if let Some(validation) = &self.validation {
-            if validation.judge(end_entity, intermediates, now, PeerSide::Client, None).map_err(refuse)? {
-                observed::note_validated();
-            }
+        let judged = self.validation.judge(end_entity, intermediates, now, PeerSide::Client, None);
+        if judged.map_err(refuse)? {
+            observed::note_validated();
         }
         Ok(ClientCertVerified::assertion())
     }

@@ -123,7 +123,23 @@ fn other_name(name: Element<'_>) -> Option<(String, String)> {
     let mut fields = name.inner();
     let id = fields.expect(tag::OBJECT_IDENTIFIER)?.object_identifier();
     let value = fields.next()?.inner().next()?;
-    Some((id, String::from_utf8_lossy(value.content).into_owned()))
+    Some((id, other_text(value)))
+}
+
+/// The value of a name of another kind as text: numbers as figures.
+fn other_text(value: Element<'_>) -> String {
+    match value.tag {
+        tag::INTEGER => {
+            let negative = value.content.first().is_some_and(|first| first & 0x80 != 0);
+            let start = if negative { -1 } else { 0 };
+            let number = value.content.iter().try_fold(start, |number: i128, byte| {
+                number.checked_mul(256).map(|number| number | i128::from(*byte))
+            });
+            number.map(|number| number.to_string()).unwrap_or_default()
+        }
+        tag::BOOLEAN => (value.content != [0]).to_string(),
+        _ => text_of(value),
+    }
 }
 
 /// Pairs of type and value, one list a relative name.

@@ -14,6 +14,7 @@ from typing import Any, Final
 from ferryman.config import model
 from ferryman.config.access_log import lower_access_log_events, lower_access_logs
 from ferryman.config.address import lower_cidr_range
+from ferryman.config.client_certificate import lower_client_certificate
 from ferryman.config.cursor import Cursor
 from ferryman.config.duration import milliseconds, off_if_zero
 from ferryman.config.early_header_mutation import lower_early_header_mutations
@@ -31,7 +32,6 @@ from ferryman.config.route import lower_route_configuration
 from ferryman.config.scoped_routes import lower_scoped_routes
 
 TYPE: Final = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
-_NO_TLS: Final = "it speaks of client certificates, and there is no TLS"
 
 _MANAGER = Fields(
     TYPE,
@@ -46,20 +46,17 @@ _MANAGER = Fields(
     " stream_error_on_invalid_http_message append_x_forwarded_port append_local_overload"
     " add_proxy_protocol_connection_state access_log_options access_log_flush_interval"
     " flush_access_log_on_new_request upgrade_configs local_reply_config request_id_extension"
-    " original_ip_detection_extensions forward_client_cert_details drain_timeout_jitter add_user_agent"
+    " original_ip_detection_extensions forward_client_cert_details set_current_client_cert_details"
+    " drain_timeout_jitter add_user_agent"
     " forward_proto_config early_header_mutation_extensions http1_safe_max_connection_duration"
     " record_route_resolution_stats proxy_status_config",
     checked={"typed_header_validation_config": "Envoy 1.40 is built without any such extension"},
     no_effect={
-        "set_current_client_cert_details": _NO_TLS,
         "path_normalization_options": "Envoy 1.40 does not read it",
         "stream_flush_timeout": "it is about streams of HTTP/2 and HTTP/3",
         "represent_ipv4_remote_address_as_ipv4_mapped_ipv6": "release 1.40 appends IPv4 all the same",
     },
-    partly={
-        "codec_type": "AUTO, HTTP1, HTTP2",
-        "forward_client_cert_details": "all but ALWAYS_FORWARD_ONLY are SANITIZE, for there is no TLS",
-    },
+    partly={"codec_type": "AUTO, HTTP1, HTTP2"},
 )
 _SCHEME = Fields("envoy.config.core.v3.SchemeHeaderTransformation", "scheme_to_overwrite match_upstream")
 _ACCESS_LOG_OPTIONS = Fields(
@@ -98,7 +95,6 @@ _SWITCHES: Final = (
 _CODECS: Final = ("auto", "http1", "http2")
 _SERVER_HEADER: Final = ("overwrite", "append_if_absent", "pass_through")
 _ESCAPED_SLASHES: Final = ("", "keep", "reject", "unescape_and_redirect", "unescape_and_forward")
-_ALWAYS_FORWARD_ONLY: Final = 4
 _SERVER_NAME: Final = "envoy"
 _REQUEST_HEADERS_KB: Final = 60
 _STREAM_IDLE_TIMEOUT_MS: Final = 300_000
@@ -158,7 +154,7 @@ def lower(cursor: Cursor, references: References) -> model.HttpConnectionManager
         header_key_format=http.header_key_format,
         original_ip_detection=lower_ip_detection(cursor, fields),
         pack_trace_reason=_pack_trace_reason(cursor, fields),
-        forwards_client_certificate=fields.get("forward_client_cert_details") == _ALWAYS_FORWARD_ONLY,
+        client_certificate=lower_client_certificate(cursor),
         scheme_matches_upstream=_scheme(cursor, fields).get("match_upstream", False),
         user_agent=_user_agent(fields, references),
         forward_proto_config=_forward_proto(cursor, fields),

@@ -21,6 +21,7 @@ from ferryman.config.match_tree import MatchContext, lower_match_tree
 from ferryman.config.matcher import lower_string_matcher
 from ferryman.config.metadata_matcher import lower_metadata_matcher
 from ferryman.config.references import References
+from ferryman.config.tls_validation import lower_san_matcher
 
 _NO_HTTP: Final = "it asks for an HTTP request, and matches no connection"
 
@@ -55,15 +56,16 @@ _PORTS = Fields("envoy.type.v3.Int32Range", "start end", where="of a permission"
 _PRINCIPAL = Fields(
     "envoy.config.rbac.v3.Principal",
     "and_ids or_ids not_id any source_ip direct_remote_ip remote_ip authenticated metadata filter_state"
-    " sourced_metadata",
+    " sourced_metadata custom",
     checked={"header": "nothing: Envoy takes it on HTTP alone"},
     no_effect={"url_path": _NO_HTTP},
     where="of a network filter",
 )
 _PRINCIPALS = Fields(f"{_PRINCIPAL.message}.Set", "ids", where="of a network filter")
-_AUTHENTICATED = Fields(
-    f"{_PRINCIPAL.message}.Authenticated",
-    no_effect={"principal_name": "without TLS nobody is authenticated"},
+_AUTHENTICATED = Fields(f"{_PRINCIPAL.message}.Authenticated", "principal_name", where="of a network filter")
+_VALIDATED = Fields(
+    "envoy.extensions.rbac.principals.mtls_authenticated.v3.Config",
+    "san_matcher any_validated_client_certificate",
     where="of a network filter",
 )
 
@@ -223,11 +225,36 @@ def _principal(cursor: Cursor) -> model.RbacRule:
         case "header":
             cursor.problem("Envoy takes it on HTTP alone", "use envoy.filters.http.rbac", "header")
         case "authenticated":
-            _AUTHENTICATED.read(cursor.child("authenticated"))
-            return model.RbacNever()
+            return _authenticated(cursor.child("authenticated"))
+        case "custom":
+            return _validated(cursor.child("custom"))
         case "any":
             return model.RbacAny()
     return model.RbacNever()
+
+
+def _authenticated(cursor: Cursor) -> model.RbacRule:
+    fields = _AUTHENTICATED.read(cursor)
+    if "principal_name" not in fields:
+        return model.RbacAuthenticated(name=None)
+    return model.RbacAuthenticated(name=lower_string_matcher(cursor.child("principal_name")))
+
+
+def _validated(cursor: Cursor) -> model.RbacRule:
+    opened = open_extension(cursor, "envoy.rbac.principals", PRINCIPALS)
+    if opened is None:
+        return model.RbacNever()
+    inner, declared = opened
+    fields = declared.read(inner)
+    if "san_matcher" in fields:
+        return model.RbacValidated(san=lower_san_matcher(inner.child("san_matcher")))
+    if not fields.get("any_validated_client_certificate"):
+        inner.problem("san_matcher or any_validated_client_certificate must be set", code="required")
+    return model.RbacValidated(san=None)
+
+
+PRINCIPALS: Final = {_VALIDATED.message: _VALIDATED}
+"""The principals that are built, by the type of their configuration."""
 
 
 def _principals(cursor: Cursor) -> list[model.RbacRule]:

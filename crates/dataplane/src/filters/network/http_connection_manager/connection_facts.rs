@@ -9,6 +9,7 @@ use crate::decimal::Decimal;
 use crate::model::http_connection_manager::ForwardProtoConfig;
 use crate::stream_info::{Address, ConnectionInfo};
 
+use super::client_certificate::ClientCertificate;
 use super::request_headers::RequestHeaderPolicy;
 
 /// Made by `RequestHeaderPolicy::connection`, one a downstream connection.
@@ -30,6 +31,8 @@ pub struct ConnectionFacts {
     forwarded_scheme: &'static [u8],
     /// The client's IP address; none for a Unix domain socket.
     pub(super) remote: Option<IpAddr>,
+    /// What the next hop is told of the client's certificate; none: nothing.
+    pub(super) client_certificate: Option<Box<ClientCertificate>>,
 }
 
 /// `forward_proto_config`: which ports stand for which scheme, where the address that the client connected to was found out
@@ -74,6 +77,7 @@ impl RequestHeaderPolicy {
             tls,
             forwarded_scheme: self.forward_proto.scheme(connection).unwrap_or_else(|| scheme(tls)),
             remote: remote_ip,
+            client_certificate: ClientCertificate::of(connection, &self.client_certificate),
         }
     }
 

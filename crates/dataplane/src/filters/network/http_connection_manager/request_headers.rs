@@ -11,7 +11,9 @@ use std::net::IpAddr;
 use ferryman_codec::{HeaderBlock, HeaderName, KnownName};
 
 use crate::header_name;
-use crate::model::http_connection_manager::{HttpConnectionManager, UserAgent};
+use crate::model::http_connection_manager::{
+    ClientCertificateDetails, ForwardClientCert, HttpConnectionManager, UserAgent,
+};
 use crate::repeated_headers::Side;
 use crate::stats::HttpStat;
 use crate::stream_info::Address;
@@ -132,7 +134,7 @@ pub struct RequestHeaderPolicy {
     generate_request_id: bool,
     preserve_external_request_id: bool,
     pack_trace_reason: bool,
-    forwards_client_certificate: bool,
+    pub(super) client_certificate: ClientCertificateDetails,
     pub(super) forward_proto: ForwardProto,
     user_agent: Option<UserAgent>,
     detection: OriginalIpDetection,
@@ -165,7 +167,7 @@ impl RequestHeaderPolicy {
             generate_request_id: config.generate_request_id,
             preserve_external_request_id: config.preserve_external_request_id,
             pack_trace_reason: config.pack_trace_reason,
-            forwards_client_certificate: config.forwards_client_certificate,
+            client_certificate: config.client_certificate.clone(),
             forward_proto: ForwardProto::compile(config.forward_proto_config.as_ref()),
             user_agent: config.user_agent.clone(),
             detection: OriginalIpDetection::compile(&config.original_ip_detection)?,
@@ -211,8 +213,12 @@ impl RequestHeaderPolicy {
             set_external_address(request, remote_address.as_ref(), connection);
         }
         self.set_request_id(request, edge, random);
-        if !self.forwards_client_certificate {
-            request.remove(KnownName::XForwardedClientCert);
+        match &connection.client_certificate {
+            Some(certificate) => certificate.apply(request),
+            None if self.client_certificate.mode != ForwardClientCert::AlwaysForwardOnly => {
+                request.remove(KnownName::XForwardedClientCert);
+            }
+            None => {}
         }
         Ok(RequestFacts { remote_address, internal, upgrade, stripped_port })
     }

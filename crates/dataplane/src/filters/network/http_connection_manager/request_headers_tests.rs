@@ -79,7 +79,7 @@ fn config() -> HttpConnectionManager {
         allow_absolute_url: true,
         original_ip_detection: Vec::new(),
         pack_trace_reason: true,
-        forwards_client_certificate: false,
+        client_certificate: crate::model::http_connection_manager::ClientCertificateDetails::default(),
         scheme_matches_upstream: false,
         max_connection_duration_jitter_percent: 0.0,
         drain_timeout_jitter_percent: 0.0,

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::rules::{Decision, Rules};
+use super::rules::{Decision, Rules, Verdict};
 use crate::matcher::VisibleState;
 use crate::matcher::input::{ConnectionData, MatchingData};
 use crate::matcher::tree::{MatchTree, Outcome};
@@ -36,7 +36,7 @@ impl Engine {
     }
 
     /// Decides about a connection.
-    pub(super) fn decide(&self, info: &ConnectionInfo) -> Decision {
+    pub(super) fn decide(&self, info: &ConnectionInfo) -> Verdict {
         let (tree, decisions) = match self {
             Engine::Rules(rules) => return rules.decide(info),
             Engine::Tree(tree, decisions) => (tree, decisions),
@@ -49,13 +49,14 @@ impl Engine {
             transport_protocol: "",
             application_protocols: "",
             filter_state: VisibleState { stream: None, connection: Some(&info.filter_state) },
+            tls: info.tls.as_deref(),
         };
         let data = MatchingData { connection: Some(connection), ..MatchingData::default() };
         let found = match tree.find(&data, &mut |_| ()) {
             Outcome::Action(index) => decisions.get(index).cloned(),
             Outcome::NoMatch | Outcome::InsufficientData => None,
         };
-        found.unwrap_or(Decision { allowed: false, policy: None })
+        Verdict::Decided(found.unwrap_or(Decision { allowed: false, policy: None }))
     }
 }
 

@@ -5,6 +5,7 @@
 //! Follows Envoy's `config.rbac.v3.RBAC`: policies by name, the first that matches counts.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::ip_range::IpRange;
@@ -12,12 +13,16 @@ use crate::matcher::{FilterStateMatcher, MetadataMatcher, StringMatcher, Visible
 use crate::model::address::CidrRange;
 use crate::model::network_filter::{RbacAction, RbacPolicy, RbacRule as Model, RbacRules};
 use crate::stream_info::{Address, ConnectionInfo};
+use crate::transport_sockets::tls::TlsConnection;
+
+use super::certificate::{CertificateRule, Pending};
 
 /// Rules, compiled.
 #[derive(Debug)]
 pub struct Rules {
     action: RbacAction,
     policies: Vec<Policy>,
+    asks_for_certificates: bool,
 }
 
 #[derive(Debug)]
@@ -41,6 +46,7 @@ enum Rule {
     DirectRemoteIp(IpRange),
     Metadata(MetadataMatcher),
     FilterState(FilterStateMatcher),
+    Certificate(Arc<CertificateRule>),
 }
 
 /// What rules say.
@@ -66,20 +72,67 @@ impl Rules {
             })
         };
         let policies = model.policies.iter().map(compile).collect::<Result<_, String>>()?;
-        Ok(Rules { action: model.action, policies })
+        let asks = |policy: &Policy| {
+            policy.permissions.asks_for_certificates() || policy.principals.asks_for_certificates()
+        };
+        let policies: Vec<Policy> = policies;
+        let asks_for_certificates = policies.iter().any(asks);
+        Ok(Rules { action: model.action, policies, asks_for_certificates })
     }
 
-    /// Decides about a connection.
+    /// Decides about a connection. What hangs on the client's certificate is decided when the handshake is over.
     #[must_use]
-    pub fn decide(&self, info: &ConnectionInfo) -> Decision {
+    pub fn decide(&self, info: &ConnectionInfo) -> Verdict {
+        if let Some(tls) = info.tls.as_ref().filter(|_| self.asks_for_certificates) {
+            let reduce = |policy: &Policy| {
+                let both = vec![policy.permissions.reduce(info), policy.principals.reduce(info)];
+                (Arc::clone(&policy.name), Pending::And(both))
+            };
+            let policies = self.policies.iter().map(reduce).collect();
+            return Verdict::Open { action: self.action, policies, tls: Rc::clone(tls) };
+        }
         let matches = |policy: &&Policy| policy.permissions.matches(info) && policy.principals.matches(info);
         let policy = self.policies.iter().find(matches).map(|policy| Arc::clone(&policy.name));
-        let allowed = match self.action {
-            RbacAction::Allow => policy.is_some(),
-            RbacAction::Deny => policy.is_none(),
-            RbacAction::Log => true,
-        };
-        Decision { allowed, policy }
+        Verdict::Decided(decision(self.action, policy))
+    }
+}
+
+fn decision(action: RbacAction, policy: Option<Arc<str>>) -> Decision {
+    let allowed = match action {
+        RbacAction::Allow => policy.is_some(),
+        RbacAction::Deny => policy.is_none(),
+        RbacAction::Log => true,
+    };
+    Decision { allowed, policy }
+}
+
+/// What rules say of a connection that begins.
+#[derive(Debug)]
+pub enum Verdict {
+    /// It is decided.
+    Decided(Decision),
+    /// It hangs on the client's certificate.
+    Open {
+        /// What is done where a policy matches.
+        action: RbacAction,
+        /// What is left of them.
+        policies: Vec<(Arc<str>, Pending)>,
+        /// Where the certificate will be.
+        tls: Rc<TlsConnection>,
+    },
+}
+
+impl Verdict {
+    /// The decision, once the handshake is over.
+    #[must_use]
+    pub fn settle(&self) -> Decision {
+        match self {
+            Verdict::Decided(decision) => decision.clone(),
+            Verdict::Open { action, policies, tls } => {
+                let found = policies.iter().find(|(_, pending)| pending.settle(tls));
+                decision(*action, found.map(|(name, _)| Arc::clone(name)))
+            }
+        }
     }
 }
 
@@ -100,14 +153,40 @@ impl Rule {
             Model::DirectRemoteIp { range: of } => Rule::DirectRemoteIp(range(of)?),
             Model::Metadata { matcher } => Rule::Metadata(MetadataMatcher::compile(matcher)?),
             Model::FilterState { matcher } => Rule::FilterState(FilterStateMatcher::compile(matcher)?),
+            Model::Authenticated { name } => {
+                Rule::Certificate(CertificateRule::authenticated(name.as_ref())?)
+            }
+            Model::Validated { san } => Rule::Certificate(CertificateRule::validated(san.as_ref())?),
         })
+    }
+
+    fn asks_for_certificates(&self) -> bool {
+        match self {
+            Rule::Not(rule) => rule.asks_for_certificates(),
+            Rule::And(rules) | Rule::Or(rules) => rules.iter().any(Rule::asks_for_certificates),
+            Rule::Certificate(_) => true,
+            _ => false,
+        }
+    }
+
+    /// What is left of the rule until the client's certificate is known.
+    fn reduce(&self, info: &ConnectionInfo) -> Pending {
+        let all = |rules: &[Rule]| rules.iter().map(|rule| rule.reduce(info)).collect();
+        match self {
+            Rule::Not(rule) => Pending::Not(Box::new(rule.reduce(info))),
+            Rule::And(rules) => Pending::And(all(rules)),
+            Rule::Or(rules) => Pending::Or(all(rules)),
+            Rule::Certificate(rule) => Pending::Certificate(Arc::clone(rule)),
+            rule => Pending::Known(rule.matches(info)),
+        }
     }
 
     fn matches(&self, info: &ConnectionInfo) -> bool {
         let within = |range: &IpRange, address: &Address| ip(address).is_some_and(|ip| range.contains(ip));
         match self {
             Rule::Any => true,
-            Rule::Never => false,
+            // Where it is asked so, there is no TLS.
+            Rule::Never | Rule::Certificate(_) => false,
             Rule::Not(rule) => !rule.matches(info),
             Rule::And(rules) => rules.iter().all(|rule| rule.matches(info)),
             Rule::Or(rules) => rules.iter().any(|rule| rule.matches(info)),
@@ -153,7 +232,10 @@ mod tests {
 
     fn decide(action: RbacAction, permissions: Model, principals: Model) -> Decision {
         let policy = RbacPolicy { name: "p".to_owned(), permissions, principals };
-        Rules::compile(&RbacRules { action, policies: vec![policy] }).expect("rules").decide(&connection())
+        Rules::compile(&RbacRules { action, policies: vec![policy] })
+            .expect("rules")
+            .decide(&connection())
+            .settle()
     }
 
     #[test]
