@@ -106,6 +106,9 @@ impl Control {
         crate::runtime::follow(self.state.runtime.published());
         let state = Arc::clone(&self.state);
         tokio::task::spawn_local(async move { state.runtime.watch().await });
+        if let Some(watch) = self.state.serving().certificate_watch.take() {
+            tokio::task::spawn_local(watch.run());
+        }
         if !self.state.flush_on_admin {
             tokio::task::spawn_local(flush_stats(Arc::clone(&self.state), self.stats_flush_interval));
         }

@@ -51,6 +51,7 @@ pub mod application_log;
 pub mod buffer;
 pub mod timer;
 pub mod clock;
+mod file_watch;
 pub mod random;
 mod uuid;
 pub mod connection_id;

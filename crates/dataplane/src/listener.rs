@@ -116,6 +116,11 @@ impl FilterChain {
 }
 
 impl Listener {
+    /// What TLS its filter chains speak.
+    pub fn tls_contexts(&self) -> impl Iterator<Item = &Arc<DownstreamContext>> {
+        self.chains.iter().chain(&self.default_chain).filter_map(|chain| chain.tls.as_ref())
+    }
+
     /// Compiles a listener; nothing is bound.
     ///
     /// # Errors

@@ -29,6 +29,9 @@ use crate::state::{ServedListener, Serving, State};
 use crate::stats::{ProcessStats, Registry, Samples};
 use crate::stream_info::Address;
 use crate::token_bucket::SharedBuckets;
+use crate::transport_sockets::tls::downstream::DownstreamContext;
+use crate::transport_sockets::tls::reload::{CertificateWatch, Reload};
+use crate::transport_sockets::tls::upstream::UpstreamContext;
 use crate::watchdog::{Watchdog, WatchdogThread};
 use crate::worker::{Command, Process, WorkerThread};
 
@@ -177,6 +180,7 @@ impl Proxy {
         }
         // Now it is known which keys are asked for.
         self.state.runtime.load();
+        let certificate_watch = CertificateWatch::new(reloads(&compiled, &snapshot))?;
         let mut bound = Vec::with_capacity(compiled.len());
         for listener in compiled {
             let sockets =
@@ -197,6 +201,7 @@ impl Proxy {
         self.admin_address = admin.as_ref().map(|socket| socket.address.clone());
         let mut serving = self.state.serving();
         serving.snapshot = Some(Arc::clone(&snapshot));
+        serving.certificate_watch = certificate_watch;
         serving.listeners = bound.iter().map(|(listener, sockets)| status(listener, sockets)).collect();
         drop(serving);
         self.applied =
@@ -317,6 +322,17 @@ impl Proxy {
     pub fn admin_address(&self) -> Option<&Address> {
         self.admin_address.as_ref()
     }
+}
+
+fn reloads<'a>(
+    listeners: &'a [Arc<Listener>],
+    snapshot: &'a Snapshot,
+) -> impl Iterator<Item = Arc<dyn Reload>> + 'a {
+    let downstream = listeners.iter().flat_map(|listener| listener.tls_contexts());
+    let upstream = snapshot.clusters().iter().filter_map(|cluster| cluster.tls.as_ref());
+    let downstream =
+        downstream.map(|context| -> Arc<dyn Reload> { Arc::<DownstreamContext>::clone(context) });
+    downstream.chain(upstream.map(|context| -> Arc<dyn Reload> { Arc::<UpstreamContext>::clone(context) }))
 }
 
 impl Drop for Proxy {

@@ -21,7 +21,6 @@ mod layers;
 mod loader;
 mod settings;
 mod value;
-mod watch;
 
 pub use keys::RuntimeKey;
 pub use layers::LayerError;

@@ -25,6 +25,7 @@ use crate::runtime::Runtime;
 use crate::snapshot::Snapshot;
 use crate::stat_sinks::StatSinks;
 use crate::stats::{ProcessFacts, ProcessStats};
+use crate::transport_sockets::tls::reload::CertificateWatch;
 use crate::worker::Process;
 
 /// What the control thread and the admin pages know of the proxy.
@@ -56,6 +57,8 @@ pub struct State {
 pub(crate) struct Serving {
     pub(crate) snapshot: Option<Arc<Snapshot>>,
     pub(crate) listeners: Vec<ServedListener>,
+    /// Until the control thread has it.
+    pub(crate) certificate_watch: Option<CertificateWatch>,
     pub(crate) is_live: bool,
 }
 

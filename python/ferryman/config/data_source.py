@@ -22,9 +22,11 @@ _DATA_SOURCE = Fields(
 )
 
 
-def read_data_source(cursor: Cursor, limit_bytes: int | None = None) -> bytes | None:
+def read_data_source(
+    cursor: Cursor, limit_bytes: int | None = None, declared: Fields = _DATA_SOURCE
+) -> bytes | None:
     """The bytes; None with a problem when they cannot be read or are more than `limit_bytes`."""
-    fields = _DATA_SOURCE.read(cursor)
+    fields = declared.read(cursor)
     data: bytes | None = None
     if "filename" in fields:
         data = _read_file(cursor, fields["filename"])

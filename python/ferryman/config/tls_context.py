@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from ferryman.config import model
 from ferryman.config.cursor import Cursor
-from ferryman.config.data_source import read_data_source
 from ferryman.config.duration import milliseconds
 from ferryman.config.fields import Fields, refuse
 from ferryman.config.native_checks import certificate_complaint
 from ferryman.config.tls_validation import lower_validation
+from ferryman.config.watched_files import read_watched_source, watched_files
 
 _TLS: Final = "envoy.extensions.transport_sockets.tls.v3."
 DOWNSTREAM = Fields(
@@ -38,7 +38,7 @@ _PARAMETERS = Fields(
     f"{_TLS}TlsParameters",
     "tls_minimum_protocol_version tls_maximum_protocol_version cipher_suites ecdh_curves",
 )
-_CERTIFICATE = Fields(f"{_TLS}TlsCertificate", "certificate_chain private_key")
+_CERTIFICATE = Fields(f"{_TLS}TlsCertificate", "certificate_chain private_key watched_directory")
 _TICKET_KEYS = Fields(f"{_TLS}TlsSessionTicketKeys", "keys")
 _KEY_LOG = Fields(f"{_TLS}TlsKeyLog", "path")
 
@@ -54,6 +54,7 @@ _CIPHERS: Final = (
 _CIPHERS_1_3: Final = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")
 _NO_FORWARD_SECRECY: Final = ("AES128-GCM-SHA256", "AES256-GCM-SHA384")
 _CURVES: Final = ("X25519MLKEM768", "X25519", "P-256", "P-384")
+_SOURCES: Final = ("certificate_chain", "private_key")
 _TICKET_KEY_BYTES: Final = 80
 _SESSION_TIMEOUT_S: Final = 7200
 
@@ -75,6 +76,7 @@ def lower_downstream_tls(cursor: Cursor) -> model.DownstreamTls:
         require_client_certificate=required is not None and required.value,
         require_sni="require_sni" in fields and fields["require_sni"].value,
         session_ticket_keys=_ticket_keys(cursor, fields),
+        session_ticket_keys_watched=_ticket_keys_watched(cursor, fields),
         stateless_resumption=not fields.get("disable_stateless_session_resumption", False),
         stateful_resumption=not fields.get("disable_stateful_session_resumption", False),
         session_timeout_s=milliseconds(cursor, "session_timeout", fields, _SESSION_TIMEOUT_S * 1000) // 1000,
@@ -190,9 +192,9 @@ def _lower_certificate(cursor: Cursor) -> model.TlsCertificate:
         if field not in fields:
             cursor.problem(f"{field} is required", None, field, "required")
     if "certificate_chain" in fields:
-        chain = read_data_source(cursor.child("certificate_chain"))
+        chain = read_watched_source(cursor.child("certificate_chain"))
     if "private_key" in fields:
-        key = read_data_source(cursor.child("private_key"))
+        key = read_watched_source(cursor.child("private_key"))
     if chain is not None and key is not None:
         complaint = certificate_complaint(chain, key)
         if complaint is not None:
@@ -203,6 +205,10 @@ def _lower_certificate(cursor: Cursor) -> model.TlsCertificate:
         certificate_chain=chain or b"",
         private_key=key or b"",
         ocsp_staple=None,
+        watched=watched_files(
+            {field: cursor.child(field) for field in _SOURCES if field in fields},
+            cursor.child("watched_directory") if "watched_directory" in fields else None,
+        ),
     )
 
 
@@ -213,7 +219,7 @@ def _ticket_keys(cursor: Cursor, fields: dict[str, Any]) -> list[bytes]:
     _TICKET_KEYS.read(keys)
     found = []
     for item in keys.items("keys"):
-        key = read_data_source(item)
+        key = read_watched_source(item)
         if key is None:
             continue
         if len(key) != _TICKET_KEY_BYTES:
@@ -223,6 +229,13 @@ def _ticket_keys(cursor: Cursor, fields: dict[str, Any]) -> list[bytes]:
             )
         found.append(key)
     return found
+
+
+def _ticket_keys_watched(cursor: Cursor, fields: dict[str, Any]) -> model.WatchedFiles | None:
+    if "session_ticket_keys" not in fields:
+        return None
+    keys = cursor.child("session_ticket_keys")
+    return watched_files({str(number): item for number, item in enumerate(keys.items("keys"))})
 
 
 def _lower_key_log(cursor: Cursor) -> str | None:

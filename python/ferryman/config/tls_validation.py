@@ -14,17 +14,17 @@ from typing import Any, Final
 
 from ferryman.config import model
 from ferryman.config.cursor import Cursor
-from ferryman.config.data_source import read_data_source
 from ferryman.config.fields import Fields, word
 from ferryman.config.matcher import lower_string_matcher
 from ferryman.config.native_checks import trusted_ca_complaint
+from ferryman.config.watched_files import read_watched_source, watched_files
 
 _TLS: Final = "envoy.extensions.transport_sockets.tls.v3."
 _VALIDATION = Fields(
     f"{_TLS}CertificateValidationContext",
     "trusted_ca system_root_certs verify_certificate_spki verify_certificate_hash"
     " match_typed_subject_alt_names match_subject_alt_names allow_expired_certificate"
-    " trust_chain_verification max_verify_depth crl only_verify_leaf_cert_crl",
+    " trust_chain_verification max_verify_depth crl only_verify_leaf_cert_crl watched_directory",
 )
 _SYSTEM_ROOTS = Fields(f"{_VALIDATION.message}.SystemRootCerts")
 _SAN_MATCHER = Fields(f"{_TLS}SubjectAltNameMatcher", "san_type matcher oid")
@@ -50,7 +50,7 @@ def lower_validation(cursor: Cursor) -> model.CertificateValidation:
         if "crl" in fields:
             cursor.problem("needs trusted_ca beside it", None, "crl")
     depth = fields.get("max_verify_depth")
-    crl = read_data_source(cursor.child("crl")) if "crl" in fields else None
+    crl = read_watched_source(cursor.child("crl")) if "crl" in fields else None
     complaint = trusted_ca_complaint(ca, crl)
     if complaint is not None:
         cursor.problem(complaint[1], field=complaint[0], code="certificate")
@@ -66,13 +66,17 @@ def lower_validation(cursor: Cursor) -> model.CertificateValidation:
         match_typed_subject_alt_names=sans,
         allow_expired_certificate=fields.get("allow_expired_certificate", False),
         accept_untrusted=fields.get("trust_chain_verification", 0) == _ACCEPT_UNTRUSTED,
+        watched=watched_files(
+            {name: cursor.child(name) for name in ("trusted_ca", "crl") if name in fields},
+            cursor.child("watched_directory") if "watched_directory" in fields else None,
+        ),
     )
 
 
 def _trusted_ca(cursor: Cursor, fields: dict[str, Any]) -> tuple[bytes | None, str]:
     if "trusted_ca" in fields:
         source = cursor.child("trusted_ca")
-        return read_data_source(source), source.get("filename") or "<inline>"
+        return read_watched_source(source), source.get("filename") or "<inline>"
     if "system_root_certs" not in fields:
         return None, ""
     _SYSTEM_ROOTS.read(cursor.child("system_root_certs"))

@@ -1,6 +1,8 @@
 //! TLS on either side (Envoy: `extensions.transport_sockets.tls.v3`).
 #![allow(missing_docs)] // field by field in ferryman/config/model/
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::matcher::StringMatcher;
@@ -21,11 +23,26 @@ pub struct TlsParameters {
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+pub struct WatchedDirectory {
+    pub path: String,
+    pub watch_modify: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct WatchedFiles {
+    pub directories: Vec<WatchedDirectory>,
+    pub files: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct TlsCertificate {
     pub name: String,
     pub certificate_chain: Bytes,
     pub private_key: Bytes,
     pub ocsp_staple: Option<Bytes>,
+    pub watched: Option<WatchedFiles>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
@@ -61,6 +78,7 @@ pub struct CertificateValidation {
     pub match_typed_subject_alt_names: Vec<SubjectAltNameMatcher>,
     pub allow_expired_certificate: bool,
     pub accept_untrusted: bool,
+    pub watched: Option<WatchedFiles>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -89,6 +107,7 @@ pub struct DownstreamTls {
     pub require_client_certificate: bool,
     pub require_sni: bool,
     pub session_ticket_keys: Vec<Bytes>,
+    pub session_ticket_keys_watched: Option<WatchedFiles>,
     pub stateless_resumption: bool,
     pub stateful_resumption: bool,
     pub session_timeout_s: u32,

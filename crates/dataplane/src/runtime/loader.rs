@@ -4,16 +4,16 @@
 //! values (`follow`).
 //! Follows Envoy's page "Runtime": of a key that several layers have, the last layer counts.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::application_log::{self, Component, Level};
+use crate::file_watch::{Watch, Watched};
 use crate::model::runtime::RuntimeLayer;
 use crate::stats::{Registry, RuntimeStat, RuntimeStats, Scope};
 
 use super::layers::{Layer, LoadedLayer, Values};
 use super::value::Value;
-use super::watch::Watch;
 use super::{Published, Snapshot};
 
 /// How many overrides of admin there may be.
@@ -72,8 +72,8 @@ impl Runtime {
                 _ => None,
             })
             .collect();
-        let watch =
-            if links.is_empty() { None } else { Some(Watch::new(links.iter().map(AsRef::<Path>::as_ref))?) };
+        let watched = links.iter().map(|link| Watched::Link(link));
+        let watch = if links.is_empty() { None } else { Some(Watch::new(watched)?) };
         let runtime = Runtime {
             layers: models.iter().map(Layer::new).collect(),
             links,
@@ -181,7 +181,7 @@ impl Runtime {
     pub async fn watch(&self) {
         let watch = self.state().watch.take();
         let Some(watch) = watch else { return };
-        if let Err(error) = watch.run(|| self.load()).await {
+        if let Err(error) = watch.run(|_| self.load()).await {
             let text = format!("runtime: {:?} are no longer watched: {error}", self.links);
             application_log::write(Component::Runtime, Level::Error, text);
         }

@@ -59,6 +59,7 @@ stats_group! {
     SslSocketFactoryStats (Listener)
     SslSocketFactoryStat {
         DownstreamContextSecretsNotReady counter "downstream_context_secrets_not_ready",
+        KeyRotationFailed counter "key_rotation_failed" [used],
         SslContextUpdateBySds counter "ssl_context_update_by_sds",
         UpstreamContextSecretsNotReady counter "upstream_context_secrets_not_ready",
     }

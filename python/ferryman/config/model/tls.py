@@ -15,6 +15,20 @@ class TlsParameters(Model, frozen=True):
     ecdh_curves: list[str]  # Envoy's names, the preferred one first
 
 
+class WatchedDirectory(Model, frozen=True):
+    """A folder in which files are replaced; `watch_modify`: or written in place."""
+
+    path: str
+    watch_modify: bool
+
+
+class WatchedFiles(Model, frozen=True):
+    """What is read again when something in one of the folders was replaced."""
+
+    directories: list[WatchedDirectory]
+    files: dict[str, str]  # the path by the field that it is read into
+
+
 class TlsCertificate(Model, frozen=True):
     """A chain with its key, all PEM."""
 
@@ -22,6 +36,7 @@ class TlsCertificate(Model, frozen=True):
     certificate_chain: bytes
     private_key: bytes
     ocsp_staple: bytes | None  # DER
+    watched: WatchedFiles | None
 
 
 class SubjectAltNameMatcher(Model, frozen=True):
@@ -46,6 +61,7 @@ class CertificateValidation(Model, frozen=True):
     match_typed_subject_alt_names: list[SubjectAltNameMatcher]
     allow_expired_certificate: bool
     accept_untrusted: bool
+    watched: WatchedFiles | None
 
 
 class TlsContext(Model, frozen=True):
@@ -65,6 +81,7 @@ class DownstreamTls(Model, frozen=True):
     require_client_certificate: bool
     require_sni: bool
     session_ticket_keys: list[bytes]  # the first one encrypts, all decrypt; empty: made at start
+    session_ticket_keys_watched: WatchedFiles | None  # by the number of the key
     stateless_resumption: bool
     stateful_resumption: bool
     session_timeout_s: int

@@ -169,7 +169,7 @@ impl ResolvesServerCert for Choice {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let place = self.place_for(&hello)?;
         let certificate = self.certificates.get(place)?;
-        observed::note_certificate(place, hello.server_name());
+        observed::note_certificate(&certificate.facts, hello.server_name());
         Some(certificate.certified_key())
     }
 }

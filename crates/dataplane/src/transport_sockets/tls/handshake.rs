@@ -45,7 +45,7 @@ impl TlsSocket {
     }
 
     pub(super) fn note(&mut self, seen: Observed, outcome: &Result<(), Error>) {
-        self.certificate = seen.certificate.or(self.certificate);
+        self.certificate = seen.certificate.or(self.certificate.take());
         self.server_name = seen.server_name.or(self.server_name.take());
         self.validated |= seen.validated;
         self.signature_scheme = seen.signature_scheme.or(self.signature_scheme);
@@ -84,12 +84,6 @@ impl TlsSocket {
         let suite = common.negotiated_cipher_suite();
         let issuer = self.issuer.take().map(|issuer| *issuer);
         let peer = common.peer_certificates().and_then(|chain| Peer::new(chain, self.validated, issuer));
-        let local = match &self.side {
-            Side::Downstream(tls) => {
-                self.certificate.and_then(|place| tls.context.choice().certificates().get(place))
-            }
-            Side::Upstream(tls) => tls.context.certificate(),
-        };
         let resumed = common.handshake_kind() == Some(HandshakeKind::Resumed);
         let version = common.protocol_version();
         let is_client = matches!(self.side, Side::Upstream(_));
@@ -106,7 +100,7 @@ impl TlsSocket {
             at: Instant::now(),
             resumed,
             peer,
-            local: local.map(|certificate| certificate.facts.clone()),
+            local: self.certificate.clone(),
         };
         let counted = [
             Some(SslStat::Handshake),

@@ -4,16 +4,21 @@
 //! wait, so what was noted on this thread since the step began belongs to it.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use rustls::SignatureScheme;
 
 use super::peer::Issuer;
+use super::x509::Certificate;
+
+/// What one of our certificates says.
+pub type OurCertificate = Arc<Certificate>;
 
 /// What was seen.
 #[derive(Debug, Default)]
 pub struct Observed {
     /// Which of our certificates was chosen.
-    pub certificate: Option<usize>,
+    pub certificate: Option<OurCertificate>,
     /// The name that the client asked for.
     pub server_name: Option<String>,
     /// What the peer has signed with.
@@ -54,10 +59,10 @@ fn note(change: impl FnOnce(&mut Observed)) {
     OBSERVED.with_borrow_mut(change);
 }
 
-/// The certificate of this number was chosen for a client that asked for this name.
-pub fn note_certificate(place: usize, server_name: Option<&str>) {
+/// This certificate was chosen for a client that asked for this name.
+pub fn note_certificate(certificate: &OurCertificate, server_name: Option<&str>) {
     note(|observed| {
-        observed.certificate = Some(place);
+        observed.certificate = Some(Arc::clone(certificate));
         observed.server_name = server_name.map(str::to_owned);
     });
 }

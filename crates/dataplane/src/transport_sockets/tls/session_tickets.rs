@@ -12,7 +12,11 @@ use aws_lc_rs::hmac;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use rustls::server::ProducesTickets;
 
+use crate::model::tls::Bytes;
+
 const NAME_BYTES: usize = 16;
+/// What a configured key has, as in OpenSSL.
+const KEY_BYTES: usize = 80;
 const SECRET_BYTES: usize = 32;
 
 struct TicketKey {
@@ -48,6 +52,17 @@ impl SessionTickets {
         let keys = all.iter().map(|secret| derive(secret, bound_to)).collect::<Option<Vec<_>>>();
         let keys = keys.ok_or_else(|| "no session ticket key could be made".to_owned())?;
         Ok(Arc::new(SessionTickets { keys, lifetime_s }))
+    }
+}
+
+/// A key of the length that keys have.
+///
+/// # Errors
+/// It has another.
+pub fn checked(key: Bytes) -> Result<Bytes, String> {
+    match key.0.len() {
+        KEY_BYTES => Ok(key),
+        other => Err(format!("a session ticket key has {KEY_BYTES} bytes, and this one {other}")),
     }
 }
 

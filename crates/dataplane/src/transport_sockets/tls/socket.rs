@@ -20,12 +20,11 @@ use tokio::time::Sleep;
 use super::client_hello::{self, Found};
 use super::connection::TlsConnection;
 use super::downstream::WorkerDownstreamTls;
-use super::failure;
-use super::observed;
 use super::peer::Issuer;
 use super::session::{Outgoing, Session, Sink, gather};
 use super::session_id::SessionIdNotes;
 use super::upstream::WorkerUpstreamTls;
+use super::{failure, observed};
 use crate::format::asked_for;
 use crate::stats::SslStat;
 use crate::stream_info::UpstreamHost;
@@ -86,7 +85,7 @@ pub struct TlsSocket {
     we_ended: bool,
     closes_silently: Cell<bool>,
     pub(super) timeout: Option<Pin<Box<Sleep>>>,
-    pub(super) certificate: Option<usize>,
+    pub(super) certificate: Option<observed::OurCertificate>,
     pub(super) server_name: Option<String>,
     pub(super) validated: bool,
     pub(super) signature_scheme: Option<SignatureScheme>,
@@ -122,9 +121,10 @@ impl TlsSocket {
         host: &UpstreamHost,
         for_http: bool,
     ) -> Result<Self, Error> {
-        let session = Session::Client(Box::new(tls.context.begin(host, for_http)?));
+        let (session, certificate) = tls.context.begin(host, for_http)?;
         let mut this = Self::new(socket, Side::Upstream(Rc::clone(tls)), Rc::default());
-        this.state = State::Handshake(session);
+        this.state = State::Handshake(Session::Client(Box::new(session)));
+        this.certificate = certificate;
         this.server_name = Some(tls.context.server_name(host).to_owned());
         Ok(this)
     }

@@ -6,23 +6,25 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, UnbufferedClientConnection};
-use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
-use super::certificates::{self, OwnCertificate, UNNAMED};
+use super::certificates::{self, UNNAMED};
 use super::key_log::KeyLogFile;
 use super::observed;
 use super::parameters;
+use super::reload::{self, Current, Reload};
+use super::signatures::Signatures;
 use super::subject_alt_names::SanMatcher;
 use super::validation::{PeerSide, Validation};
 use super::verifiers::refuse;
-use crate::model::tls::UpstreamTls;
+use super::x509::Certificate;
+use crate::model::tls::{UpstreamTls, WatchedDirectory};
 use crate::stats::{
     CertificateStat, ClusterCertificateStats, ClusterSslFactoryStats, ClusterSslStats, LocalScope, Registry,
     Scope,
@@ -32,15 +34,26 @@ use crate::stream_info::{Address, UpstreamHost};
 /// TLS of a cluster, compiled.
 #[derive(Debug)]
 pub struct UpstreamContext {
+    parts: Current<Parts>,
+    /// As it was compiled last; none: it stays as it is.
+    watched: Option<Mutex<UpstreamTls>>,
+    sni: String,
+    uses_hostname: bool,
+    cluster: String,
+    stats: Scope<ClusterSslStats>,
+    factory_stats: Scope<ClusterSslFactoryStats>,
+    /// Until when our certificate is good, and those whom we trust.
+    expirations: [Option<Scope<ClusterCertificateStats>>; 2],
+}
+
+/// What changes with the files of certificates.
+#[derive(Debug)]
+struct Parts {
     config: Arc<ClientConfig>,
     /// For HTTP where no protocols are configured: as Envoy, it says which it speaks.
     http_config: Arc<ClientConfig>,
-    certificates: Vec<OwnCertificate>,
-    sni: String,
-    uses_hostname: bool,
-    stats: Scope<ClusterSslStats>,
-    /// What is listed for as long as the context is there.
-    _listed: (Scope<ClusterSslFactoryStats>, Vec<Scope<ClusterCertificateStats>>),
+    certificate: Option<Arc<Certificate>>,
+    expirations: [Option<i64>; 2],
 }
 
 impl UpstreamContext {
@@ -49,16 +62,112 @@ impl UpstreamContext {
     /// # Errors
     /// What cannot be used of it.
     pub fn compile(model: &UpstreamTls, cluster: &str, registry: &Registry) -> Result<Arc<Self>, String> {
+        let parts = Parts::compile(model)?;
+        let expirations = [0, 1].map(|which| {
+            let (name, expiration) = (UNNAMED.get(which)?, parts.expirations.get(which).copied().flatten()?);
+            registry.note_expiration(expiration);
+            Some(registry.cluster_certificate(cluster, name))
+        });
+        let watches = !reload::directories(reload::watched(&model.common)).is_empty();
+        let context = UpstreamContext {
+            parts: Current::new(parts),
+            watched: watches.then(|| Mutex::new(model.clone())),
+            sni: model.sni.clone(),
+            uses_hostname: model.auto_host_sni,
+            cluster: cluster.to_owned(),
+            stats: registry.cluster_ssl(cluster),
+            factory_stats: registry.cluster_ssl_factory(cluster),
+            expirations,
+        };
+        context.tell_expirations();
+        Ok(Arc::new(context))
+    }
+
+    /// The part of `worker`.
+    #[must_use]
+    pub fn on_worker(self: &Arc<Self>, worker: usize) -> WorkerUpstreamTls {
+        WorkerUpstreamTls { context: Arc::clone(self), stats: self.stats.local(worker) }
+    }
+
+    /// The name that a host is asked for; empty: none.
+    #[must_use]
+    pub fn server_name<'a>(&'a self, host: &'a UpstreamHost) -> &'a str {
+        if self.uses_hostname && !host.hostname.is_empty() { &host.hostname } else { &self.sni }
+    }
+
+    /// Our side of a connection to a host, and our certificate.
+    ///
+    /// # Errors
+    /// That of `rustls`.
+    pub fn begin(&self, host: &UpstreamHost, for_http: bool) -> Result<Begun, Error> {
+        let parts = self.parts.get();
+        let config = if for_http { &parts.http_config } else { &parts.config };
+        let name = ServerName::try_from(self.server_name(host).to_owned());
+        // An address is not told to the host: it stands for no name.
+        let unnamed = || {
+            ServerName::from(match &host.address {
+                Address::Ip(address) => address.ip(),
+                Address::Pipe(_) | Address::Internal(_) => IpAddr::from([127, 0, 0, 1]),
+            })
+        };
+        let connection =
+            UnbufferedClientConnection::new(Arc::clone(config), name.unwrap_or_else(|_| unnamed()))?;
+        Ok((connection, parts.certificate.clone()))
+    }
+
+    fn tell_expirations(&self) {
+        for (scope, seconds) in self.expirations.iter().zip(self.parts.get().expirations) {
+            if let (Some(scope), Some(seconds)) = (scope, seconds) {
+                let seconds = u64::try_from(seconds).unwrap_or(0);
+                scope.set(CertificateStat::ExpirationUnixTimeSeconds, seconds);
+            }
+        }
+    }
+
+    /// Answers whether anything is new.
+    fn try_reload(&self) -> Result<bool, String> {
+        let Some(watched) = &self.watched else { return Ok(false) };
+        let mut model = watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut new = model.clone();
+        reload::reread(&mut new.common)?;
+        if new == *model {
+            return Ok(false);
+        }
+        self.parts.set(Parts::compile(&new)?);
+        self.tell_expirations();
+        *model = new;
+        Ok(true)
+    }
+}
+
+/// A connection that has begun, and the certificate that the host may ask for.
+pub type Begun = (UnbufferedClientConnection, Option<Arc<Certificate>>);
+
+impl Reload for UpstreamContext {
+    fn directories(&self) -> Vec<WatchedDirectory> {
+        let Some(model) = &self.watched else { return Vec::new() };
+        let model = model.lock().unwrap_or_else(PoisonError::into_inner);
+        reload::directories(reload::watched(&model.common))
+    }
+
+    fn reload(&self) {
+        reload::count(self.try_reload(), &format!("cluster {}", self.cluster), &self.factory_stats);
+    }
+}
+
+impl Parts {
+    fn compile(model: &UpstreamTls) -> Result<Self, String> {
         let common = &model.common;
         let certificates = certificates::compile(&common.certificates)?;
         let validation = common.validation.as_ref().map(Validation::compile).transpose()?;
-        let listed = list_certificates(&certificates, validation.as_ref(), cluster, registry);
+        let own = certificates.last().map(|certificate| certificate.facts.not_after);
+        let expirations = [own, validation.as_ref().and_then(Validation::expiration)];
         let provider = parameters::provider(&common.parameters);
         let verifier = HostVerifier {
             validation: validation
                 .filter(|validation| !validation.asks_nothing() || model.auto_sni_san_validation),
             name_is_asked: model.auto_sni_san_validation,
-            algorithms: provider.signature_verification_algorithms,
+            signatures: Signatures(provider.signature_verification_algorithms),
         };
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&parameters::versions(&common.parameters))
@@ -85,50 +194,12 @@ impl UpstreamContext {
         if http_config.alpn_protocols.is_empty() {
             http_config.alpn_protocols = vec![b"http/1.1".to_vec()];
         }
-        Ok(Arc::new(UpstreamContext {
+        Ok(Parts {
             config: Arc::new(config),
             http_config: Arc::new(http_config),
-            certificates,
-            sni: model.sni.clone(),
-            uses_hostname: model.auto_host_sni,
-            stats: registry.cluster_ssl(cluster),
-            _listed: listed,
-        }))
-    }
-
-    /// The part of `worker`.
-    #[must_use]
-    pub fn on_worker(self: &Arc<Self>, worker: usize) -> WorkerUpstreamTls {
-        WorkerUpstreamTls { context: Arc::clone(self), stats: self.stats.local(worker) }
-    }
-
-    /// Our certificate, if there is one.
-    #[must_use]
-    pub fn certificate(&self) -> Option<&OwnCertificate> {
-        self.certificates.first()
-    }
-
-    /// The name that a host is asked for; empty: none.
-    #[must_use]
-    pub fn server_name<'a>(&'a self, host: &'a UpstreamHost) -> &'a str {
-        if self.uses_hostname && !host.hostname.is_empty() { &host.hostname } else { &self.sni }
-    }
-
-    /// Our side of a connection to a host.
-    ///
-    /// # Errors
-    /// That of `rustls`.
-    pub fn begin(&self, host: &UpstreamHost, for_http: bool) -> Result<UnbufferedClientConnection, Error> {
-        let config = if for_http { &self.http_config } else { &self.config };
-        let name = ServerName::try_from(self.server_name(host).to_owned());
-        // An address is not told to the host: it stands for no name.
-        let unnamed = || {
-            ServerName::from(match &host.address {
-                Address::Ip(address) => address.ip(),
-                Address::Pipe(_) | Address::Internal(_) => IpAddr::from([127, 0, 0, 1]),
-            })
-        };
-        UnbufferedClientConnection::new(Arc::clone(config), name.unwrap_or_else(|_| unnamed()))
+            certificate: certificates.first().map(|own| Arc::clone(&own.facts)),
+            expirations,
+        })
     }
 }
 
@@ -141,30 +212,12 @@ pub struct WorkerUpstreamTls {
     pub stats: LocalScope<ClusterSslStats>,
 }
 
-fn list_certificates(
-    certificates: &[OwnCertificate],
-    validation: Option<&Validation>,
-    cluster: &str,
-    registry: &Registry,
-) -> (Scope<ClusterSslFactoryStats>, Vec<Scope<ClusterCertificateStats>>) {
-    let own = certificates.last().map(|certificate| certificate.facts.not_after);
-    let expirations = [own, validation.and_then(Validation::expiration)];
-    let listed = UNNAMED.iter().zip(expirations).filter_map(|(name, expiration)| {
-        registry.note_expiration(expiration?);
-        let scope = registry.cluster_certificate(cluster, name);
-        scope.set(CertificateStat::ExpirationUnixTimeSeconds, u64::try_from(expiration?).unwrap_or(0));
-        Some(scope)
-    });
-    let listed = listed.collect();
-    (registry.cluster_ssl_factory(cluster), listed)
-}
-
 /// Judges hosts.
 struct HostVerifier {
     validation: Option<Validation>,
     /// Whether the certificate must be for the name that the host was asked for.
     name_is_asked: bool,
-    algorithms: WebPkiSupportedAlgorithms,
+    signatures: Signatures,
 }
 
 impl fmt::Debug for HostVerifier {
@@ -201,8 +254,7 @@ impl ServerCertVerifier for HostVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        observed::note_signature(dss.scheme);
-        verify_tls12_signature(message, cert, dss, &self.algorithms)
+        self.signatures.check_tls12(message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -211,11 +263,10 @@ impl ServerCertVerifier for HostVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        observed::note_signature(dss.scheme);
-        verify_tls13_signature(message, cert, dss, &self.algorithms)
+        self.signatures.check_tls13(message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
+        self.signatures.schemes()
     }
 }

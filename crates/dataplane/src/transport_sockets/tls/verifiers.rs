@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
@@ -14,6 +14,7 @@ use rustls::{
 };
 
 use super::observed::{self, RejectedFor, Rejection};
+use super::signatures::Signatures;
 use super::validation::{PeerSide, Validation};
 
 /// Judges clients.
@@ -21,7 +22,7 @@ pub struct ClientVerifier {
     validation: Arc<Validation>,
     is_required: bool,
     subjects: Vec<DistinguishedName>,
-    algorithms: WebPkiSupportedAlgorithms,
+    signatures: Signatures,
 }
 
 impl fmt::Debug for ClientVerifier {
@@ -41,7 +42,8 @@ impl ClientVerifier {
     ) -> Option<Arc<Self>> {
         let validation = validation.filter(|validation| !validation.asks_nothing())?;
         let subjects = if tells_subjects { validation.subjects() } else { Vec::new() };
-        Some(Arc::new(ClientVerifier { validation, is_required, subjects, algorithms }))
+        let signatures = Signatures(algorithms);
+        Some(Arc::new(ClientVerifier { validation, is_required, subjects, signatures }))
     }
 }
 
@@ -90,8 +92,7 @@ impl ClientCertVerifier for ClientVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        observed::note_signature(dss.scheme);
-        verify_tls12_signature(message, cert, dss, &self.algorithms)
+        self.signatures.check_tls12(message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -100,11 +101,10 @@ impl ClientCertVerifier for ClientVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        observed::note_signature(dss.scheme);
-        verify_tls13_signature(message, cert, dss, &self.algorithms)
+        self.signatures.check_tls13(message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
+        self.signatures.schemes()
     }
 }
