@@ -50,6 +50,7 @@ test-python: $(STAMPS)/native
 check: $(STAMPS)/native
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+	cargo check --manifest-path crates/codec/fuzz/Cargo.toml --no-default-features --locked --quiet --target-dir target/fuzz
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m mypy
