@@ -259,7 +259,10 @@ impl HeadReader<'_> {
         if let Some(fault) = self.facts.fault {
             return Err(fault);
         }
-        if self.facts.crumbs > 0 && !self.block.push(KnownName::Cookie, b"cookie", self.cookie) {
+        if self.facts.crumbs > 0
+            && !self.cookie.is_empty()
+            && !self.block.push(KnownName::Cookie, b"cookie", self.cookie)
+        {
             return Err(Http2ErrorKind::HeadersTooLarge);
         }
         Ok(())
