@@ -86,6 +86,7 @@ def configuration(upstream_port: int, directory: Path) -> dict[str, Any]:
         "@type": f"{TYPE}filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "judged",
         "codec_type": "HTTP2",
+        "delayed_close_timeout": "0.05s",
         "route_config": {
             "virtual_hosts": [
                 {
