@@ -5,6 +5,7 @@
 //! traffic costs little more than its configuration. Does not connect (`connection_pool`) or choose
 //! (`load_balancing_policies`). Follows Envoy's pages "Cluster manager" and "Cluster stats".
 
+pub mod http2;
 mod tracking;
 pub mod worker_cluster;
 
@@ -29,6 +30,7 @@ use crate::transport_sockets::SourceAddresses;
 use crate::transport_sockets::internal_upstream::InternalUpstream;
 use crate::transport_sockets::tls::upstream::UpstreamContext;
 
+pub use http2::ClusterHttp2;
 use tracking::Tracking;
 pub(crate) use tracking::WorkerTracking;
 pub use worker_cluster::{RetryPermit, WorkerCluster, WorkerHost};
@@ -135,6 +137,8 @@ pub struct Cluster {
     pub max_stream_duration: Option<Duration>,
     /// How responses are read.
     pub http1_settings: Http1Settings,
+    /// HTTP/2 to its hosts; none: they are spoken to in HTTP/1.
+    pub http2: Option<Box<ClusterHttp2>>,
     /// What was counted, over all workers.
     pub stats: Scope<ClusterStats>,
     policy: LoadBalancingPolicy,
@@ -189,6 +193,7 @@ impl Cluster {
                 send_fully_qualified_url: model.send_fully_qualified_url,
                 ..http_codec::settings_of(model.header_key_format)
             },
+            http2: ClusterHttp2::compile(model, registry),
             stats,
             policy: model.load_balancing_policy.clone(),
             panic_threshold: load_balancing_policies::panic_threshold_key(&model.load_balancing_policy),

@@ -11,8 +11,12 @@
 
 mod connecting;
 mod connection_lifetime;
+mod http2_driver;
+mod http2_upstream;
+mod pool_key;
 mod request_permit;
 mod tcp_upstream;
+mod upstream;
 mod upstream_connection;
 mod waiting;
 
@@ -20,16 +24,19 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+pub use http2_upstream::{Http2Lease, Http2Upstream};
+pub use pool_key::{PoolKey, PoolProtocol};
 pub use request_permit::{Overflow, RequestPermit};
 pub use tcp_upstream::{TcpUpstream, connect_tcp};
+pub use upstream::Upstream;
 pub use upstream_connection::UpstreamConnection;
 pub use waiting::{Obtain, obtain};
 
 use crate::application_log::{OfConnection, log_at};
 use crate::circuit_breakers::Resource;
-use crate::cluster::{WorkerCluster, WorkerHost};
+use crate::cluster::{ConnectionSettings, WorkerCluster, WorkerHost};
 use crate::model::route::RoutingPriority;
 use crate::stats::ClusterStat;
 use waiting::Waiter;
@@ -70,6 +77,8 @@ struct PriorityPool {
     /// The last was used last.
     #[allow(clippy::vec_box, reason = "a connection moves between streams and the pool at every request")]
     idle: RefCell<Vec<Box<UpstreamConnection>>>,
+    /// Connections of many streams that take more of them.
+    http2: RefCell<Vec<Rc<Http2Upstream>>>,
     /// The first has waited longest.
     waiting: RefCell<VecDeque<Rc<Waiter>>>,
     /// Connections that are being made.
@@ -94,6 +103,35 @@ impl PriorityPool {
         Ok(())
     }
 
+    /// The first connection with room for one more stream.
+    #[inline(never)]
+    fn lease(&self) -> Option<Http2Lease> {
+        self.http2.borrow().iter().find_map(Http2Upstream::lease)
+    }
+
+    /// Ends connections that nobody has used for too long, and those that are too old once nobody does.
+    fn sweep_http2(&self, settings: &ConnectionSettings, now: Instant) {
+        if self.http2.borrow().is_empty() {
+            return;
+        }
+        let past = |since: Instant, most: Option<Duration>| {
+            most.is_some_and(|most| now.saturating_duration_since(since) >= most)
+        };
+        // Not while the list is borrowed: closing looks at it.
+        let connections = self.http2.borrow().clone();
+        for connection in &connections {
+            let stats = &connection.cluster.stats;
+            if past(connection.connected_at, settings.max_duration) {
+                stats.inc(ClusterStat::UpstreamCxMaxDurationReached);
+            } else if connection.leased() == 0 && past(connection.idle_since.get(), settings.idle_timeout) {
+                stats.inc(ClusterStat::UpstreamCxIdleTimeout);
+            } else {
+                continue;
+            }
+            connection.close_when_done();
+        }
+    }
+
     /// Gives its place back when there is no connection and nobody waits.
     fn end_if_unused(&self, cluster: &WorkerCluster, priority: RoutingPriority) {
         if self.open.get() == 0 && self.waiting.borrow().is_empty() && self.counted.replace(false) {
@@ -107,33 +145,43 @@ impl PriorityPool {
 pub struct HostPool {
     default: PriorityPool,
     high: PriorityPool,
+    default_http2: PriorityPool,
+    high_http2: PriorityPool,
 }
 
 impl HostPool {
     #[inline]
-    fn of(&self, priority: RoutingPriority) -> &PriorityPool {
-        match priority {
-            RoutingPriority::Default => &self.default,
-            RoutingPriority::High => &self.high,
+    fn of(&self, key: PoolKey) -> &PriorityPool {
+        match (key.protocol, key.priority) {
+            (PoolProtocol::Http1, RoutingPriority::Default) => &self.default,
+            (PoolProtocol::Http1, RoutingPriority::High) => &self.high,
+            // A cluster has but one of these.
+            (PoolProtocol::Http2 | PoolProtocol::Auto, RoutingPriority::Default) => &self.default_http2,
+            (PoolProtocol::Http2 | PoolProtocol::Auto, RoutingPriority::High) => &self.high_http2,
         }
+    }
+
+    fn all(&self) -> [&PriorityPool; 4] {
+        [&self.default, &self.high, &self.default_http2, &self.high_http2]
     }
 
     /// How many connections are idle.
     #[must_use]
     pub fn idle_count(&self) -> usize {
-        self.default.idle.borrow().len() + self.high.idle.borrow().len()
+        self.all().iter().map(|pool| pool.idle.borrow().len()).sum()
     }
 
     /// How many wait for a connection.
     #[must_use]
     pub fn waiting_count(&self) -> usize {
-        self.default.waiting.borrow().len() + self.high.waiting.borrow().len()
+        self.all().iter().map(|pool| pool.waiting.borrow().len()).sum()
     }
 
     /// Closes idle connections that have been so for too long, are too old, or that the peer has closed.
     pub(crate) fn sweep(&self, cluster: &WorkerCluster, now: Instant) {
         let settings = &cluster.cluster.connections;
-        for pool in [&self.default, &self.high] {
+        for pool in self.all() {
+            pool.sweep_http2(settings, now);
             if pool.idle.borrow_mut().iter_mut().all(|connection| connection.unfit(settings, now).is_none()) {
                 continue;
             }
@@ -155,23 +203,32 @@ impl HostPool {
     /// Closes all idle connections.
     pub(crate) fn close_idle(&self) {
         // Not dropped while the list is borrowed: closing looks at the pool.
-        drop(self.default.idle.take());
-        drop(self.high.idle.take());
+        for pool in self.all() {
+            drop(pool.idle.take());
+            let connections = pool.http2.borrow().clone();
+            connections
+                .iter()
+                .filter(|connection| connection.leased() == 0)
+                .for_each(Http2Upstream::close_when_done);
+        }
     }
 }
 
-/// An idle connection of this worker, the one that was used last; `None`: there is none, so `obtain` one. One that the
+/// A stream of an HTTP/2 connection, where there is one with room; else an idle connection of this worker, the one that was
+/// used last; `None`: there is none, so `obtain` one. One that the
 /// peer has closed, or on which something came that nobody asked for, is closed and passed over: what
 /// the worker's event loop has been told of, which is what Envoy knows; to ask the kernel would be a fifth system call of
 /// every small request. Nor is one that is past its time before the next sweep.
 #[inline]
 #[must_use]
-pub fn take_idle(
-    host: &WorkerHost,
-    priority: RoutingPriority,
-    now: Instant,
-) -> Option<Box<UpstreamConnection>> {
-    let pool = host.pool.of(priority);
+pub fn take_idle(host: &WorkerHost, key: impl Into<PoolKey>, now: Instant) -> Option<Upstream> {
+    let key = key.into();
+    let pool = host.pool.of(key);
+    if key.protocol != PoolProtocol::Http1 {
+        if let Some(lease) = pool.lease() {
+            return Some(Upstream::Http2(lease));
+        }
+    }
     loop {
         let connection = pool.idle.borrow_mut().pop();
         let mut connection = connection?;
@@ -184,7 +241,7 @@ pub fn take_idle(
                 "{} using existing fully connected connection",
                 OfConnection(connection.id())
             );
-            return Some(connection);
+            return Some(Upstream::Http1(connection));
         }
     }
 }
@@ -192,7 +249,8 @@ pub fn take_idle(
 /// Gives a connection back after its response, or unused: to the one who waits longest, else it is idle. It is closed
 /// when it must not serve again: as marked, at the limit of requests or age, when something is unread on it, or when
 /// the cluster went away.
-pub fn check_in(mut connection: Box<UpstreamConnection>, now: Instant) {
+pub fn check_in(upstream: Upstream, now: Instant) {
+    let Upstream::Http1(mut connection) = upstream else { return };
     connection.response_complete();
     let cluster = connection.cluster();
     if connection.is_too_old(&cluster.cluster.connections, now) {

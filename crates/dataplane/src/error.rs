@@ -80,6 +80,18 @@ pub enum ErrorKind {
     UpstreamTermination,
     /// The response cannot be read.
     UpstreamCodec(CodecError),
+    /// The endpoint has reset the stream.
+    UpstreamReset,
+    /// The endpoint has refused the stream, and not looked at it: it may be tried elsewhere.
+    UpstreamRefused,
+    /// The endpoint has reset the stream, and says that we broke a rule.
+    UpstreamAccusation,
+    /// The endpoint could not make the connection that CONNECT asked for.
+    UpstreamConnectError,
+    /// The response's head is larger than we take.
+    UpstreamRefusedHead(Http2ErrorKind),
+    /// What came on the stream, or on its connection, breaks a rule of HTTP/2.
+    UpstreamHttp2(Http2ErrorKind),
     /// The response took too long (the route's `timeout`).
     ResponseTimeout,
     /// One try took too long (`x-envoy-upstream-rq-per-try-timeout-ms`).
@@ -126,6 +138,20 @@ impl ErrorKind {
         reset.cause.map_or(Self::DownstreamReset, Self::DownstreamHttp2)
     }
 
+    /// What the end of a stream of HTTP/2 towards an endpoint before its time means.
+    #[must_use]
+    pub fn of_upstream_reset(reset: Reset) -> Self {
+        match (reset.cause, reset.code) {
+            // As in Envoy, which takes its own refusals for the endpoint's, and a reset that accuses us for a broken rule.
+            (Some(kind), ErrorCode::InternalError) => Self::UpstreamRefusedHead(kind),
+            (Some(kind), _) => Self::UpstreamHttp2(kind),
+            (None, ErrorCode::ProtocolError) => Self::UpstreamAccusation,
+            (None, ErrorCode::RefusedStream) => Self::UpstreamRefused,
+            (None, ErrorCode::ConnectError) => Self::UpstreamConnectError,
+            (None, _) => Self::UpstreamReset,
+        }
+    }
+
     /// Whether the client is not there any more to be answered.
     #[must_use]
     pub fn is_end_of_client(self) -> bool {
@@ -159,6 +185,12 @@ impl ErrorKind {
             | Self::ConnectTimeout
             | Self::UpstreamTermination
             | Self::UpstreamCodec(_)
+            | Self::UpstreamReset
+            | Self::UpstreamRefused
+            | Self::UpstreamAccusation
+            | Self::UpstreamConnectError
+            | Self::UpstreamRefusedHead(_)
+            | Self::UpstreamHttp2(_)
             | Self::ResponseTimeout
             | Self::PerTryTimeout
             | Self::UpstreamMaxStreamDuration => Side::Upstream,
@@ -175,6 +207,22 @@ impl ErrorKind {
     #[must_use]
     pub fn may_be_retried(self) -> bool {
         self.side() == Side::Upstream && self != Self::NoHealthyUpstream
+    }
+
+    /// Whether the upstream's side of the stream ended before its time, after it had begun.
+    #[must_use]
+    pub fn is_end_of_upstream(self) -> bool {
+        matches!(
+            self,
+            Self::UpstreamTermination
+                | Self::UpstreamCodec(_)
+                | Self::UpstreamReset
+                | Self::UpstreamRefused
+                | Self::UpstreamAccusation
+                | Self::UpstreamConnectError
+                | Self::UpstreamRefusedHead(_)
+                | Self::UpstreamHttp2(_)
+        )
     }
 
     /// Whether a head was refused that was read to its end. As in Envoy, its fields can be logged then.
@@ -212,7 +260,13 @@ impl ErrorKind {
             Self::Overflow | Self::MaintenanceMode => ResponseFlag::UpstreamOverflow,
             Self::ConnectFailure | Self::ConnectTimeout => ResponseFlag::UpstreamConnectionFailure,
             Self::UpstreamTermination => ResponseFlag::UpstreamConnectionTermination,
-            Self::UpstreamCodec(_) => ResponseFlag::UpstreamProtocolError,
+            Self::UpstreamReset
+            | Self::UpstreamRefused
+            | Self::UpstreamConnectError
+            | Self::UpstreamRefusedHead(_) => ResponseFlag::UpstreamRemoteReset,
+            Self::UpstreamCodec(_) | Self::UpstreamAccusation | Self::UpstreamHttp2(_) => {
+                ResponseFlag::UpstreamProtocolError
+            }
             Self::UpstreamMaxStreamDuration => ResponseFlag::UpstreamMaxStreamDurationReached,
             Self::ResponseTimeout | Self::PerTryTimeout => ResponseFlag::UpstreamRequestTimeout,
         })

@@ -8,24 +8,29 @@
 use std::fmt;
 use std::io;
 
-use ferryman_codec::{Http1Settings, NameCase};
+use ferryman_codec::{FloodLimits, Http1Settings, Http2Settings, NameCase};
 
 use crate::filters::http::body::BodyRefusal;
-use crate::model::http_connection_manager::HeaderKeyFormat;
+use crate::model::http_connection_manager::{HeaderKeyFormat, Http2ProtocolOptions};
 
 pub mod http1_codec;
 pub mod http1_reader;
 pub mod http1_writer;
+pub mod http2_client_stream;
+pub mod http2_counts;
 pub mod http2_session;
 pub mod http2_stream;
 pub mod stream_codec;
+pub mod upstream_codec;
 
 pub use http1_codec::Http1Codec;
 pub use http1_reader::Http1Reader;
 pub use http1_writer::Http1Writer;
+pub use http2_counts::ActiveHttp2;
 pub use http2_session::{Http2Session, NewStream, Reset};
 pub use http2_stream::Http2Stream;
 pub use stream_codec::{BodyReader, StreamCodec};
+pub use upstream_codec::UpstreamCodec;
 
 /// Why a message cannot be read. The connection cannot be read on.
 #[derive(Debug)]
@@ -95,4 +100,26 @@ pub fn settings_of(format: HeaderKeyFormat) -> Http1Settings {
         HeaderKeyFormat::PreserveCaseElseProper => (NameCase::Lower, Some(NameCase::Proper)),
     };
     Http1Settings { name_case, preserve_case, ..Http1Settings::default() }
+}
+
+/// The limits of HTTP/2 that the options set; all others are the defaults.
+#[must_use]
+pub fn http2_settings_of(options: &Http2ProtocolOptions) -> Http2Settings {
+    Http2Settings {
+        max_concurrent_streams: options.max_concurrent_streams,
+        initial_stream_window: options.initial_stream_window_size,
+        connection_window: options.initial_connection_window_size,
+        header_table_size: options.hpack_table_size,
+        allow_connect: options.allow_connect,
+        stream_error_on_invalid_message: options.stream_error_on_invalid_http_message,
+        floods: FloodLimits {
+            max_outbound_frames: options.max_outbound_frames,
+            max_outbound_control_frames: options.max_outbound_control_frames,
+            max_consecutive_empty_frames: options.max_consecutive_inbound_frames_with_empty_payload,
+            max_priority_frames_per_stream: options.max_inbound_priority_frames_per_stream,
+            max_window_updates_per_data_frame: options.max_inbound_window_update_frames_per_data_frame_sent,
+            ..FloodLimits::default()
+        },
+        ..Http2Settings::default()
+    }
 }

@@ -125,10 +125,16 @@ impl LocalReply<'_> {
             ErrorKind::MaintenanceMode => {
                 LocalReply { overloaded: true, ..reply(503, "maintenance mode", "maintenance_mode") }
             }
-            ErrorKind::ConnectFailure | ErrorKind::ConnectTimeout | ErrorKind::UpstreamTermination => {
-                of_reset(503, error)
+            ErrorKind::ConnectFailure
+            | ErrorKind::ConnectTimeout
+            | ErrorKind::UpstreamTermination
+            | ErrorKind::UpstreamReset
+            | ErrorKind::UpstreamRefused
+            | ErrorKind::UpstreamConnectError
+            | ErrorKind::UpstreamRefusedHead(_) => of_reset(503, error),
+            ErrorKind::UpstreamCodec(_) | ErrorKind::UpstreamAccusation | ErrorKind::UpstreamHttp2(_) => {
+                of_reset(502, error)
             }
-            ErrorKind::UpstreamCodec(_) => of_reset(502, error),
             ErrorKind::ResponseTimeout => reply(504, "upstream request timeout", "response_timeout"),
             ErrorKind::PerTryTimeout => reply(504, "upstream request timeout", "upstream_per_try_timeout"),
         }
@@ -233,7 +239,12 @@ fn reset_reason(kind: ErrorKind) -> &'static str {
         ErrorKind::Overflow => "overflow",
         ErrorKind::ConnectFailure => "remote connection failure",
         ErrorKind::ConnectTimeout => "connection timeout",
-        ErrorKind::UpstreamCodec(_) => "protocol error",
+        ErrorKind::UpstreamCodec(_) | ErrorKind::UpstreamAccusation | ErrorKind::UpstreamHttp2(_) => {
+            "protocol error"
+        }
+        ErrorKind::UpstreamReset | ErrorKind::UpstreamRefusedHead(_) => "remote reset",
+        ErrorKind::UpstreamConnectError => "remote error with CONNECT request",
+        ErrorKind::UpstreamRefused => "remote refused stream reset",
         ErrorKind::UpstreamTermination => "connection termination",
         _ => "local reset",
     }

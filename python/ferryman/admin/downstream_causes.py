@@ -94,6 +94,28 @@ def too_large(failure: Failure) -> Cause:
     )
 
 
+def response_too_large(failure: Failure) -> Cause:
+    """A response's body is larger than what a filter may hold."""
+    holder = f"the filter {failure.stream.filter[0]}" if failure.stream.filter else "a filter"
+    return Cause(
+        what=f"{holder} holds the response's body, which is larger than it may be",
+        path=_filter_path(failure) or f"{failure.listener}.per_connection_buffer_limit_bytes",
+        default="the listener's per_connection_buffer_limit_bytes",
+        advice="raise the limit, or take the filter off routes whose responses are large",
+    )
+
+
+def body_refused(failure: Failure) -> Cause:
+    """A filter that reads a body finds that it cannot be what it is said to be."""
+    stream = failure.stream
+    holder = f"the HTTP filter {stream.filter[0]}" if stream.filter else "an HTTP filter"
+    return Cause(
+        what=f"{holder} refused the body ({stream.details})",
+        path=_filter_path(failure) or f"{failure.manager}.http_filters",
+        advice="look at what the peer sends: its body is not in the form that its content-type announces",
+    )
+
+
 def client_left(failure: Failure) -> Cause:
     """The client is gone."""
     when = (
@@ -230,6 +252,8 @@ CAUSES: Final[dict[str, Callable[[Failure], Cause]]] = {
     "RequestRefused": refused_request,
     "InvalidEnvoyHeader": invalid_envoy_header,
     "RequestTooLarge": too_large,
+    "ResponseTooLarge": response_too_large,
+    "BodyRefused": body_refused,
     "DownstreamDisconnect": client_left,
     "DownstreamReset": stream_reset,
     "DownstreamHttp2": broken_request,

@@ -139,6 +139,38 @@ def broken_response(failure: Failure) -> Cause:
     )
 
 
+def reset(failure: Failure) -> Cause:
+    """The endpoint reset the stream."""
+    return Cause(
+        what=f"{host_of(failure)} reset the stream {_when(failure)} (HTTP/2 RST_STREAM)",
+        path=failure.endpoint,
+        advice="look at the service: it gave this request up (a crash, a limit, a deadline of its own)",
+    )
+
+
+def refused(failure: Failure) -> Cause:
+    """The endpoint refused the stream."""
+    return Cause(
+        what=f"{host_of(failure)} took the request back unprocessed: it refused the stream, or goes away "
+        "(HTTP/2 REFUSED_STREAM or GOAWAY)",
+        path=failure.endpoint,
+        advice="it is safe to try again; let max_concurrent_streams of the cluster's http2_protocol_options "
+        "be no more than the service takes",
+    )
+
+
+def broken_http2(failure: Failure) -> Cause:
+    """What came breaks a rule of HTTP/2."""
+    name, text = failure.stream.broken_rule or ("", "it is malformed")
+    if name in ("HeadersTooLarge", "TooManyHeaders"):
+        return broken_response(failure)
+    return Cause(
+        what=f"what {host_of(failure)} sent breaks a rule of HTTP/2: {text} ({name})",
+        path=failure.endpoint,
+        advice="mend the service, or see whether it speaks HTTP/2 on that port at all",
+    )
+
+
 def response_timeout(failure: Failure) -> Cause:
     """The response took too long."""
     stream = failure.stream
@@ -200,6 +232,12 @@ CAUSES: Final[dict[str, Callable[[Failure], Cause]]] = {
     "ConnectTimeout": connect_timeout,
     "UpstreamTermination": closed,
     "UpstreamCodec": broken_response,
+    "UpstreamReset": reset,
+    "UpstreamRefused": refused,
+    "UpstreamAccusation": reset,
+    "UpstreamConnectError": reset,
+    "UpstreamRefusedHead": broken_response,
+    "UpstreamHttp2": broken_http2,
     "ResponseTimeout": response_timeout,
     "PerTryTimeout": per_try_timeout,
     "UpstreamMaxStreamDuration": stream_duration,

@@ -40,7 +40,8 @@ _CLUSTER = Fields(
     "name metadata alt_stat_name stats_matcher connect_timeout per_connection_buffer_limit_bytes"
     " lb_policy load_assignment track_timeout_budgets track_cluster_stats"
     " max_requests_per_connection circuit_breakers common_http_protocol_options http_protocol_options"
-    " typed_extension_protocol_options least_request_lb_config common_lb_config"
+    " http2_protocol_options protocol_selection typed_extension_protocol_options least_request_lb_config"
+    " common_lb_config"
     " transport_socket upstream_bind_config upstream_connection_options load_balancing_policy",
     checked={
         "type": "STATIC",
@@ -66,7 +67,6 @@ _CLUSTER = Fields(
         "original_dst_lb_config": _OTHER_POLICY,
         "close_connections_on_host_health_failure": _NO_CHECKS,
         "ignore_health_on_host_removal": _NO_CHECKS,
-        "protocol_selection": "HTTP/1.1 is the only protocol on either side",
     },
     partly={"lb_policy": "ROUND_ROBIN, LEAST_REQUEST, RANDOM, LOAD_BALANCING_POLICY_CONFIG"},
 )
@@ -134,6 +134,7 @@ def lower_cluster(cursor: Cursor, bind: model.UpstreamBind | None = None) -> mod
     if is_static and "load_assignment" in fields:
         localities, factor = lower_load_assignment(cursor.child("load_assignment"))
     http = lower_upstream_http(cursor, fields)
+    _check_protocol(cursor, http.protocol, socket)
     default, high, per_host = _lower_circuit_breakers(cursor, fields)
     return model.Cluster(
         name=name,
@@ -152,6 +153,8 @@ def lower_cluster(cursor: Cursor, bind: model.UpstreamBind | None = None) -> mod
         max_requests_per_connection=http.max_requests_per_connection,
         idle_timeout_ms=http.idle_timeout_ms,
         max_connection_duration_ms=http.max_connection_duration_ms,
+        http_protocol=http.protocol,
+        http2_protocol_options=http.http2,
         max_response_headers_bytes=http.max_response_headers_bytes,
         max_response_headers_count=http.max_response_headers_count,
         enable_trailers=http.http1.enable_trailers,
@@ -170,6 +173,17 @@ def lower_cluster(cursor: Cursor, bind: model.UpstreamBind | None = None) -> mod
         tracking=_lower_tracking(cursor, fields),
         upstream_http_filters=http.http_filters,
     )
+
+
+def _check_protocol(cursor: Cursor, protocol: str, socket: UpstreamSocket) -> None:
+    """What is spoken, and what it is spoken over."""
+    if protocol == "auto" and socket.tls is None:
+        cursor.problem(
+            "auto_config needs a transport socket of TLS: the host picks the protocol in the handshake",
+            "add a transport_socket with envoy.transport_sockets.tls, or use explicit_http_config",
+        )
+    if protocol != "http1" and socket.proxy_protocol is not None:
+        refuse(cursor, "the PROXY protocol with HTTP/2 is not supported yet", field="transport_socket")
 
 
 def _refuse_names_of_requests(cursor: Cursor) -> None:

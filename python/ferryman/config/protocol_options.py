@@ -17,6 +17,7 @@ from ferryman.config.cursor import Cursor
 from ferryman.config.duration import off_if_zero
 from ferryman.config.fields import Fields, refuse, word
 from ferryman.config.header_key_format import forwards_reason_phrase, lower_header_key_format
+from ferryman.config.http2_options import lower_upstream_http2_options
 from ferryman.config.matcher import lower_string_matcher
 from ferryman.config.upstream_http_filters import lower_upstream_http_filters
 
@@ -71,20 +72,24 @@ _HTTP1_UPSTREAM = Fields(
 _PERCENT = Fields("envoy.type.v3.Percent", "value", where="of a jitter")
 _OPTIONS = Fields(
     "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-    "common_http_protocol_options explicit_http_config use_downstream_protocol_config http_filters",
+    "common_http_protocol_options explicit_http_config use_downstream_protocol_config auto_config"
+    " http_filters",
     no_effect={"upstream_http_protocol_options": NO_UPSTREAM_TLS},
 )
-_EXPLICIT = Fields(
-    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig", "http_protocol_options"
-)
-_USE_DOWNSTREAM = Fields(
-    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig", "http_protocol_options"
-)
+_OF_BOTH: Final = "http_protocol_options http2_protocol_options"
+_EXPLICIT = Fields(f"{_OPTIONS.message}.ExplicitHttpConfig", _OF_BOTH)
+_USE_DOWNSTREAM = Fields(f"{_OPTIONS.message}.UseDownstreamHttpConfig", _OF_BOTH)
+_AUTO = Fields(f"{_OPTIONS.message}.AutoHttpConfig", _OF_BOTH)
 
 BUILT: Final = (_OPTIONS.message,)
 """The protocol options of clusters that are built, by the type of their configuration."""
 
-_PROTOCOLS: Final = (("explicit_http_config", _EXPLICIT), ("use_downstream_protocol_config", _USE_DOWNSTREAM))
+_PROTOCOLS: Final = (
+    ("explicit_http_config", _EXPLICIT, "http1"),
+    ("use_downstream_protocol_config", _USE_DOWNSTREAM, "downstream"),
+    ("auto_config", _AUTO, "auto"),
+)
+_USE_DOWNSTREAM_PROTOCOL: Final = 1
 _UNDERSCORES: Final = ("allow", "reject_request", "drop_header")
 HOUR_MS: Final = 3_600_000
 _MAX_HEADERS: Final = 100
@@ -131,6 +136,8 @@ class UpstreamHttp(NamedTuple):
     max_response_headers_bytes: int = _MAX_RESPONSE_HEADERS_KB * 1024
     max_response_headers_count: int = _MAX_HEADERS
     http1: UpstreamHttp1 = UpstreamHttp1()
+    protocol: str = "http1"
+    http2: model.Http2ProtocolOptions | None = None
     http_filters: list[model.HttpFilter] | None = None
 
 
@@ -189,11 +196,11 @@ def lower_upstream_http(cursor: Cursor, fields: Mapping[str, Any]) -> UpstreamHt
     shared = _COMMON_UPSTREAM.read(common_at) if common in read else {}
     requests = _count(fields, "max_requests_per_connection", 0)
     if holder is cursor:
-        if not shared and not requests and http1 not in read:
+        chosen, protocol, http2 = _lower_deprecated(cursor, read)
+        if not shared and not requests and http1 not in read and protocol == "http1":
             return _UPSTREAM_DEFAULT
-        chosen = _read_http1(cursor, read)
     else:
-        chosen = _lower_protocol(holder, read)
+        chosen, protocol, http2 = _lower_protocol(holder, read)
     return UpstreamHttp(
         max_requests_per_connection=_count(shared, "max_requests_per_connection", requests) or None,
         idle_timeout_ms=off_if_zero(common_at, "idle_timeout", shared, HOUR_MS),
@@ -202,6 +209,8 @@ def lower_upstream_http(cursor: Cursor, fields: Mapping[str, Any]) -> UpstreamHt
         max_response_headers_bytes=_count(shared, "max_response_headers_kb", _MAX_RESPONSE_HEADERS_KB) * 1024,
         max_response_headers_count=_count(shared, "max_headers_count", _MAX_HEADERS),
         http1=chosen,
+        protocol=protocol,
+        http2=http2,
         http_filters=None if holder is cursor else lower_upstream_http_filters(holder, "http_filters"),
     )
 
@@ -224,13 +233,29 @@ def _lower_typed_options(cursor: Cursor) -> Cursor | None:
     return found
 
 
-def _lower_protocol(options: Cursor, fields: Mapping[str, Any]) -> UpstreamHttp1:
-    """The HTTP/1 options of whichever protocol is chosen."""
-    for name, declared in _PROTOCOLS:
+_Chosen = tuple[UpstreamHttp1, str, model.Http2ProtocolOptions | None]
+
+
+def _lower_protocol(options: Cursor, fields: Mapping[str, Any]) -> _Chosen:
+    """What is spoken, and the options of whichever protocols those are."""
+    for name, declared, protocol in _PROTOCOLS:
         if name in fields:
             chosen = options.child(name)
-            return _read_http1(chosen, declared.read(chosen))
-    return UpstreamHttp1()
+            read = declared.read(chosen)
+            if name == "explicit_http_config" and "http2_protocol_options" in read:
+                protocol = "http2"
+            http2 = None if protocol == "http1" else lower_upstream_http2_options(chosen, read)
+            return _read_http1(chosen, read), protocol, http2
+    return UpstreamHttp1(), "http1", None
+
+
+def _lower_deprecated(cluster: Cursor, fields: Mapping[str, Any]) -> _Chosen:
+    """The same of the fields of the cluster itself."""
+    protocol = "http2" if "http2_protocol_options" in fields else "http1"
+    if fields.get("protocol_selection", 0) == _USE_DOWNSTREAM_PROTOCOL:
+        protocol = "downstream"
+    http2 = None if protocol == "http1" else lower_upstream_http2_options(cluster, fields)
+    return _read_http1(cluster, fields), protocol, http2
 
 
 def _check_lengths(cursor: Cursor, fields: Mapping[str, Any]) -> None:

@@ -60,6 +60,8 @@ pub(crate) fn model(name: &str, addresses: &[&str]) -> Model {
         max_requests_per_connection: None,
         idle_timeout_ms: Some(3_600_000),
         max_connection_duration_ms: None,
+        http_protocol: model::UpstreamProtocol::Http1,
+        http2_protocol_options: None,
         max_response_headers_bytes: 60 * 1024,
         max_response_headers_count: 100,
         enable_trailers: false,

@@ -3,21 +3,21 @@
 //! Owns the worker's handles: statistics, load balancer, its side of the circuit breakers, and for each host the
 //! connection pool. Made on the cluster's first request on this worker. Does not leave its thread.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ferryman_codec::Http1Settings;
+use ferryman_codec::{Http1Settings, Version};
 
 use super::tracking::WorkerTracking;
 use super::{Cluster, Host};
 use crate::circuit_breakers::{Resource, WorkerCircuitBreakers};
-use crate::connection_pool::HostPool;
+use crate::connection_pool::{HostPool, PoolKey, PoolProtocol};
 use crate::load_balancing_policies::LoadBalancer;
 use crate::model::route::RoutingPriority;
 use crate::random::Random;
-use crate::stats::{ClusterStat, ClusterStats, EndpointStats, LocalScope, ZoneStats};
+use crate::stats::{ClusterHttp2Stats, ClusterStat, ClusterStats, EndpointStats, LocalScope, ZoneStats};
 use crate::stream_info::{UpstreamCluster, UpstreamHost};
 use crate::transport_sockets::tls::upstream::WorkerUpstreamTls;
 
@@ -61,6 +61,8 @@ pub struct WorkerCluster {
     draining: Cell<bool>,
     /// Connections in the pools of all hosts.
     pub(crate) pooled: Cell<usize>,
+    worker: usize,
+    http2_stats: OnceCell<Rc<LocalScope<ClusterHttp2Stats>>>,
 }
 
 impl WorkerCluster {
@@ -107,7 +109,24 @@ impl WorkerCluster {
             random,
             draining: Cell::new(false),
             pooled: Cell::new(0),
+            worker,
+            http2_stats: OnceCell::new(),
         }
+    }
+
+    /// The pool of each host for requests of this priority that came in this version.
+    #[inline]
+    #[must_use]
+    pub fn pool_for(&self, priority: RoutingPriority, downstream: Version) -> PoolKey {
+        let http2 = self.cluster.http2.as_ref();
+        let protocol = http2.map_or(PoolProtocol::Http1, |http2| http2.protocol_for(downstream));
+        PoolKey { priority, protocol }
+    }
+
+    /// What this worker counts of its codecs, where there are such.
+    pub fn http2_stats(&self) -> Option<Rc<LocalScope<ClusterHttp2Stats>>> {
+        let http2 = self.cluster.http2.as_ref()?;
+        Some(Rc::clone(self.http2_stats.get_or_init(|| Rc::new(http2.stats().local(self.worker)))))
     }
 
     /// The host for the next request or connection; `None`: nobody can serve (`upstream_cx_none_healthy`, counted).

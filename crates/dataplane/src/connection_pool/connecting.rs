@@ -14,8 +14,9 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::connection_lifetime::{ConnectionLifetime, Use};
+use super::pool_key::{PoolKey, PoolProtocol};
 use super::upstream_connection::UpstreamConnection;
-use super::{PoolError, waiting};
+use super::{PoolError, http2_driver, waiting};
 use crate::application_log::{OfConnection, log_at};
 use crate::circuit_breakers::Resource;
 use crate::cluster::{WorkerCluster, WorkerHost};
@@ -39,14 +40,16 @@ pub fn can_create_connection(cluster: &WorkerCluster, host: &WorkerHost, priorit
 }
 
 /// Begins attempts while more wait than connections are being made, as far as the limits let.
-pub fn connect_for_waiting(cluster: &Rc<WorkerCluster>, host: &Rc<WorkerHost>, priority: RoutingPriority) {
-    let pool = host.pool.of(priority);
+pub fn connect_for_waiting(cluster: &Rc<WorkerCluster>, host: &Rc<WorkerHost>, key: PoolKey) {
+    let pool = host.pool.of(key);
+    let streams = key.streams_of_connection(cluster);
     for _ in 0..ATTEMPTS_AT_ONCE {
         // Without a runtime the worker is being torn down.
-        if pool.waiting.borrow().len() <= pool.connecting.get() || Handle::try_current().is_err() {
+        let expected = pool.connecting.get().saturating_mul(streams);
+        if pool.waiting.borrow().len() <= expected || Handle::try_current().is_err() {
             return;
         }
-        let room = can_create_connection(cluster, host, priority);
+        let room = can_create_connection(cluster, host, key.priority);
         if !room {
             log_at!(Pool, Debug, "cluster '{}': max active connections overflow", cluster.info.name);
             cluster.stats.inc(ClusterStat::UpstreamCxOverflow);
@@ -54,7 +57,7 @@ pub fn connect_for_waiting(cluster: &Rc<WorkerCluster>, host: &Rc<WorkerHost>, p
         if !room && pool.open.get() > 0 {
             return;
         }
-        let lifetime = ConnectionLifetime::begin(cluster, host, priority, Use::Http1);
+        let lifetime = ConnectionLifetime::begin(cluster, host, key.priority, Use::Requests(key.protocol));
         log_at!(
             Pool,
             Debug,
@@ -73,13 +76,13 @@ pub fn connect_for_waiting(cluster: &Rc<WorkerCluster>, host: &Rc<WorkerHost>, p
 /// A connection that is being made, also when a panic ends that: else those who wait later would wait for it.
 struct Connecting {
     host: Rc<WorkerHost>,
-    priority: RoutingPriority,
+    key: PoolKey,
 }
 
 impl Connecting {
     fn begin(lifetime: &ConnectionLifetime) -> Self {
-        let this = Connecting { host: Rc::clone(&lifetime.host), priority: lifetime.priority };
-        let connecting = &this.host.pool.of(this.priority).connecting;
+        let this = Connecting { host: Rc::clone(&lifetime.host), key: lifetime.key() };
+        let connecting = &this.host.pool.of(this.key).connecting;
         connecting.set(connecting.get() + 1);
         this
     }
@@ -87,7 +90,7 @@ impl Connecting {
 
 impl Drop for Connecting {
     fn drop(&mut self) {
-        let connecting = &self.host.pool.of(self.priority).connecting;
+        let connecting = &self.host.pool.of(self.key).connecting;
         connecting.set(connecting.get().saturating_sub(1));
     }
 }
@@ -112,6 +115,9 @@ async fn attempt(attempt: Attempt) {
                 OfConnection(lifetime.id),
                 lifetime.started.elapsed().as_millis()
             );
+            if speaks_http2(&lifetime, &socket) {
+                return http2_driver::begin(lifetime, socket);
+            }
             let connection = UpstreamConnection::new(lifetime, socket, Instant::now());
             if connection.cluster().is_draining() && connection.nobody_waits() {
                 return;
@@ -120,7 +126,25 @@ async fn attempt(attempt: Attempt) {
         }
         Err(error) => {
             count_failure(&mut lifetime, &error);
-            waiting::fail_all(&lifetime.cluster, &lifetime.host, lifetime.priority, &error);
+            waiting::fail_all(&lifetime.cluster, &lifetime.host, lifetime.key(), &error);
+        }
+    }
+}
+
+/// Whether HTTP/2 is spoken on a connection that stands; counts it where the host was to decide.
+fn speaks_http2(lifetime: &ConnectionLifetime, socket: &TransportSocket) -> bool {
+    match lifetime.usage {
+        Use::Tcp | Use::Requests(PoolProtocol::Http1) => false,
+        Use::Requests(PoolProtocol::Http2) => true,
+        Use::Requests(PoolProtocol::Auto) => {
+            let is_http2 = socket.tls().is_some_and(|tls| tls.is_http2());
+            let stats = &lifetime.cluster.stats;
+            stats.inc(if is_http2 {
+                ClusterStat::UpstreamCxHttp2Total
+            } else {
+                ClusterStat::UpstreamCxHttp1Total
+            });
+            is_http2
         }
     }
 }
@@ -142,7 +166,7 @@ async fn open(lifetime: &ConnectionLifetime) -> Result<TransportSocket, PoolErro
     let socket = connected.map_err(|error| PoolError::Connect { reason: reason(address, &error) })?;
     let Some(tls) = &lifetime.cluster.tls else { return Ok(TransportSocket::RawBuffer(socket)) };
     let host = &lifetime.host.info;
-    let socket = TlsSocket::connect(socket, tls, host, lifetime.usage == Use::Http1);
+    let socket = TlsSocket::connect(socket, tls, host, lifetime.protocol());
     let socket = socket.map_err(|error| PoolError::Connect { reason: error.to_string() })?;
     let mut socket = Box::new(socket);
     match poll_fn(|cx| socket.poll_handshake(cx)).await {
@@ -216,12 +240,19 @@ mod tests {
         let cluster = Rc::new(WorkerCluster::new(&compiled, 0, 1));
         let host = Rc::clone(&cluster.hosts()[0]);
         let priority = RoutingPriority::Default;
-        let lifetime = ConnectionLifetime::begin(&cluster, &host, priority, Use::Http1);
+        let lifetime =
+            ConnectionLifetime::begin(&cluster, &host, priority, Use::Requests(PoolProtocol::Http1));
         let connecting = Connecting::begin(&lifetime);
         let mut waiting = waiting::obtain(&cluster, &host, priority).unwrap();
-        assert_eq!((host.pool.of(priority).connecting.get(), host.pool.of(priority).open.get()), (1, 1));
+        assert_eq!(
+            (host.pool.of(priority.into()).connecting.get(), host.pool.of(priority.into()).open.get()),
+            (1, 1)
+        );
         drop(attempt(Attempt { connecting, lifetime }));
-        assert_eq!((host.pool.of(priority).connecting.get(), host.pool.of(priority).open.get()), (1, 1));
+        assert_eq!(
+            (host.pool.of(priority.into()).connecting.get(), host.pool.of(priority.into()).open.get()),
+            (1, 1)
+        );
         let within = std::time::Duration::from_secs(9);
         timeout(within, &mut waiting).await.expect("another attempt was made").expect("a connection");
     }

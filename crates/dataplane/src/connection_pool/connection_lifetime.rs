@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::connecting;
+use super::pool_key::{PoolKey, PoolProtocol};
 use crate::application_log::{OfConnection, log_at};
 use crate::circuit_breakers::Resource;
 use crate::cluster::{WorkerCluster, WorkerHost};
@@ -19,7 +20,7 @@ use crate::stream_info::filter_state::FilterState;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
     /// Requests; others may wait for it in the pool.
-    Http1,
+    Requests(PoolProtocol),
     /// One TCP session.
     Tcp,
 }
@@ -58,12 +59,17 @@ impl ConnectionLifetime {
         cluster.stats.inc(ClusterStat::UpstreamCxActive);
         host.stats.inc(EndpointStat::CxTotal);
         host.stats.inc(EndpointStat::CxActive);
-        if usage == Use::Http1 {
-            cluster.stats.inc(ClusterStat::UpstreamCxHttp1Total);
+        if let Use::Requests(protocol) = usage {
+            match protocol {
+                PoolProtocol::Http1 => cluster.stats.inc(ClusterStat::UpstreamCxHttp1Total),
+                PoolProtocol::Http2 => cluster.stats.inc(ClusterStat::UpstreamCxHttp2Total),
+                // The host decides.
+                PoolProtocol::Auto => {}
+            }
             // A pool of either priority makes Envoy list the gauges of both.
             cluster.stats.add(ClusterStat::CircuitBreakersDefaultCxPoolOpen, 0);
             cluster.stats.add(ClusterStat::CircuitBreakersHighCxPoolOpen, 0);
-            let open = &host.pool.of(priority).open;
+            let open = &host.pool.of(PoolKey { priority, protocol }).open;
             open.set(open.get() + 1);
             cluster.pooled.set(cluster.pooled.get() + 1);
         }
@@ -79,6 +85,23 @@ impl ConnectionLifetime {
             active: false,
             requests: 0,
             shared_state: None,
+        }
+    }
+
+    /// The pool that it belongs to, if it carries requests.
+    pub fn key(&self) -> PoolKey {
+        let protocol = match self.usage {
+            Use::Requests(protocol) => protocol,
+            Use::Tcp => PoolProtocol::Http1,
+        };
+        PoolKey { priority: self.priority, protocol }
+    }
+
+    /// What is spoken on it; none: what its user wants.
+    pub fn protocol(&self) -> Option<PoolProtocol> {
+        match self.usage {
+            Use::Requests(protocol) => Some(protocol),
+            Use::Tcp => None,
         }
     }
 
@@ -126,15 +149,16 @@ impl Drop for ConnectionLifetime {
         self.host.stats.dec(EndpointStat::CxActive);
         stats.record(ClusterHistogram::UpstreamCxLengthMs, milliseconds(self.started.elapsed()));
         self.cluster.circuit_breakers.release(Resource::Connections, self.priority);
-        if self.usage == Use::Http1 {
+        if matches!(self.usage, Use::Requests(_)) {
             if self.connected {
                 stats.record(ClusterHistogram::UpstreamRqPerCx, self.requests);
             }
-            let pool = self.host.pool.of(self.priority);
+            let key = self.key();
+            let pool = self.host.pool.of(key);
             pool.open.set(pool.open.get().saturating_sub(1));
             self.cluster.pooled.set(self.cluster.pooled.get().saturating_sub(1));
             // Those who waited for this one must not wait for ever.
-            connecting::connect_for_waiting(&self.cluster, &self.host, self.priority);
+            connecting::connect_for_waiting(&self.cluster, &self.host, key);
             pool.end_if_unused(&self.cluster, self.priority);
         }
     }

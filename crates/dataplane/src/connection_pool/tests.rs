@@ -30,11 +30,11 @@ impl World {
     }
 
     async fn connection(&self) -> Box<UpstreamConnection> {
-        obtain(&self.cluster, &self.host, LOW).unwrap().await.unwrap()
+        http1(obtain(&self.cluster, &self.host, LOW).unwrap().await.unwrap())
     }
 
     fn idle(&self) -> Option<Box<UpstreamConnection>> {
-        take_idle(&self.host, LOW, now())
+        take_idle(&self.host, LOW, now()).map(http1)
     }
 
     async fn accept(&self) -> TcpStream {
@@ -63,6 +63,15 @@ fn worker_of(address: &str, change: impl FnOnce(&mut Model)) -> (Rc<WorkerCluste
 
 fn run(test: impl Future<Output = ()>) {
     Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).unwrap().block_on(test);
+}
+
+fn http1(upstream: Upstream) -> Box<UpstreamConnection> {
+    let Upstream::Http1(connection) = upstream else { panic!("HTTP/2") };
+    connection
+}
+
+fn check_in(connection: Box<UpstreamConnection>, now: Instant) {
+    super::check_in(Upstream::Http1(connection), now);
 }
 
 fn now() -> Instant {
@@ -271,11 +280,11 @@ fn what_comes_unasked_is_no_response() {
         let (listener, cluster, host) = pair(9, "unasked");
         let connection = obtain(&cluster, &host, LOW).unwrap().await.unwrap();
         let (upstream, _) = listener.accept().await.unwrap();
-        check_in(connection, now());
+        super::check_in(connection, now());
         upstream.try_write(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
         while let Some(unaware) = take_idle(&host, LOW, now()) {
             // The event loop has not asked yet.
-            check_in(unaware, now());
+            super::check_in(unaware, now());
             tokio::task::yield_now().await;
         }
         let stats = &cluster.cluster.stats;
@@ -293,7 +302,7 @@ fn what_comes_unasked_is_no_response_for_one_that_waits() {
         let (upstream, _) = listener.accept().await.unwrap();
         let (id, waiting) = (connection.id(), obtain(&cluster, &host, LOW).unwrap());
         upstream.try_write(b"x").unwrap();
-        check_in(connection, now());
+        super::check_in(connection, now());
         assert_ne!(waiting.await.unwrap().id(), id);
     });
 }

@@ -7,12 +7,12 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use super::connection_lifetime::ConnectionLifetime;
+use super::pool_key::PoolKey;
 use super::request_permit::{Overflow, RequestPermit};
 use crate::application_log::{OfConnection, log_at};
 use crate::circuit_breakers::Resource;
 use crate::cluster::{ConnectionSettings, WorkerCluster, WorkerHost};
 use crate::http_codec::Http1Codec;
-use crate::model::route::RoutingPriority;
 use crate::stats::ClusterStat;
 use crate::stream_info::{Address, FilterState, Protocol};
 use crate::transport_sockets::{Peeked, TransportSocket};
@@ -82,10 +82,10 @@ impl UpstreamConnection {
         &self.lifetime.host
     }
 
-    /// The priority whose pool it belongs to.
+    /// The pool it belongs to.
     #[must_use]
-    pub fn priority(&self) -> RoutingPriority {
-        self.lifetime.priority
+    pub fn key(&self) -> PoolKey {
+        self.lifetime.key()
     }
 
     /// What is spoken on it.
@@ -219,6 +219,6 @@ impl UpstreamConnection {
     }
 
     pub(super) fn nobody_waits(&self) -> bool {
-        self.lifetime.host.pool.of(self.lifetime.priority).waiting.borrow().is_empty()
+        self.lifetime.host.pool.of(self.key()).waiting.borrow().is_empty()
     }
 }

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use super::connecting::connect_for_waiting;
-use super::{PoolError, UpstreamConnection, check_in};
+use super::{Http2Upstream, PoolError, PoolKey, Upstream, UpstreamConnection, check_in};
 use crate::application_log::log_at;
 use crate::circuit_breakers::Resource;
 use crate::cluster::{WorkerCluster, WorkerHost};
@@ -21,12 +21,12 @@ use crate::stats::{ClusterStat, EndpointStat};
 /// One that waits, as the queue knows it.
 #[derive(Debug, Default)]
 pub struct Waiter {
-    outcome: RefCell<Option<Result<Box<UpstreamConnection>, PoolError>>>,
+    outcome: RefCell<Option<Result<Upstream, PoolError>>>,
     waker: RefCell<Option<Waker>>,
 }
 
 impl Waiter {
-    fn finish(&self, outcome: Result<Box<UpstreamConnection>, PoolError>) {
+    fn finish(&self, outcome: Result<Upstream, PoolError>) {
         *self.outcome.borrow_mut() = Some(outcome);
         if let Some(waker) = self.waker.take() {
             waker.wake();
@@ -68,7 +68,7 @@ impl Pending {
 pub struct Obtain {
     cluster: Rc<WorkerCluster>,
     host: Rc<WorkerHost>,
-    priority: RoutingPriority,
+    key: PoolKey,
     waiter: Rc<Waiter>,
     done: bool,
 }
@@ -81,18 +81,19 @@ pub struct Obtain {
 pub fn obtain(
     cluster: &Rc<WorkerCluster>,
     host: &Rc<WorkerHost>,
-    priority: RoutingPriority,
+    key: impl Into<PoolKey>,
 ) -> Result<Obtain, PoolError> {
-    host.pool.of(priority).begin(cluster, priority)?;
-    Pending::begin(cluster, host, priority)?;
+    let key = key.into();
+    host.pool.of(key).begin(cluster, key.priority)?;
+    Pending::begin(cluster, host, key.priority)?;
     let waiter = Rc::new(Waiter::default());
-    host.pool.of(priority).waiting.borrow_mut().push_back(Rc::clone(&waiter));
-    connect_for_waiting(cluster, host, priority);
-    Ok(Obtain { cluster: Rc::clone(cluster), host: Rc::clone(host), priority, waiter, done: false })
+    host.pool.of(key).waiting.borrow_mut().push_back(Rc::clone(&waiter));
+    connect_for_waiting(cluster, host, key);
+    Ok(Obtain { cluster: Rc::clone(cluster), host: Rc::clone(host), key, waiter, done: false })
 }
 
 impl Future for Obtain {
-    type Output = Result<Box<UpstreamConnection>, PoolError>;
+    type Output = Result<Upstream, PoolError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
@@ -118,9 +119,9 @@ impl Drop for Obtain {
             Some(Ok(connection)) => check_in(connection, Instant::now()),
             Some(Err(_)) => {}
             None => {
-                let waiting = &self.host.pool.of(self.priority).waiting;
+                let waiting = &self.host.pool.of(self.key).waiting;
                 waiting.borrow_mut().retain(|other| !Rc::ptr_eq(other, &self.waiter));
-                Pending::end(&self.cluster, &self.host, self.priority);
+                Pending::end(&self.cluster, &self.host, self.key.priority);
                 self.cluster.stats.inc(ClusterStat::UpstreamRqCancelled);
             }
         }
@@ -130,27 +131,33 @@ impl Drop for Obtain {
 /// Gives a connection to the one who waits longest; else it is idle.
 pub(super) fn serve(connection: Box<UpstreamConnection>) {
     let host = Rc::clone(connection.host());
-    let pool = host.pool.of(connection.priority());
+    let pool = host.pool.of(connection.key());
     let longest = pool.waiting.borrow_mut().pop_front();
     match longest {
         Some(waiter) => {
-            Pending::end(connection.cluster(), &host, connection.priority());
-            waiter.finish(Ok(connection));
+            Pending::end(connection.cluster(), &host, connection.key().priority);
+            waiter.finish(Ok(Upstream::Http1(connection)));
         }
         None => pool.idle.borrow_mut().push(connection),
     }
 }
 
+/// Gives streams of a connection to those who wait longest, as far as it has room.
+pub(super) fn serve_streams(connection: &Rc<Http2Upstream>) {
+    let pool = connection.host.pool.of(connection.key);
+    while !pool.waiting.borrow().is_empty() {
+        let Some(lease) = connection.lease() else { return };
+        let Some(waiter) = pool.waiting.borrow_mut().pop_front() else { return };
+        Pending::end(&connection.cluster, &connection.host, connection.key.priority);
+        waiter.finish(Ok(Upstream::Http2(lease)));
+    }
+}
+
 /// Tells all who wait at this host that connecting failed.
-pub(super) fn fail_all(
-    cluster: &WorkerCluster,
-    host: &WorkerHost,
-    priority: RoutingPriority,
-    error: &PoolError,
-) {
-    let waiting = host.pool.of(priority).waiting.take();
+pub(super) fn fail_all(cluster: &WorkerCluster, host: &WorkerHost, key: PoolKey, error: &PoolError) {
+    let waiting = host.pool.of(key).waiting.take();
     for waiter in waiting {
-        Pending::end(cluster, host, priority);
+        Pending::end(cluster, host, key.priority);
         cluster.stats.inc(ClusterStat::UpstreamRqPendingFailureEject);
         waiter.finish(Err(error.clone()));
     }

@@ -28,9 +28,11 @@ pub fn broken_rule_of(cause: Cause) -> Option<(Cow<'static, str>, Cow<'static, s
         Cause::Error(ErrorKind::DownstreamCodec(rule) | ErrorKind::UpstreamCodec(rule)) => {
             Some((format!("{rule:?}").into(), rule.text().into()))
         }
-        Cause::Error(ErrorKind::DownstreamHttp2(rule)) => {
-            Some((format!("{rule:?}").into(), rule.text().into()))
-        }
+        Cause::Error(
+            ErrorKind::DownstreamHttp2(rule)
+            | ErrorKind::UpstreamHttp2(rule)
+            | ErrorKind::UpstreamRefusedHead(rule),
+        ) => Some((format!("{rule:?}").into(), rule.text().into())),
         _ => None,
     }
 }

@@ -14,7 +14,7 @@ use std::task::{Context, Waker};
 
 use ferryman_codec::{
     BodyFraming, ErrorCode, HeaderBlock, Http2Connection, Http2Counts, Http2Error, Http2ErrorKind,
-    Http2Event, Http2RequestHead, Http2Settings, RequestKind, Role,
+    Http2Event, Http2RequestHead, Http2ResponseHead, Http2Settings, OpenError, RequestKind, Role,
 };
 
 /// Why a stream ended before its time.
@@ -26,9 +26,21 @@ pub struct Reset {
     pub cause: Option<Http2ErrorKind>,
 }
 
+/// How much memory for data a mailbox keeps for the next stream.
+const KEPT_DATA: usize = 16 * 1024;
+
+/// A head of a response that has come.
+pub(super) type NewHead = Option<(Http2ResponseHead, HeaderBlock)>;
+
 /// What has come for one stream.
 #[derive(Debug, Default)]
 pub(super) struct Mailbox {
+    /// The head of a response that another follows; of several that nobody has looked at, the first.
+    pub(super) informational: RefCell<NewHead>,
+    /// The response's head.
+    pub(super) head: Cell<Option<Http2ResponseHead>>,
+    /// Its fields.
+    pub(super) fields: RefCell<HeaderBlock>,
     /// Data.
     pub(super) data: RefCell<Vec<u8>>,
     /// Trailers.
@@ -41,6 +53,8 @@ pub(super) struct Mailbox {
     pub(super) is_orphan: Cell<bool>,
     /// How many bytes came on the wire for it.
     pub(super) wire_bytes: Cell<u64>,
+    /// How many of them were data.
+    pub(super) body_bytes: Cell<u64>,
     waker: RefCell<Option<Waker>>,
 }
 
@@ -58,6 +72,21 @@ impl Mailbox {
         if let Some(waker) = &*self.waker.borrow() {
             waker.wake_by_ref();
         }
+    }
+
+    /// Makes it that of another stream; memory is kept.
+    pub(super) fn clear(&self) {
+        self.informational.take();
+        self.head.set(None);
+        let mut data = self.data.borrow_mut();
+        data.clear();
+        data.shrink_to(KEPT_DATA);
+        self.trailers.take();
+        self.has_ended.set(false);
+        self.reset.set(None);
+        self.wire_bytes.set(0);
+        self.body_bytes.set(0);
+        self.waker.take();
     }
 
     fn count(&self, bytes: usize) {
@@ -99,6 +128,12 @@ impl NewStream {
 pub struct Http2Session {
     pub(super) codec: RefCell<Http2Connection>,
     mailboxes: RefCell<BTreeMap<u32, Rc<Mailbox>>>,
+    role: Role,
+    /// Whether the peer takes no more streams.
+    went_away: Cell<bool>,
+    /// Who writes what the streams queue, where that is another task than theirs.
+    driver: RefCell<Option<Waker>>,
+    is_woken: Cell<bool>,
 }
 
 /// What of the input was handed out.
@@ -116,9 +151,23 @@ impl Http2Session {
     /// A server's side of a connection on which nothing was said.
     #[must_use]
     pub fn server(settings: Http2Settings) -> Self {
+        Self::new(Role::Server, settings)
+    }
+
+    /// A client's side of a connection on which nothing was said.
+    #[must_use]
+    pub fn client(settings: Http2Settings) -> Self {
+        Self::new(Role::Client, settings)
+    }
+
+    fn new(role: Role, settings: Http2Settings) -> Self {
         Http2Session {
-            codec: RefCell::new(Http2Connection::new(Role::Server, settings)),
+            codec: RefCell::new(Http2Connection::new(role, settings)),
             mailboxes: RefCell::default(),
+            role,
+            went_away: Cell::new(false),
+            driver: RefCell::default(),
+            is_woken: Cell::new(false),
         }
     }
 
@@ -140,6 +189,10 @@ impl Http2Session {
                     let mailbox = self.open(stream, end_stream, received.consumed);
                     new_stream = Some(NewStream { id: stream, head, mailbox });
                 }
+                Some(Http2Event::Response { stream, head, end_stream }) => {
+                    self.deliver_head(stream, head, block, end_stream, received.consumed);
+                }
+                Some(Http2Event::GoAway { .. }) => self.went_away.set(true),
                 Some(Http2Event::Data { stream, data, end_stream }) => {
                     self.deliver(stream, data, end_stream, received.consumed);
                 }
@@ -168,6 +221,39 @@ impl Http2Session {
         mailbox
     }
 
+    /// Opens a stream with a request, and has what comes for it put there.
+    pub(super) fn begin(
+        &self,
+        mailbox: &Rc<Mailbox>,
+        request: &HeaderBlock,
+        end_stream: bool,
+    ) -> Result<u32, OpenError> {
+        let id = self.codec.borrow_mut().open(request, end_stream)?;
+        self.mailboxes.borrow_mut().insert(id, Rc::clone(mailbox));
+        Ok(id)
+    }
+
+    fn deliver_head(
+        &self,
+        id: u32,
+        head: Http2ResponseHead,
+        block: &mut HeaderBlock,
+        end_stream: bool,
+        wire_bytes: usize,
+    ) {
+        let mailboxes = self.mailboxes.borrow();
+        let Some(mailbox) = mailboxes.get(&id) else { return };
+        mailbox.count(wire_bytes);
+        if !head.informational {
+            std::mem::swap(&mut *mailbox.fields.borrow_mut(), block);
+            mailbox.head.set(Some(head));
+            mailbox.has_ended.set(end_stream);
+        } else if mailbox.informational.borrow().is_none() {
+            *mailbox.informational.borrow_mut() = Some((head, std::mem::take(block)));
+        }
+        mailbox.wake();
+    }
+
     fn deliver(&self, id: u32, data: &[u8], end_stream: bool, wire_bytes: usize) {
         let mailboxes = self.mailboxes.borrow();
         let Some(mailbox) = mailboxes.get(&id) else {
@@ -175,6 +261,7 @@ impl Http2Session {
             return self.codec.borrow_mut().consume(id, data.len());
         };
         mailbox.data.borrow_mut().extend_from_slice(data);
+        mailbox.body_bytes.set(mailbox.body_bytes.get() + u64::try_from(data.len()).unwrap_or(u64::MAX));
         mailbox.has_ended.set(end_stream);
         mailbox.count(wire_bytes);
         mailbox.wake();
@@ -209,10 +296,13 @@ impl Http2Session {
         }
     }
 
-    /// The connection is over: nothing comes for any stream, and nothing goes out.
-    pub fn end(&self) {
+    /// The connection is over: nothing comes for any stream, and nothing goes out. `broken`: the rule that the peer broke.
+    pub fn end(&self, broken: Option<Http2ErrorKind>) {
         for mailbox in self.mailboxes.borrow().values() {
             mailbox.is_orphan.set(true);
+            if let (Some(kind), Role::Client) = (broken, self.role) {
+                mailbox.reset.set(Some(Reset { code: kind.code(), cause: Some(kind) }));
+            }
             mailbox.wake();
         }
     }
@@ -232,6 +322,42 @@ impl Http2Session {
         self.mailboxes.borrow().len()
     }
 
+    /// Whether it is the client's side.
+    pub(super) fn is_client(&self) -> bool {
+        self.role == Role::Client
+    }
+
+    /// Whether the peer has said that it takes no more streams.
+    #[must_use]
+    pub fn went_away(&self) -> bool {
+        self.went_away.get()
+    }
+
+    /// How many streams the peer lets us have at a time.
+    #[must_use]
+    pub fn peer_max_streams(&self) -> u32 {
+        self.codec.borrow().peer_settings().max_concurrent_streams
+    }
+
+    /// Whoever polls with this drives the connection, and is woken when streams have queued something.
+    pub fn drive_by(&self, cx: &Context<'_>) {
+        self.is_woken.set(false);
+        let mut driver = self.driver.borrow_mut();
+        if !driver.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
+            *driver = Some(cx.waker().clone());
+        }
+    }
+
+    /// Wakes who drives the connection, once for all that is queued until it runs.
+    #[inline]
+    pub fn wake_driver(&self) {
+        if !self.is_woken.replace(true) {
+            if let Some(driver) = &*self.driver.borrow() {
+                driver.wake_by_ref();
+            }
+        }
+    }
+
     /// Tells the codec the time.
     pub fn set_now(&self, now_ms: u64) {
         self.codec.borrow_mut().set_now(now_ms);
@@ -239,7 +365,12 @@ impl Http2Session {
 
     /// What happened since this was last asked.
     pub fn take_counts(&self) -> Http2Counts {
-        self.codec.borrow_mut().take_counts()
+        let mut counts = self.codec.borrow_mut().take_counts();
+        if self.is_client() {
+            // As in Envoy: those of requests.
+            counts.trailers = 0;
+        }
+        counts
     }
 
     /// Whether bytes wait to be sent.

@@ -12,12 +12,12 @@ use ferryman_codec::{
     BodyFraming, Error, ErrorCode, ErrorKind, HeaderBlock, Http2Connection, RequestKind, SendError,
 };
 
-use super::http2_session::{Http2Session, Mailbox, NewStream};
+use super::http2_session::{Http2Session, Mailbox, NewStream, Reset};
 use super::{Disturbance, ReadError};
 
 /// How far the message is that is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Writing {
+pub(super) enum Writing {
     /// No head was written.
     Head,
     /// The head was written, and did not end the message.
@@ -31,18 +31,19 @@ enum Writing {
 /// One stream. Dropping it resets it, if it is not over.
 #[derive(Debug)]
 pub struct Http2Stream {
-    session: Rc<Http2Session>,
-    mailbox: Rc<Mailbox>,
-    id: u32,
-    data: Vec<u8>,
+    pub(super) session: Rc<Http2Session>,
+    pub(super) mailbox: Rc<Mailbox>,
+    pub(super) id: u32,
+    pub(super) data: Vec<u8>,
     /// How much of `data` was consumed.
-    consumed: usize,
-    trailers: HeaderBlock,
-    writing: Writing,
+    pub(super) consumed: usize,
+    pub(super) trailers: HeaderBlock,
+    pub(super) writing: Writing,
     /// What a stream that is dropped before its end is reset with.
-    reset_with: ErrorCode,
-    sent_bytes: u64,
-    sent_head_bytes: u64,
+    pub(super) reset_with: ErrorCode,
+    pub(super) sent_bytes: u64,
+    pub(super) sent_head_bytes: u64,
+    pub(super) sent_body_bytes: u64,
 }
 
 impl Http2Stream {
@@ -60,18 +61,19 @@ impl Http2Stream {
             reset_with: ErrorCode::NoError,
             sent_bytes: 0,
             sent_head_bytes: 0,
+            sent_body_bytes: 0,
         }
     }
 
     /// Ready when `data` is not empty or the body has ended.
     ///
     /// # Errors
-    /// `Reset`; `Ended { clean: false }` when the connection is over.
+    /// `Reset`; `Ended` when the connection is over, of which no stream has a part.
     pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ReadError>> {
         if !self.data().is_empty() {
             return Poll::Ready(Ok(()));
         }
-        if let Some(reset) = self.mailbox.reset.get() {
+        if let Some(reset) = self.ending_reset() {
             return Poll::Ready(Err(ReadError::Reset(reset)));
         }
         self.data.clear();
@@ -83,13 +85,19 @@ impl Http2Stream {
             }
             if !self.mailbox.has_ended.get() {
                 if self.mailbox.is_orphan.get() {
-                    return Poll::Ready(Err(ReadError::Ended { clean: false }));
+                    let clean = self.session.is_client();
+                    return Poll::Ready(Err(ReadError::Ended { clean }));
                 }
                 self.mailbox.watch(cx);
                 return Poll::Pending;
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Why nothing more comes; a response that is whole is not undone by what follows it.
+    pub(super) fn ending_reset(&self) -> Option<Reset> {
+        self.mailbox.reset.get().filter(|_| !(self.session.is_client() && self.mailbox.has_ended.get()))
     }
 
     /// Moves on to the next data that is there; none: there is no more.
@@ -112,7 +120,11 @@ impl Http2Stream {
     /// Drops the first `count` bytes of `data`; the client may send as many more.
     pub fn consume(&mut self, count: usize) {
         self.consumed += count;
-        self.session.codec.borrow_mut().consume(self.id, count);
+        let mut codec = self.session.codec.borrow_mut();
+        codec.consume(self.id, count);
+        if !codec.pending().is_empty() {
+            self.session.wake_driver();
+        }
     }
 
     /// Whether the body is complete and all of it was consumed.
@@ -200,6 +212,7 @@ impl Http2Stream {
         let answer = send(&mut codec, self.id);
         let queued = codec.pending().len().saturating_sub(before);
         self.sent_bytes += u64::try_from(queued).unwrap_or(u64::MAX);
+        self.session.wake_driver();
         answer
     }
 
@@ -221,7 +234,10 @@ impl Http2Stream {
                 self.mailbox.watch(cx);
                 Poll::Pending
             }
-            Ok(taken) => Poll::Ready(Ok(taken)),
+            Ok(taken) => {
+                self.sent_body_bytes += u64::try_from(taken).unwrap_or(u64::MAX);
+                Poll::Ready(Ok(taken))
+            }
             Err(_) => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
         }
     }
@@ -277,12 +293,25 @@ impl Http2Stream {
     }
 }
 
-impl Drop for Http2Stream {
-    fn drop(&mut self) {
+impl Http2Stream {
+    /// Wants nothing more of the stream: it is reset, if it is not over.
+    pub(super) fn leave(&mut self) {
+        if self.id == 0 {
+            return;
+        }
         self.session.close(self.id, self.data().len());
         let mut codec = self.session.codec.borrow_mut();
-        if codec.is_open(self.id) && !self.mailbox.is_orphan.get() {
-            codec.reset(self.id, self.reset_with);
+        if !self.mailbox.is_orphan.get() {
+            if codec.is_open(self.id) {
+                codec.reset(self.id, self.reset_with);
+            }
+            self.session.wake_driver();
         }
+    }
+}
+
+impl Drop for Http2Stream {
+    fn drop(&mut self) {
+        self.leave();
     }
 }

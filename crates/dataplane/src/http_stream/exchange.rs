@@ -13,10 +13,10 @@ use std::time::Instant;
 
 use ferryman_codec::{BodyFraming, ErrorKind as CodecError, HeaderBlock, Http1Settings, ResponseHead};
 
-use crate::connection_pool::UpstreamConnection;
+use crate::connection_pool::Upstream;
 use crate::error::{Error, ErrorKind};
 use crate::filters::http::Phase;
-use crate::http_codec::{BodyReader, Http1Codec, ReadError};
+use crate::http_codec::{BodyReader, Http1Codec, ReadError, UpstreamCodec};
 use crate::stream_info::TimePoint;
 
 use super::HttpStream;
@@ -52,7 +52,7 @@ enum Content {
 /// A stream's exchange over one upstream connection.
 #[derive(Debug)]
 pub struct Exchange<'c> {
-    pub(super) codec: &'c mut Http1Codec,
+    pub(super) codec: UpstreamCodec<'c>,
     settings: &'c Http1Settings,
     request: Request,
     content: Content,
@@ -71,7 +71,7 @@ impl<'c> Exchange<'c> {
     /// A filter or an edit made the head unwritable.
     pub fn start(
         stream: &mut HttpStream<'_>,
-        connection: &'c mut UpstreamConnection,
+        connection: &'c mut Upstream,
         settings: &'c Http1Settings,
     ) -> Result<Self, Error> {
         let is_whole = stream.connection.codec.is_ended();
@@ -84,10 +84,9 @@ impl<'c> Exchange<'c> {
                 .unwrap_or_else(|| request_framing(&state.request, stream.head.framing, held, is_whole));
             (Request::Copying, framing)
         };
-        let codec = &mut connection.codec;
-        codec.writer.lend(std::mem::take(&mut state.request_memory));
+        let mut codec = connection.codec();
         codec
-            .start_request(&state.request, framing, settings)
+            .start_request(&state.request, framing, (settings, stream.endless), &mut state.request_memory)
             .map_err(|error| Error::from(ErrorKind::DownstreamCodec(error.kind)))?;
         state.info.mark(TimePoint::FirstUpstreamTxByte, stream.now);
         Ok(Exchange {
@@ -107,8 +106,8 @@ impl<'c> Exchange<'c> {
         codec: &'c mut Http1Codec,
         settings: &'c Http1Settings,
     ) -> Self {
-        codec.read_tunnel();
-        codec.writer.begin_tunnel();
+        let mut codec = UpstreamCodec::Http1(codec);
+        codec.begin_tunnel();
         if stream.endless {
             stream.open_tunnel();
         }
@@ -126,8 +125,7 @@ impl<'c> Exchange<'c> {
     /// The upstream has agreed to change the protocol: bytes go both ways until one side ends.
     pub fn open_tunnel(&mut self, stream: &mut HttpStream<'_>) {
         stream.open_tunnel();
-        self.codec.writer.begin_tunnel();
-        self.codec.read_tunnel();
+        self.codec.begin_tunnel();
         self.content = Content::Tunnel;
         // One whose head could not be written takes no more either.
         if self.request == Request::Held {
@@ -175,9 +173,9 @@ impl<'c> Exchange<'c> {
     /// Whether the connection may carry another request, now that the response is over.
     #[must_use]
     pub fn is_reusable(&self) -> bool {
-        let codec = &*self.codec;
+        let codec = &self.codec;
         let is_over = self.request == Request::Done && codec.is_ended();
-        is_over && self.keep_alive && !codec.has_unread() && !codec.reader.is_closed()
+        is_over && self.keep_alive && !codec.has_unread() && !codec.is_closed()
     }
 
     /// Whether the upstream got all of it.
@@ -205,9 +203,11 @@ impl<'c> Exchange<'c> {
     pub(crate) fn note_bytes(&self, stream: &mut HttpStream<'_>) {
         let state = &mut *stream.state;
         let bytes = &mut state.info.upstream.bytes;
-        bytes.receive_head(self.codec.reader.wire_bytes(), 0);
-        bytes.send_head(self.codec.writer.wire_bytes(), self.codec.writer.field_bytes());
-        stream.note_upstream_bodies(self.codec.reader.body_bytes(), self.codec.writer.body_bytes());
+        let (received, received_body) = self.codec.received_bytes();
+        let (sent, sent_fields, sent_body) = self.codec.sent_bytes();
+        bytes.receive_head(received, 0);
+        bytes.send_head(sent, sent_fields);
+        stream.note_upstream_bodies(received_body, sent_body);
     }
 
     pub(super) fn poll_request(
@@ -233,7 +233,7 @@ impl<'c> Exchange<'c> {
                         // The host of a payload sees its end.
                         Poll::Ready(Ok(()))
                             if self.content == Content::Payload
-                                && self.codec.socket.poll_shutdown(cx).is_pending() =>
+                                && self.codec.poll_shutdown(cx).is_pending() =>
                         {
                             return Ok(());
                         }
@@ -279,7 +279,7 @@ impl<'c> Exchange<'c> {
                     return Err(ErrorKind::DownstreamDisconnect.into());
                 }
                 stream.settle_kept_body();
-                end_request(stream, self.codec, self.settings.enable_trailers);
+                end_request(stream, &mut self.codec, self.settings.enable_trailers);
                 stream.complete_request();
                 stream.begin_try();
                 self.request = Request::Flushing;
@@ -342,7 +342,7 @@ impl<'c> Exchange<'c> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Error>> {
         loop {
-            let codec = &mut *self.codec;
+            let codec = &mut self.codec;
             let gone = |_| Error::from(ErrorKind::DownstreamDisconnect);
             if stream.state.response_body.data(codec).is_empty() {
                 if stream.state.response_body.is_ended(codec) {
@@ -414,11 +414,12 @@ impl<'c> Exchange<'c> {
     pub(super) fn upstream_error(&mut self, error: ReadError) -> Error {
         match error {
             ReadError::Codec(error) => ErrorKind::UpstreamCodec(error.kind).into(),
+            ReadError::Reset(reset) => ErrorKind::of_upstream_reset(reset).into(),
             ReadError::Ended { clean: false } => {
                 self.closed_by_host = true;
                 ErrorKind::UpstreamCodec(CodecError::PrematureClose).into()
             }
-            ReadError::Ended { clean: true } | ReadError::Io(_) | ReadError::Reset(_) => {
+            ReadError::Ended { clean: true } | ReadError::Io(_) => {
                 self.closed_by_host = true;
                 ErrorKind::UpstreamTermination.into()
             }
@@ -437,7 +438,7 @@ fn to_u64(count: usize) -> u64 {
 }
 
 /// All of the request has come: its trailers go on, as the filters leave them.
-fn end_request(stream: &mut HttpStream<'_>, upstream: &mut Http1Codec, with_trailers: bool) {
+fn end_request(stream: &mut HttpStream<'_>, upstream: &mut UpstreamCodec<'_>, with_trailers: bool) {
     let mut transformed = stream.state.request_body.take_trailers();
     if !stream.state.filters.is_empty() {
         let trailers = transformed.as_mut().unwrap_or(stream.connection.codec.trailers_mut());
@@ -448,11 +449,11 @@ fn end_request(stream: &mut HttpStream<'_>, upstream: &mut Http1Codec, with_trai
         }
     }
     let trailers = transformed.as_ref().unwrap_or(stream.connection.codec.trailers());
-    upstream.finish(with_trailers.then_some(trailers));
+    upstream.finish(trailers, with_trailers);
 }
 
 /// All of the response has come: its trailers go on, as the filters leave them.
-fn end_response(stream: &mut HttpStream<'_>, upstream: &mut Http1Codec) {
+fn end_response(stream: &mut HttpStream<'_>, upstream: &mut UpstreamCodec<'_>) {
     if !stream.response_was_held {
         note_end(stream, upstream);
     }
@@ -470,8 +471,8 @@ fn end_response(stream: &mut HttpStream<'_>, upstream: &mut Http1Codec) {
 }
 
 /// All of the response has come.
-pub(super) fn note_end(stream: &mut HttpStream<'_>, upstream: &Http1Codec) {
-    stream.note_last_of_upstream(upstream.reader.framing());
+pub(super) fn note_end(stream: &mut HttpStream<'_>, upstream: &UpstreamCodec<'_>) {
+    stream.note_last_of_upstream(upstream.framing());
     // As they came, whatever filters make of them.
     stream.state.info.upstream.bytes.header_bytes_received += received_bytes(upstream.trailers());
 }

@@ -35,12 +35,12 @@ impl Exchange<'_> {
             self.poll_request(stream, cx)?;
             self.poll_deadlines(stream, cx)?;
             loop {
-                let data = stream.state.response_body.data(self.codec);
+                let data = stream.state.response_body.data(&self.codec);
                 if data.is_empty() {
-                    if stream.state.response_body.is_ended(self.codec) {
+                    if stream.state.response_body.is_ended(&self.codec) {
                         return Poll::Ready(Ok(()));
                     }
-                    match stream.poll_response_data(self.codec, cx) {
+                    match stream.poll_response_data(&mut self.codec, cx) {
                         Poll::Ready(Ok(())) => stream.timers.active_at = Instant::now(),
                         Poll::Ready(Err(error)) => return Poll::Ready(Err(self.upstream_error(error))),
                         Poll::Pending => {
@@ -57,12 +57,12 @@ impl Exchange<'_> {
                     return Poll::Ready(Err(Error::from(ErrorKind::ResponseTooLarge)));
                 }
                 held.extend_from_slice(data);
-                stream.consume_response_data(count, self.codec);
+                stream.consume_response_data(count, &mut self.codec);
             }
         })
         .await?;
         if !std::mem::replace(&mut stream.response_was_held, true) {
-            note_end(stream, self.codec);
+            note_end(stream, &self.codec);
         }
         let trailers = stream.state.response_body.take_trailers();
         let mut trailers = trailers.unwrap_or_else(|| std::mem::take(self.codec.trailers_mut()));

@@ -291,9 +291,7 @@ impl HttpStream<'_> {
             reply = LocalReply { status: 204, body: Cow::Borrowed(b""), ..reply };
         }
         // To Envoy an interim response is the beginning of the response, in its details.
-        if self.upstream_has_begun()
-            && matches!(error.kind, ErrorKind::UpstreamCodec(_) | ErrorKind::UpstreamTermination)
-        {
+        if self.upstream_has_begun() && error.kind.is_end_of_upstream() {
             reply.details = details_of_reset(When::After, error);
         }
         if self.response_started {

@@ -17,7 +17,7 @@ use crate::decimal;
 use crate::error::{Error, ErrorKind};
 use crate::filters::http::body::{BodyAnswer, BodyInput, BodyOutput, Direction};
 use crate::filters::http::{ActiveFilter, FilterContext, HttpFilters, Phase, RouteFilters, Wishes};
-use crate::http_codec::{BodyReader, Http1Codec, ReadError};
+use crate::http_codec::{BodyReader, ReadError, UpstreamCodec};
 use crate::route::{ClusterChoice, Matched};
 use crate::stream_info::{ConnectionInfo, StreamInfo};
 use crate::worker::Worker;
@@ -220,7 +220,7 @@ impl HttpStream<'_> {
 
     /// Takes the first bytes of the response's body away.
     #[inline]
-    pub(super) fn consume_response_data(&mut self, count: usize, codec: &mut Http1Codec) {
+    pub(super) fn consume_response_data(&mut self, count: usize, codec: &mut UpstreamCodec<'_>) {
         if !self.state.response_body.onlookers().is_empty() {
             let pipeline = std::mem::take(&mut self.state.response_body);
             let mut filters = stream_filters!(self, Direction::Response);
@@ -279,7 +279,7 @@ impl HttpStream<'_> {
     #[inline]
     pub(super) fn poll_response_data(
         &mut self,
-        codec: &mut Http1Codec,
+        codec: &mut UpstreamCodec<'_>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), ReadError>> {
         if !self.state.response_body.is_active() {
@@ -291,7 +291,7 @@ impl HttpStream<'_> {
 
     fn poll_transformed_response(
         &mut self,
-        mut source: FromPeer<'_, Http1Codec>,
+        mut source: FromPeer<'_, UpstreamCodec<'_>>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), ReadError>> {
         self.now = Instant::now();

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::address::{Address, TcpKeepalive};
 use super::bootstrap::StatsMatcher;
-use super::http_connection_manager::HeaderKeyFormat;
+use super::http_connection_manager::{HeaderKeyFormat, Http2ProtocolOptions};
 use super::http_filters::HttpFilter;
 use super::metadata::Metadata;
 use super::runtime::RuntimeDouble;
@@ -63,6 +63,19 @@ pub enum LoadBalancingPolicy {
     LeastRequest { choice_count: u32, active_request_bias: RuntimeDouble },
 }
 
+/// What is spoken to the hosts of a cluster.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UpstreamProtocol {
+    #[default]
+    Http1,
+    Http2,
+    /// Whichever the host picks in the handshake.
+    Auto,
+    /// Whichever the client speaks.
+    Downstream,
+}
+
 /// Statistics that a cluster has only if they are asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -91,6 +104,8 @@ pub struct Cluster {
     pub max_requests_per_connection: Option<u64>,
     pub idle_timeout_ms: Option<u64>,
     pub max_connection_duration_ms: Option<u64>,
+    pub http_protocol: UpstreamProtocol,
+    pub http2_protocol_options: Option<Box<Http2ProtocolOptions>>,
     pub max_response_headers_bytes: usize,
     pub max_response_headers_count: usize,
     pub enable_trailers: bool,

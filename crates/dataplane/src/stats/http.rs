@@ -2,7 +2,8 @@
 //!
 //! Owns their names; follows Envoy's "HTTP connection manager stats" and "Router" pages.
 
-use super::declare::stats_group;
+use super::declare::{Group, NoHistogram, Table, stats_group};
+use super::tags::Shape;
 
 stats_group! {
     /// Of the connection managers with one stat prefix: `http.<stat prefix>.`
@@ -140,7 +141,7 @@ stats_group! {
 }
 
 stats_group! {
-    /// Of all HTTP/2 codecs downstream: `http2.`
+    /// Of HTTP/2 codecs: of all downstream `http2.`
     Http2Stats (Plain)
     Http2Stat {
         CookiesTotalBytesTooLarge counter "cookies_total_bytes_too_large",
@@ -190,4 +191,15 @@ stats_group! {
     VirtualHostHistogram {
         UpstreamRqTime "upstream_rq_time" [used],
     }
+}
+
+/// Of the HTTP/2 codecs of one cluster: `cluster.<name>.http2.`
+#[derive(Debug)]
+pub enum ClusterHttp2Stats {}
+
+impl Group for ClusterHttp2Stats {
+    type Stat = Http2Stat;
+    type Histogram = NoHistogram;
+    const TABLE: &'static Table =
+        &Table { group: "ClusterHttp2Stats", shape: Shape::Cluster, ..*Http2Stats::TABLE };
 }

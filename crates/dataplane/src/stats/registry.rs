@@ -16,8 +16,8 @@ use super::cluster::{
 use super::declare::{Group, Stat};
 use super::endpoints::{self, ListedEndpoint, ListedEndpoints};
 use super::http::{
-    Http1Stats, Http2Stats, HttpStats, ListenerHttpStats, RouteResolutionStats, RouterStats, TracingStats,
-    VirtualHostStats,
+    ClusterHttp2Stats, Http1Stats, Http2Stats, HttpStats, ListenerHttpStats, RouteResolutionStats,
+    RouterStats, TracingStats, VirtualHostStats,
 };
 use super::http_filters::HttpRateLimitStats;
 use super::json::Json;
@@ -296,6 +296,11 @@ impl Registry {
     /// `cluster.<stat name>.internal_upstream.`
     pub fn internal_upstream(&self, stat_name: &str) -> Scope<InternalUpstreamStats> {
         self.scope(&format!("cluster.{}.internal_upstream.", sanitize(stat_name)))
+    }
+
+    /// `cluster.<stat name>.http2.`
+    pub fn cluster_http2(&self, stat_name: &str) -> Scope<ClusterHttp2Stats> {
+        self.scope(&format!("cluster.{}.http2.", sanitize(stat_name)))
     }
 
     /// `cluster_manager.`

@@ -17,6 +17,7 @@ from ferryman.config.model.compression import *
 from ferryman.config.model.filter_state import *
 from ferryman.config.model.format import *
 from ferryman.config.model.header import *
+from ferryman.config.model.http2_options import *
 from ferryman.config.model.http_connection_manager import *
 from ferryman.config.model.http_filters import *
 from ferryman.config.model.listener import *

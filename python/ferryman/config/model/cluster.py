@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ferryman.config.model.address import Address, TcpKeepalive
+from ferryman.config.model.http2_options import Http2ProtocolOptions
 from ferryman.config.model.http_filters import HttpFilter
 from ferryman.config.model.metadata import Metadata
 from ferryman.config.model.runtime import RuntimeDouble
@@ -89,6 +90,8 @@ class Cluster(Model, frozen=True):
     max_requests_per_connection: int | None
     idle_timeout_ms: int | None
     max_connection_duration_ms: int | None
+    http_protocol: str  # http1 | http2 | auto | downstream
+    http2_protocol_options: Http2ProtocolOptions | None  # None: HTTP/1 alone is spoken
     max_response_headers_bytes: int
     max_response_headers_count: int
     enable_trailers: bool

@@ -12,11 +12,11 @@ use ferryman_codec::{BodyFraming, ErrorKind as CodecError, KnownName, RequestKin
 
 use crate::application_log::log_at;
 use crate::cluster::{WorkerCluster, WorkerHost};
-use crate::connection_pool::{self, UpstreamConnection};
+use crate::connection_pool::{self, Upstream};
 use crate::error::{Error, ErrorKind};
 use crate::filters::network::http_connection_manager::is_upgrade;
 use crate::format::grpc_status::is_grpc_request;
-use crate::http_codec::Http1Codec;
+use crate::http_codec::UpstreamCodec;
 use crate::http_stream::filter_walk::Walked;
 use crate::http_stream::{Exchange, HttpStream};
 use crate::route::{ForwardAction, Matched, set_authority};
@@ -143,9 +143,9 @@ async fn attempt(
     );
     of_route(stream).for_each(|stats| stats.inc(VirtualHostStat::UpstreamRqTotal));
     let info = &mut stream.state.info;
-    let local_address = connection.local_address.clone().unwrap_or_else(|| Address::Pipe("".into()));
+    let local_address = connection.local_address().unwrap_or_else(|| Address::Pipe("".into()));
     info.attempt_connected(connection.id(), local_address, Some(connection.protocol()));
-    info.upstream.tls = connection.codec.socket.tls();
+    info.upstream.tls = connection.tls();
     stream.log_upstream_connection();
     if !stream.walk_to_upstream(cluster.cluster.upstream_filters.as_ref()).await? {
         // It is of use to others: nothing was sent.
@@ -157,9 +157,9 @@ async fn attempt(
         .max_stream_duration
         .or(cluster.cluster.max_stream_duration)
         .map(|duration| stream.now + duration);
-    let received = connection.codec.reader.received_bytes();
+    let received = connection.received_bytes();
     let result = exchange(stream, action, cluster, host, &mut connection).await;
-    count_bytes(stream, cluster, &mut connection.codec, received);
+    count_bytes(stream, cluster, connection.codec(), received);
     if result? {
         connection_pool::check_in(connection, stream.now);
     }
@@ -172,7 +172,7 @@ async fn exchange(
     action: &ForwardAction,
     cluster: &Rc<WorkerCluster>,
     host: &Rc<WorkerHost>,
-    connection: &mut UpstreamConnection,
+    connection: &mut Upstream,
 ) -> Result<bool, Error> {
     if let Some(writer) = &cluster.cluster.connections.proxy_protocol {
         let header = writer.header(stream.connection.info);
@@ -184,7 +184,10 @@ async fn exchange(
     let (is_reusable, request_is_sent) = (exchange.is_reusable(), exchange.request_is_sent());
     // As in Envoy, the end of a tunnel is our own.
     let is_tunnel = stream.head.kind == RequestKind::Connect;
-    if exchange.is_closed_by_host() && !is_tunnel {
+    let closed_by_host = exchange.is_closed_by_host() && !is_tunnel;
+    // A connection of many streams sees its own end.
+    let Upstream::Http1(connection) = connection else { return result.map(|_| is_reusable) };
+    if closed_by_host {
         connection.set_closed_by_remote();
     }
     let Outcome::Complete { announces_close } = result? else { return Ok(false) };
@@ -397,21 +400,23 @@ fn count_time(stream: &mut HttpStream<'_>, cluster: &WorkerCluster, host: &Worke
 fn count_bytes(
     stream: &mut HttpStream<'_>,
     cluster: &WorkerCluster,
-    codec: &mut Http1Codec,
+    codec: UpstreamCodec<'_>,
     received_before: u64,
 ) {
     let state = &mut *stream.state;
     let bytes = &mut state.info.upstream.bytes;
-    let (reader, writer) = (&codec.reader, &codec.writer);
-    let (received, sent) = (reader.wire_bytes(), writer.wire_bytes());
+    let (received, received_body) = codec.received_bytes();
+    let (sent, sent_fields, sent_body) = codec.sent_bytes();
     bytes.receive_head(received, 0);
-    bytes.send_head(sent, writer.field_bytes());
-    stream.sent_body_bytes = writer.body_bytes();
-    stream.note_upstream_bodies(reader.body_bytes(), writer.body_bytes());
-    let all_received = reader.received_bytes() - received_before;
+    bytes.send_head(sent, sent_fields);
+    stream.sent_body_bytes = sent_body;
+    stream.note_upstream_bodies(received_body, sent_body);
     if let Some(of_cluster) = &cluster.tracking {
-        tracking::exchange_over(of_cluster, stream, reader);
+        tracking::exchange_over(of_cluster, stream, received_body);
     }
+    // A connection of many streams counts what goes over it.
+    let UpstreamCodec::Http1(codec) = codec else { return };
+    let all_received = codec.reader.received_bytes() - received_before;
     if all_received > 0 {
         cluster.stats.add(ClusterStat::UpstreamCxRxBytesTotal, all_received);
     }
@@ -436,11 +441,16 @@ fn count_failure(stream: &HttpStream<'_>, cluster: &WorkerCluster, host: &Worker
             stats.inc(ClusterStat::UpstreamRqPerTryTimeout);
             timeout_status
         }
+        ErrorKind::UpstreamAccusation | ErrorKind::UpstreamHttp2(_) => 502,
         ErrorKind::UpstreamMaxStreamDuration => {
             stats.inc(ClusterStat::UpstreamRqMaxDurationReached);
             return;
         }
         ErrorKind::UpstreamTermination
+        | ErrorKind::UpstreamReset
+        | ErrorKind::UpstreamRefused
+        | ErrorKind::UpstreamConnectError
+        | ErrorKind::UpstreamRefusedHead(_)
         | ErrorKind::ConnectFailure
         | ErrorKind::ConnectTimeout
         | ErrorKind::Overflow => 503,

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use ferryman_codec::{FloodLimits, Http1Settings, Http2Settings, UnderscoresAction};
+use ferryman_codec::{Http1Settings, Http2Settings, UnderscoresAction};
 
 use crate::access_loggers::AccessLogSet;
 use crate::filters::http::{FilterCompileContext, HttpFilters};
@@ -38,7 +38,6 @@ mod forwarded;
 mod host_normalization;
 mod http1_connection;
 mod http2_connection;
-mod http2_counts;
 mod original_ip;
 mod path_normalization;
 mod proxy_status;
@@ -158,7 +157,13 @@ impl HttpConnectionManager {
         Ok(HttpConnectionManager {
             place: model.place.as_str().into(),
             http1_settings: http1_settings(model),
-            http2_settings: http2_settings(model, buffer_limit),
+            http2_settings: Http2Settings {
+                max_header_bytes: model.max_request_headers_bytes,
+                max_headers_count: model.max_headers_count,
+                underscores: underscores(model.headers_with_underscores_action),
+                max_pending_bytes: buffer_limit,
+                ..http_codec::http2_settings_of(&model.http2_protocol_options)
+            },
             codec_type: model.codec_type,
             early_mutations: match &model.early_header_mutations[..] {
                 [] => None,
@@ -211,35 +216,6 @@ impl Timeouts {
             drain_jitter: model.drain_timeout_jitter_percent / 100.0,
             http1_safe_max_connection_duration: model.http1_safe_max_connection_duration,
         }
-    }
-}
-
-/// The limits that Envoy's options set, and where they say nothing Envoy's defaults.
-fn http2_settings(
-    model: &model::http_connection_manager::HttpConnectionManager,
-    buffer_limit: usize,
-) -> Http2Settings {
-    let options = &model.http2_protocol_options;
-    Http2Settings {
-        max_concurrent_streams: options.max_concurrent_streams,
-        initial_stream_window: options.initial_stream_window_size,
-        connection_window: options.initial_connection_window_size,
-        header_table_size: options.hpack_table_size,
-        max_header_bytes: model.max_request_headers_bytes,
-        max_headers_count: model.max_headers_count,
-        allow_connect: options.allow_connect,
-        underscores: underscores(model.headers_with_underscores_action),
-        stream_error_on_invalid_message: options.stream_error_on_invalid_http_message,
-        max_pending_bytes: buffer_limit,
-        floods: FloodLimits {
-            max_outbound_frames: options.max_outbound_frames,
-            max_outbound_control_frames: options.max_outbound_control_frames,
-            max_consecutive_empty_frames: options.max_consecutive_inbound_frames_with_empty_payload,
-            max_priority_frames_per_stream: options.max_inbound_priority_frames_per_stream,
-            max_window_updates_per_data_frame: options.max_inbound_window_update_frames_per_data_frame_sent,
-            ..FloodLimits::default()
-        },
-        ..Http2Settings::default()
     }
 }
 

@@ -21,6 +21,14 @@ pub struct TlsConnection {
     pub timed_out: Cell<bool>,
 }
 
+impl TlsConnection {
+    /// Whether HTTP/2 was agreed on.
+    #[must_use]
+    pub fn is_http2(&self) -> bool {
+        self.handshake.get().is_some_and(|handshake| handshake.application_protocol == b"h2")
+    }
+}
+
 /// What a handshake has brought.
 #[derive(Debug)]
 pub struct Handshake {

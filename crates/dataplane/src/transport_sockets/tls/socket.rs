@@ -25,6 +25,7 @@ use super::session::{Outgoing, Session, Sink, gather};
 use super::session_id::SessionIdNotes;
 use super::upstream::WorkerUpstreamTls;
 use super::{failure, observed};
+use crate::connection_pool::PoolProtocol;
 use crate::format::asked_for;
 use crate::stats::SslStat;
 use crate::stream_info::UpstreamHost;
@@ -119,9 +120,9 @@ impl TlsSocket {
         socket: RawBuffer,
         tls: &Rc<WorkerUpstreamTls>,
         host: &UpstreamHost,
-        for_http: bool,
+        protocol: Option<PoolProtocol>,
     ) -> Result<Self, Error> {
-        let (session, certificate) = tls.context.begin(host, for_http)?;
+        let (session, certificate) = tls.context.begin(host, protocol)?;
         let mut this = Self::new(socket, Side::Upstream(Rc::clone(tls)), Rc::default());
         this.state = State::Handshake(Session::Client(Box::new(session)));
         this.certificate = certificate;

@@ -24,6 +24,7 @@ use super::subject_alt_names::SanMatcher;
 use super::validation::{PeerSide, Validation};
 use super::verifiers::refuse;
 use super::x509::Certificate;
+use crate::connection_pool::PoolProtocol;
 use crate::model::tls::{UpstreamTls, WatchedDirectory};
 use crate::stats::{
     CertificateStat, ClusterCertificateStats, ClusterSslFactoryStats, ClusterSslStats, LocalScope, Registry,
@@ -50,8 +51,10 @@ pub struct UpstreamContext {
 #[derive(Debug)]
 struct Parts {
     config: Arc<ClientConfig>,
-    /// For HTTP where no protocols are configured: as Envoy, it says which it speaks.
-    http_config: Arc<ClientConfig>,
+    /// For HTTP where no protocols are configured: as Envoy, it says which it speaks. For each kind of pool.
+    http1_config: Arc<ClientConfig>,
+    http2_config: Arc<ClientConfig>,
+    auto_config: Arc<ClientConfig>,
     certificate: Option<Arc<Certificate>>,
     expirations: [Option<i64>; 2],
 }
@@ -95,13 +98,19 @@ impl UpstreamContext {
         if self.uses_hostname && !host.hostname.is_empty() { &host.hostname } else { &self.sni }
     }
 
-    /// Our side of a connection to a host, and our certificate.
+    /// Our side of a connection to a host, and our certificate. `protocol`: what is to be spoken on it; none: what its
+    /// user wants.
     ///
     /// # Errors
     /// That of `rustls`.
-    pub fn begin(&self, host: &UpstreamHost, for_http: bool) -> Result<Begun, Error> {
+    pub fn begin(&self, host: &UpstreamHost, protocol: Option<PoolProtocol>) -> Result<Begun, Error> {
         let parts = self.parts.get();
-        let config = if for_http { &parts.http_config } else { &parts.config };
+        let config = match protocol {
+            None => &parts.config,
+            Some(PoolProtocol::Http1) => &parts.http1_config,
+            Some(PoolProtocol::Http2) => &parts.http2_config,
+            Some(PoolProtocol::Auto) => &parts.auto_config,
+        };
         let name = ServerName::try_from(self.server_name(host).to_owned());
         // An address is not told to the host: it stands for no name.
         let unnamed = || {
@@ -187,16 +196,23 @@ impl Parts {
         if let Some(path) = &common.key_log_path {
             config.key_log = KeyLogFile::open(path)?;
         }
-        let protocols = common.alpn_protocols.iter().filter(|protocol| protocol.as_str() != "h2");
-        config.alpn_protocols = protocols.map(|protocol| protocol.as_bytes().to_vec()).collect();
+        config.alpn_protocols =
+            common.alpn_protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
         config.check_selected_alpn = false;
-        let mut http_config = config.clone();
-        if http_config.alpn_protocols.is_empty() {
-            http_config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        }
+        let config = Arc::new(config);
+        let speaking = |protocols: &[&[u8]]| {
+            if !config.alpn_protocols.is_empty() {
+                return Arc::clone(&config);
+            }
+            let mut config = (*config).clone();
+            config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+            Arc::new(config)
+        };
         Ok(Parts {
-            config: Arc::new(config),
-            http_config: Arc::new(http_config),
+            http1_config: speaking(&[b"http/1.1"]),
+            http2_config: speaking(&[b"h2"]),
+            auto_config: speaking(&[b"h2", b"http/1.1"]),
+            config,
             certificate: certificates.first().map(|own| Arc::clone(&own.facts)),
             expirations,
         })

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use crate::cluster::{WorkerCluster, WorkerHost};
-use crate::connection_pool::{self, PoolError, UpstreamConnection};
+use crate::connection_pool::{self, PoolError, Upstream};
 use crate::error::{Error, ErrorKind};
 use crate::http_stream::HttpStream;
 use crate::route::ForwardAction;
@@ -19,13 +19,14 @@ pub(super) async fn connect(
     action: &ForwardAction,
     cluster: &Rc<WorkerCluster>,
     host: &Rc<WorkerHost>,
-) -> Result<Option<Box<UpstreamConnection>>, Error> {
-    if let Some(idle) = connection_pool::take_idle(host, action.priority, stream.now) {
+) -> Result<Option<Upstream>, Error> {
+    let key = cluster.pool_for(action.priority, stream.head.version);
+    if let Some(idle) = connection_pool::take_idle(host, key, stream.now) {
         stream.state.info.decisions.pool = PoolAnswer::Reused;
         return Ok(Some(idle));
     }
     stream.state.info.decisions.pool = PoolAnswer::Waiting;
-    let connection = match connection_pool::obtain(cluster, host, action.priority) {
+    let connection = match connection_pool::obtain(cluster, host, key) {
         Ok(obtained) => {
             // As in Envoy, they see the request while the connection is made, unless there is one already.
             if !stream.walk_to_upstream(cluster.cluster.upstream_filters.as_ref()).await? {
@@ -65,14 +66,12 @@ pub(super) fn failed_to_connect(stream: &mut HttpStream<'_>, error: PoolError) -
 }
 
 /// When the connection was made, and what filters left for it when it was.
-pub(super) fn note_connecting(stream: &mut HttpStream<'_>, connection: &mut UpstreamConnection) {
+pub(super) fn note_connecting(stream: &mut HttpStream<'_>, connection: &mut Upstream) {
     let info = &mut stream.state.info;
     let (start, end) = connection.connecting();
     info.mark(TimePoint::UpstreamConnectStart, start);
     info.mark(TimePoint::UpstreamConnectEnd, end);
-    if connection.requests() == 1 {
-        let of_connection = &stream.connection.info.filter_state;
-        connection.filter_state = FilterState::for_upstream(of_connection, &info.filter_state);
-    }
-    info.upstream.filter_state.clone_from(&connection.filter_state);
+    let of_connection = &stream.connection.info.filter_state;
+    let make = || FilterState::for_upstream(of_connection, &info.filter_state);
+    info.upstream.filter_state = connection.filter_state(make);
 }

@@ -12,7 +12,7 @@ use ferryman_codec::BodyFraming;
 use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::connection_pool::{TcpUpstream, connect_tcp};
 use crate::error::Error;
-use crate::http_codec::Http1Codec;
+use crate::http_codec::{Http1Codec, UpstreamCodec};
 use crate::http_stream::filter_walk::Walked;
 use crate::http_stream::{Exchange, HttpStream};
 use crate::local_reply::set_status;
@@ -52,7 +52,7 @@ pub(super) async fn terminate(
         upstream.socket.writer.begin_tunnel_with(&writer.header(stream.connection.info));
     }
     let result = carry(stream, cluster, host, &mut upstream).await;
-    count_bytes(stream, cluster, &mut upstream.socket, 0);
+    count_bytes(stream, cluster, UpstreamCodec::Http1(&mut upstream.socket), 0);
     result
 }
 

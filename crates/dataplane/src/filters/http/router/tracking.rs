@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use crate::cluster::WorkerTracking;
 use crate::error::{Error, ErrorKind};
-use crate::http_codec::Http1Reader;
 use crate::http_stream::HttpStream;
 use crate::stream_info::TimePoint;
 
@@ -36,8 +35,8 @@ pub(super) fn attempt_over(
 }
 
 /// The exchange is over, in which the host answered or not.
-pub(super) fn exchange_over(tracking: &WorkerTracking, stream: &HttpStream<'_>, reader: &Http1Reader) {
+pub(super) fn exchange_over(tracking: &WorkerTracking, stream: &HttpStream<'_>, body_bytes: u64) {
     if stream.state.info.timing.get(TimePoint::FirstUpstreamRxByte).is_some() {
-        tracking.response_body(reader.body_bytes());
+        tracking.response_body(body_bytes);
     }
 }

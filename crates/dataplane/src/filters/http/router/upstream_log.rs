@@ -166,15 +166,14 @@ impl HttpStream<'_> {
 
 /// Whether the upstream request itself ended by this, and not the downstream stream around it.
 fn is_told_of_upstream(kind: ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::UpstreamCodec(_)
-            | ErrorKind::UpstreamTermination
-            | ErrorKind::ConnectFailure
-            | ErrorKind::ConnectTimeout
-            | ErrorKind::Overflow
-            | ErrorKind::PerTryTimeout
-    )
+    kind.is_end_of_upstream()
+        || matches!(
+            kind,
+            ErrorKind::ConnectFailure
+                | ErrorKind::ConnectTimeout
+                | ErrorKind::Overflow
+                | ErrorKind::PerTryTimeout
+        )
 }
 
 fn is_of_client(kind: ErrorKind) -> bool {

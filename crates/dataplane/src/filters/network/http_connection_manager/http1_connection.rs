@@ -17,7 +17,7 @@ use tokio::io::ReadBuf;
 use crate::application_log::{OfConnection, log_at};
 use crate::drain::{Entered, Phase};
 use crate::error::ErrorKind;
-use crate::http_codec::{Disturbance, Http1Codec, Http2Session, ReadError, StreamCodec};
+use crate::http_codec::{ActiveHttp2, Disturbance, Http1Codec, Http2Session, ReadError, StreamCodec};
 use crate::http_stream::{Downstream, Finished, HttpStream, StreamState, StreamTimers};
 use crate::model::http_connection_manager::CodecType;
 use crate::stats::HttpStat;
@@ -29,7 +29,6 @@ use crate::worker::Worker;
 use super::connection_counts::Counted;
 use super::connection_timers::{ConnectionTimers, Limit};
 use super::http2_connection::{self, Drain, End, Http2Connection};
-use super::http2_counts::ActiveHttp2;
 use super::{ConnectionFacts, WorkerHttpConnectionManager};
 
 /// How much a client may still send after our last response before the connection is cut.

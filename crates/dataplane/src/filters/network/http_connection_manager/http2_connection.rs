@@ -22,16 +22,15 @@ use crate::application_log::{OfConnection, log_at};
 use crate::buffer::ReadBuffer;
 use crate::drain::{Entered, Phase};
 use crate::error::ErrorKind;
-use crate::http_codec::{Http2Session, Http2Stream, NewStream, StreamCodec};
+use crate::http_codec::{ActiveHttp2, Http2Session, Http2Stream, NewStream, StreamCodec};
 use crate::http_stream::{Downstream, Finished, HttpStream, StreamState, StreamTimers};
-use crate::stats::HttpStat;
+use crate::stats::{Http2Stat, Http2Stats, HttpStat, LocalScope};
 use crate::stream_info::ConnectionInfo;
 use crate::timer::LazyTimer;
 use crate::transport_sockets::TransportSocket;
 use crate::worker::Worker;
 
 use super::connection_timers::{ConnectionTimers, Limit};
-use super::http2_counts::ActiveHttp2;
 use super::{ConnectionFacts, WorkerHttpConnectionManager};
 
 /// The size of what goes before each frame.
@@ -80,7 +79,7 @@ pub(super) struct Http2Connection<'a> {
     pub(super) timer: &'a mut LazyTimer,
     pub(super) timers: &'a mut ConnectionTimers,
     pub(super) entered: &'a Entered,
-    pub(super) counts: ActiveHttp2<'a>,
+    pub(super) counts: ActiveHttp2<&'a LocalScope<Http2Stats>>,
     pub(super) session: Rc<Http2Session>,
     /// Where heads are read into.
     pub(super) block: HeaderBlock,
@@ -175,7 +174,7 @@ impl Http2Connection<'_> {
                 Poll::Pending => return false,
             }
         }
-        self.counts.begin();
+        self.counts.begin(Http2Stat::Nghttp2DownstreamConnections);
         let now = Instant::now();
         let since = now.saturating_duration_since(self.info.start).as_millis();
         self.session.set_now(u64::try_from(since).unwrap_or(u64::MAX));
@@ -234,7 +233,7 @@ impl Http2Connection<'_> {
         if self.end.is_none() {
             self.end = Some(end);
             self.had_streams |= self.session.open_streams() > 0;
-            self.session.end();
+            self.session.end(None);
         }
     }
 

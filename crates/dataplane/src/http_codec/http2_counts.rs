@@ -1,51 +1,71 @@
-//! What HTTP/2 codecs downstream count.
+//! What HTTP/2 codecs count.
 //!
 //! Owns: the way from a codec's counts to `http2.*`, and the gauges of one connection. Does not own: what is counted
-//! (`ferryman_codec::http2`).
+//! (`ferryman_codec::http2`), nor where (`stats`).
 //! Follows Envoy's page "HTTP/2 codec statistics".
+
+use std::ops::Deref;
 
 use ferryman_codec::Http2Counts;
 
-use crate::http_codec::Http2Session;
-use crate::stats::{Http2Stat, Http2Stats, LocalScope};
+use super::Http2Session;
+use crate::stats::{Group, Http2Stat, LocalScope};
+
+/// Where the codecs of one side are counted.
+pub trait Http2Counters {
+    /// Adds to a counter or gauge.
+    fn add(&self, stat: Http2Stat, count: u64);
+    /// Takes away from a gauge.
+    fn sub(&self, stat: Http2Stat, count: u64);
+}
+
+impl<G: Group<Stat = Http2Stat>, R: Deref<Target = LocalScope<G>>> Http2Counters for R {
+    fn add(&self, stat: Http2Stat, count: u64) {
+        (**self).add(stat, count);
+    }
+
+    fn sub(&self, stat: Http2Stat, count: u64) {
+        (**self).sub(stat, count);
+    }
+}
 
 /// The part of one connection in the gauges, taken out of them at its end.
 #[derive(Debug)]
-pub(super) struct ActiveHttp2<'a> {
-    stats: &'a LocalScope<Http2Stats>,
+pub struct ActiveHttp2<C: Http2Counters> {
+    stats: C,
     has_begun: bool,
     streams: u64,
     pending_bytes: u64,
 }
 
-impl<'a> ActiveHttp2<'a> {
-    /// A connection on which nothing was read.
-    pub(super) fn new(stats: &'a LocalScope<Http2Stats>) -> Self {
+impl<C: Http2Counters> ActiveHttp2<C> {
+    /// A connection on which nothing was said.
+    pub fn new(stats: C) -> Self {
         ActiveHttp2 { stats, has_begun: false, streams: 0, pending_bytes: 0 }
     }
 
-    /// Whether anything was read.
-    pub(super) fn has_begun(&self) -> bool {
+    /// Whether it has begun.
+    pub fn has_begun(&self) -> bool {
         self.has_begun
     }
 
-    /// Something was read.
-    pub(super) fn begin(&mut self) {
+    /// Something was said: it is one of the connections of its side, which are counted here.
+    pub fn begin(&mut self, connections: Http2Stat) {
         if !std::mem::replace(&mut self.has_begun, true) {
-            self.stats.inc(Http2Stat::Nghttp2DownstreamConnections);
+            self.stats.add(connections, 1);
         }
     }
 
     /// Brings all up to date.
-    pub(super) fn update(&mut self, session: &Http2Session) {
+    pub fn update(&mut self, session: &Http2Session) {
         let counts = session.take_counts();
         if counts != Http2Counts::default() {
             self.add(&counts);
         }
         let streams = u64::try_from(session.open_streams()).unwrap_or(u64::MAX);
-        set(self.stats, Http2Stat::StreamsActive, &mut self.streams, streams);
+        set(&self.stats, Http2Stat::StreamsActive, &mut self.streams, streams);
         let pending = u64::try_from(session.pending_bytes()).unwrap_or(u64::MAX);
-        set(self.stats, Http2Stat::PendingSendBytes, &mut self.pending_bytes, pending);
+        set(&self.stats, Http2Stat::PendingSendBytes, &mut self.pending_bytes, pending);
     }
 
     #[cold]
@@ -78,7 +98,7 @@ impl<'a> ActiveHttp2<'a> {
     }
 }
 
-fn set(stats: &LocalScope<Http2Stats>, gauge: Http2Stat, known: &mut u64, value: u64) {
+fn set(stats: &impl Http2Counters, gauge: Http2Stat, known: &mut u64, value: u64) {
     let before = std::mem::replace(known, value);
     if value > before {
         stats.add(gauge, value - before);
@@ -87,9 +107,9 @@ fn set(stats: &LocalScope<Http2Stats>, gauge: Http2Stat, known: &mut u64, value:
     }
 }
 
-impl Drop for ActiveHttp2<'_> {
+impl<C: Http2Counters> Drop for ActiveHttp2<C> {
     fn drop(&mut self) {
-        set(self.stats, Http2Stat::StreamsActive, &mut self.streams, 0);
-        set(self.stats, Http2Stat::PendingSendBytes, &mut self.pending_bytes, 0);
+        set(&self.stats, Http2Stat::StreamsActive, &mut self.streams, 0);
+        set(&self.stats, Http2Stat::PendingSendBytes, &mut self.pending_bytes, 0);
     }
 }
