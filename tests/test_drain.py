@@ -7,7 +7,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,8 @@ def echo() -> Iterator[int]:
     """The port of a server that sends back what it gets."""
 
     def answer(connection: socket.socket) -> None:
-        with connection:
+        # Whoever drains a session may reset what is on its way.
+        with connection, suppress(ConnectionResetError):
             while data := connection.recv(1024):
                 connection.sendall(data)
 

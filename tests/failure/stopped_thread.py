@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _DETACH, _SEIZE, _INTERRUPT = 17, 0x4206, 0x4207
@@ -24,7 +24,11 @@ def _ptrace(request: int, thread: int) -> None:
 def threads(process: int) -> dict[str, int]:
     """The ids of a process's threads by their names."""
     tasks = Path(f"/proc/{process}/task")
-    return {(task / "comm").read_text().strip(): int(task.name) for task in tasks.iterdir()}
+    found = {}
+    for task in tasks.iterdir():
+        with suppress(FileNotFoundError):  # it has ended meanwhile
+            found[(task / "comm").read_text().strip()] = int(task.name)
+    return found
 
 
 @contextmanager

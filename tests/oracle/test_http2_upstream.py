@@ -251,6 +251,7 @@ EXCHANGES = [
     Exchange("too many fields", answer=answers(HEAD + [(f"x-{number}", "1") for number in range(120)])),
     Exchange("too large a head", answer=answers([*HEAD, ("x-a", "1" * 90_000)])),
     Exchange("answers early", POST, eager=True),
+    Exchange("processing passed", answer=answers(HEAD, b"a", None, [(":status", "102")]), hcm=INFORMED),
     Exchange("switching protocols", answer=answers([(":status", "101")])),
 ]
 

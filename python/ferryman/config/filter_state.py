@@ -40,9 +40,9 @@ _FACTORIES: Final = {
     "envoy.tcp_proxy.per_connection_idle_timeout_ms": "milliseconds",
 }
 _NOT_BUILT: Final = {
-    "envoy.network.application_protocols": "TLS is not built",
-    "envoy.network.upstream_server_name": "TLS is not built",
-    "envoy.network.upstream_subject_alt_names": "TLS is not built",
+    "envoy.network.application_protocols": "TLS towards hosts does not read it yet",
+    "envoy.network.upstream_server_name": "TLS towards hosts does not read it yet",
+    "envoy.network.upstream_subject_alt_names": "TLS towards hosts does not read it yet",
     "envoy.network.network_namespace": "network namespaces of upstream connections are not built",
     "envoy.network.transport_socket.http_11_proxy.info": "its transport socket is not built",
     "envoy.network.transport_socket.original_dst_address": "clusters of type ORIGINAL_DST are not built",
@@ -50,8 +50,8 @@ _NOT_BUILT: Final = {
     "envoy.upstream.dynamic_port": "dynamic forward proxies are not built",
     "envoy.ratelimit.hits_addend": "the filters that read it are not built",
     "envoy.router.debug_config": "debug headers of the router are not built",
-    "envoy.filters.listener.original_dst.local_ip": "internal listeners are not built",
-    "envoy.filters.listener.original_dst.remote_ip": "internal listeners are not built",
+    "envoy.filters.listener.original_dst.local_ip": "the original_dst filter does not read it yet",
+    "envoy.filters.listener.original_dst.remote_ip": "the original_dst filter does not read it yet",
     "envoy.ai.llm_protocol.request": "the filters that read it are not built",
     "envoy.ai.model.request": "the filters that read it are not built",
 }

@@ -9,20 +9,21 @@ use std::time::Instant;
 use ferryman_codec::{BodyFraming, KnownName, Version};
 
 use crate::error::{Error, ErrorKind};
-use crate::stream_info::TimePoint;
+use crate::stream_info::{Protocol, TimePoint};
 
 use super::HttpStream;
 use super::transformed_body::transformed_framing;
 
 impl HttpStream<'_> {
-    /// An upstream's first 100 or 103 is passed on where the configuration says so. All other 1xx end here. Answers whether
-    /// this was the first.
+    /// An upstream's first 100 or 103, and of HTTP/2 its first 102, is passed on where the configuration says so. All other
+    /// 1xx end here, as in Envoy. Answers whether this was the first.
     pub(crate) fn pass_informational(&mut self, status: u16) -> Result<bool, Error> {
         let settings = self.settings();
         let state = &mut *self.state;
         let is_first = !std::mem::replace(&mut self.informational_seen, true);
         let is_passed = settings.proxy_100_continue && self.head.version != Version::Http10;
-        if is_first && is_passed && matches!(status, 100 | 103) {
+        let is_http2 = state.info.upstream.protocol == Some(Protocol::Http2);
+        if is_first && is_passed && (matches!(status, 100 | 103) || status == 102 && is_http2) {
             settings.response_headers.apply_informational(&mut state.response, Some(&state.request));
             self.connection
                 .codec

@@ -181,7 +181,8 @@ impl Runtime {
     pub async fn watch(&self) {
         let watch = self.state().watch.take();
         let Some(watch) = watch else { return };
-        if let Err(error) = watch.run(|_| self.load()).await {
+        // As in Envoy, once for each layer whose link was replaced.
+        if let Err(error) = watch.run(|links| links.iter().for_each(|_| self.load())).await {
             let text = format!("runtime: {:?} are no longer watched: {error}", self.links);
             application_log::write(Component::Runtime, Level::Error, text);
         }

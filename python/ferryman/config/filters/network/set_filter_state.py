@@ -15,11 +15,7 @@ from ferryman.config.references import References
 
 TYPE: Final = "envoy.extensions.filters.network.set_filter_state.v3.Config"
 
-_CONFIG = Fields(
-    TYPE,
-    "on_new_connection",
-    no_effect={"on_downstream_tls_handshake": "TLS is not built, so there are no handshakes"},
-)
+_CONFIG = Fields(TYPE, "on_new_connection")
 
 
 def lower(cursor: Cursor, references: References) -> model.NetworkSetFilterState:
