@@ -147,4 +147,7 @@ def _accepts(address: Any) -> bool:
         socket.create_connection(address, 20).close()
     except ConnectionRefusedError:
         return False
+    except ConnectionResetError:
+        # One worker stopped listening with this connection half made; another may listen still.
+        pass
     return True
