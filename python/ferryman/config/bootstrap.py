@@ -62,7 +62,9 @@ _DEFERRED_STATS = Fields(
 _GOOGLE_RE2 = Fields("envoy.extensions.regex_engines.v3.GoogleRE2")
 REGEX_ENGINES: Final = {_GOOGLE_RE2.message: _GOOGLE_RE2}
 """The regular expression engines: RE2, as in all matchers."""
-_STATIC_RESOURCES = Fields("envoy.config.bootstrap.v3.Bootstrap.StaticResources", "listeners clusters")
+_STATIC_RESOURCES = Fields(
+    "envoy.config.bootstrap.v3.Bootstrap.StaticResources", "listeners clusters secrets"
+)
 _NODE = Fields(
     "envoy.config.core.v3.Node",
     "id cluster locality",

@@ -18,6 +18,7 @@ from ferryman.config.fields import EMPTY, Fields, refuse
 from ferryman.config.load_balancing_policies import NO_ZONES, lower_load_balancing_policy
 from ferryman.config.metadata import lower_metadata
 from ferryman.config.protocol_options import NO_UPSTREAM_TLS, lower_upstream_http
+from ferryman.config.secrets import Secrets
 from ferryman.config.socket_options import lower_tcp_keepalive
 from ferryman.config.stats_config import lower_stats_matcher
 from ferryman.config.transport_socket import UpstreamSocket, lower_upstream_transport_socket
@@ -116,7 +117,7 @@ _CONNECT_TIMEOUT_MS: Final = 5000
 _PANIC_PERCENT: Final = 50.0
 
 
-def lower_cluster(cursor: Cursor, bind: model.UpstreamBind | None = None) -> model.Cluster:
+def lower_cluster(cursor: Cursor, secrets: Secrets, bind: model.UpstreamBind | None = None) -> model.Cluster:
     """A Cluster. What cannot be lowered is reported, and the result is then not to be used.
 
     `bind`: where its connections come from unless it says so itself.
@@ -126,7 +127,7 @@ def lower_cluster(cursor: Cursor, bind: model.UpstreamBind | None = None) -> mod
     is_static = _check_type(cursor, fields)
     socket = UpstreamSocket()
     if "transport_socket" in fields:
-        socket = lower_upstream_transport_socket(cursor.child("transport_socket"))
+        socket = lower_upstream_transport_socket(cursor.child("transport_socket"), secrets)
     if socket.tls is not None:
         _refuse_names_of_requests(cursor)
     localities: list[model.LocalityEndpoints] = []

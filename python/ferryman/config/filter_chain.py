@@ -52,7 +52,7 @@ def lower_filter_chain(cursor: Cursor, references: References) -> model.FilterCh
     fields = _CHAIN.read(cursor)
     tls = None
     if "transport_socket" in fields:
-        tls = lower_downstream_transport_socket(cursor.child("transport_socket"))
+        tls = lower_downstream_transport_socket(cursor.child("transport_socket"), references.secrets)
     return model.FilterChain(
         name=fields.get("name", ""),
         metadata=lower_metadata(cursor, fields),

@@ -74,6 +74,8 @@ def validate_and_lower(cursor: Cursor, options: LoadOptions) -> Lowered | None:
     references = References()
     bootstrap = lower_bootstrap(cursor, options, references)
     resources = read_static_resources(cursor)
+    for secret in resources.items("secrets"):
+        references.secrets.define(secret)
     bind = lower_default_bind(cursor)
     clusters = _lower_clusters(resources, references, bind)
     listeners = lower_listeners(resources, references)
@@ -111,7 +113,7 @@ def _lower_clusters(
 ) -> list[model.Cluster]:
     lowered = []
     for item in resources.items("clusters"):
-        cluster = lower_cluster(item, bind)
+        cluster = lower_cluster(item, references.secrets, bind)
         if not references.define_cluster(cluster.name) and cluster.name:
             item.problem(f"there is a cluster `{cluster.name}` already", field="name", code="duplicate")
         lowered.append(cluster)

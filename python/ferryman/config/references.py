@@ -1,7 +1,8 @@
 """Names across resources: what is defined, what is used, and what is used but not defined.
 
-Owns the node's names, whether there are internal listeners, the clusters' names and everything that names a
-cluster. Lowering fills it in as it meets them; `check` then reports every use of a name that is not there.
+Owns the node's names, whether there are internal listeners, the secrets, the clusters' names and everything
+that names a cluster. Lowering fills it in as it meets them; `check` then reports every use of a name that is
+not there.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import difflib
 from typing import Final
 
 from ferryman.config.cursor import Cursor
+from ferryman.config.secrets import Secrets
 
 _MAX_HINTS: Final = 20
 """Names looked up for a likely spelling: the search reads every name that exists."""
@@ -22,6 +24,7 @@ class References:
         self.node_id = ""
         self.node_cluster = ""
         self.internal_buffer_bytes: int | None = None
+        self.secrets = Secrets()
         self._clusters: set[str] = set()
         self._uses: list[tuple[str, Cursor, str, bool]] = []
         self._hints: dict[str, str | None] = {}

@@ -16,15 +16,17 @@ from ferryman.config.cursor import Cursor
 from ferryman.config.duration import milliseconds
 from ferryman.config.fields import Fields, refuse
 from ferryman.config.native_checks import certificate_complaint
-from ferryman.config.tls_validation import lower_validation
+from ferryman.config.secrets import Secrets
+from ferryman.config.tls_validation import lower_validation, validation_of
 from ferryman.config.watched_files import read_watched_source, watched_files
 
 _TLS: Final = "envoy.extensions.transport_sockets.tls.v3."
 DOWNSTREAM = Fields(
     f"{_TLS}DownstreamTlsContext",
     "common_tls_context require_client_certificate require_sni session_ticket_keys"
-    " disable_stateless_session_resumption disable_stateful_session_resumption session_timeout"
-    " full_scan_certs_on_sni_mismatch prefer_client_ciphers",
+    " session_ticket_keys_sds_secret_config disable_stateless_session_resumption"
+    " disable_stateful_session_resumption session_timeout full_scan_certs_on_sni_mismatch"
+    " prefer_client_ciphers",
 )
 UPSTREAM = Fields(
     f"{_TLS}UpstreamTlsContext",
@@ -32,7 +34,9 @@ UPSTREAM = Fields(
     same={"enforce_rsa_key_usage": True},
 )
 _COMMON = Fields(
-    f"{_TLS}CommonTlsContext", "tls_params tls_certificates validation_context alpn_protocols key_log"
+    f"{_TLS}CommonTlsContext",
+    "tls_params tls_certificates tls_certificate_sds_secret_configs validation_context"
+    " validation_context_sds_secret_config combined_validation_context alpn_protocols key_log",
 )
 _PARAMETERS = Fields(
     f"{_TLS}TlsParameters",
@@ -54,19 +58,21 @@ _CIPHERS: Final = (
 _CIPHERS_1_3: Final = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")
 _NO_FORWARD_SECRECY: Final = ("AES128-GCM-SHA256", "AES256-GCM-SHA384")
 _CURVES: Final = ("X25519MLKEM768", "X25519", "P-256", "P-384")
+_CERTIFICATES_BY_NAME: Final = "tls_certificate_sds_secret_configs"
 _SOURCES: Final = ("certificate_chain", "private_key")
 _TICKET_KEY_BYTES: Final = 80
 _SESSION_TIMEOUT_S: Final = 7200
 
 
-def lower_downstream_tls(cursor: Cursor) -> model.DownstreamTls:
+def lower_downstream_tls(cursor: Cursor, secrets: Secrets) -> model.DownstreamTls:
     """A DownstreamTlsContext."""
     fields = DOWNSTREAM.read(cursor)
-    common = _common(cursor, default_max="1.3")
-    if not common.certificates:
+    common = _common(cursor, secrets, default_max="1.3")
+    if not common.certificates and not cursor.child("common_tls_context").has(_CERTIFICATES_BY_NAME):
         cursor.child("common_tls_context").problem(
             "a server needs a certificate", "add tls_certificates", "tls_certificates", "required"
         )
+    tickets = _ticket_source(cursor, fields, secrets)
     required = fields.get("require_client_certificate")
     if required is not None and required.value and common.validation is None:
         text = "has no effect without a validation_context: no client is asked for a certificate"
@@ -75,8 +81,8 @@ def lower_downstream_tls(cursor: Cursor) -> model.DownstreamTls:
         common=common,
         require_client_certificate=required is not None and required.value,
         require_sni="require_sni" in fields and fields["require_sni"].value,
-        session_ticket_keys=_ticket_keys(cursor, fields),
-        session_ticket_keys_watched=_ticket_keys_watched(cursor, fields),
+        session_ticket_keys=_ticket_keys(tickets),
+        session_ticket_keys_watched=_ticket_keys_watched(tickets),
         stateless_resumption=not fields.get("disable_stateless_session_resumption", False),
         stateful_resumption=not fields.get("disable_stateful_session_resumption", False),
         session_timeout_s=milliseconds(cursor, "session_timeout", fields, _SESSION_TIMEOUT_S * 1000) // 1000,
@@ -88,10 +94,10 @@ def lower_downstream_tls(cursor: Cursor) -> model.DownstreamTls:
     )
 
 
-def lower_upstream_tls(cursor: Cursor) -> model.UpstreamTls:
+def lower_upstream_tls(cursor: Cursor, secrets: Secrets) -> model.UpstreamTls:
     """An UpstreamTlsContext. As in Envoy, TLS 1.2 is spoken unless more is asked for."""
     fields = UPSTREAM.read(cursor)
-    common = _common(cursor, default_max="1.2")
+    common = _common(cursor, secrets, default_max="1.2")
     if len(common.certificates) > 1:
         text = "a client has at most one certificate"
         cursor.child("common_tls_context").problem(text, None, "tls_certificates")
@@ -116,19 +122,27 @@ def _trusts(validation: model.CertificateValidation) -> bool:
     return validation.trusted_ca is not None or validation.system_roots
 
 
-def _common(cursor: Cursor, default_max: str) -> model.TlsContext:
+def _common(cursor: Cursor, secrets: Secrets, default_max: str) -> model.TlsContext:
     context = cursor.child("common_tls_context")
     fields = _COMMON.read(context)
-    validation = None
-    if "validation_context" in fields:
-        validation = lower_validation(context.child("validation_context"))
+    asked = validation_of(context, secrets)
     return model.TlsContext(
         parameters=_lower_parameters(context.child("tls_params"), default_max),
-        certificates=[_lower_certificate(item) for item in context.items("tls_certificates")],
-        validation=validation,
+        certificates=[_lower_certificate(item) for item in _certificates(context, secrets)],
+        validation=None if asked is None else lower_validation(asked),
         alpn_protocols=list(fields.get("alpn_protocols", ())),
         key_log_path=_lower_key_log(context.child("key_log")) if "key_log" in fields else None,
     )
+
+
+def _certificates(cursor: Cursor, secrets: Secrets) -> list[Cursor]:
+    """Those that stand in the context, else the secrets that it names."""
+    inline = cursor.items("tls_certificates")
+    if inline and cursor.has(_CERTIFICATES_BY_NAME):
+        cursor.warn("has no effect beside tls_certificates", field=_CERTIFICATES_BY_NAME)
+    named = [] if inline else cursor.items(_CERTIFICATES_BY_NAME)
+    found = [secrets.find(use, "tls_certificate") for use in named]
+    return inline or [secret for secret in found if secret is not None]
 
 
 def _lower_parameters(cursor: Cursor, default_max: str) -> model.TlsParameters:
@@ -212,10 +226,18 @@ def _lower_certificate(cursor: Cursor) -> model.TlsCertificate:
     )
 
 
-def _ticket_keys(cursor: Cursor, fields: dict[str, Any]) -> list[bytes]:
-    if "session_ticket_keys" not in fields:
+def _ticket_source(cursor: Cursor, fields: dict[str, Any], secrets: Secrets) -> Cursor | None:
+    """Where session ticket keys stand: in the context, or in a secret that it names."""
+    if "session_ticket_keys" in fields:
+        return cursor.child("session_ticket_keys")
+    if "session_ticket_keys_sds_secret_config" in fields:
+        return secrets.find(cursor.child("session_ticket_keys_sds_secret_config"), "session_ticket_keys")
+    return None
+
+
+def _ticket_keys(keys: Cursor | None) -> list[bytes]:
+    if keys is None:
         return []
-    keys = cursor.child("session_ticket_keys")
     _TICKET_KEYS.read(keys)
     found = []
     for item in keys.items("keys"):
@@ -231,10 +253,9 @@ def _ticket_keys(cursor: Cursor, fields: dict[str, Any]) -> list[bytes]:
     return found
 
 
-def _ticket_keys_watched(cursor: Cursor, fields: dict[str, Any]) -> model.WatchedFiles | None:
-    if "session_ticket_keys" not in fields:
+def _ticket_keys_watched(keys: Cursor | None) -> model.WatchedFiles | None:
+    if keys is None:
         return None
-    keys = cursor.child("session_ticket_keys")
     return watched_files({str(number): item for number, item in enumerate(keys.items("keys"))})
 
 

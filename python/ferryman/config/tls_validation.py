@@ -17,6 +17,7 @@ from ferryman.config.cursor import Cursor
 from ferryman.config.fields import Fields, word
 from ferryman.config.matcher import lower_string_matcher
 from ferryman.config.native_checks import trusted_ca_complaint
+from ferryman.config.secrets import Secrets
 from ferryman.config.watched_files import read_watched_source, watched_files
 
 _TLS: Final = "envoy.extensions.transport_sockets.tls.v3."
@@ -26,11 +27,34 @@ _VALIDATION = Fields(
     " match_typed_subject_alt_names match_subject_alt_names allow_expired_certificate"
     " trust_chain_verification max_verify_depth crl only_verify_leaf_cert_crl watched_directory",
 )
+_BY_NAME: Final = "validation_context_sds_secret_config"
+_DEFAULT: Final = "default_validation_context"
+_COMBINED = Fields(f"{_TLS}CommonTlsContext.CombinedCertificateValidationContext", f"{_DEFAULT} {_BY_NAME}")
 _SYSTEM_ROOTS = Fields(f"{_VALIDATION.message}.SystemRootCerts")
 _SAN_MATCHER = Fields(f"{_TLS}SubjectAltNameMatcher", "san_type matcher oid")
 _SAN_TYPES: Final = ("unspecified", "email", "dns", "uri", "ip_address", "other_name")
 _HASH_BYTES: Final = 32
 _ACCEPT_UNTRUSTED: Final = 1
+
+
+def validation_of(common: Cursor, secrets: Secrets) -> Cursor | None:
+    """What a CommonTlsContext asks of its peer: in place, in a secret, or both, the secret over the place."""
+    which = common.which("validation_context_type")
+    if which == "validation_context":
+        return common.child(which)
+    if which == _BY_NAME:
+        return secrets.find(common.child(which), "validation_context")
+    if which != "combined_validation_context":
+        return None
+    combined = common.child(which)
+    _COMBINED.read(combined)
+    secret = secrets.find(combined.child(_BY_NAME), "validation_context")
+    if secret is None:
+        return None
+    whole = type(secret.message)()
+    whole.CopyFrom(combined.get(_DEFAULT))
+    whole.MergeFrom(secret.message)
+    return combined.below(whole, _DEFAULT)
 
 
 def lower_validation(cursor: Cursor) -> model.CertificateValidation:

@@ -17,6 +17,7 @@ from ferryman.config.extensions import open_extension
 from ferryman.config.fields import Fields
 from ferryman.config.internal_listener import INTERNAL_UPSTREAM, lower_internal_upstream
 from ferryman.config.proxy_protocol import lower_header
+from ferryman.config.secrets import Secrets
 from ferryman.config.tls_context import DOWNSTREAM, UPSTREAM, lower_downstream_tls, lower_upstream_tls
 
 _TRANSPORT_SOCKET = Fields(
@@ -48,7 +49,7 @@ BUILT_UPSTREAM: Final = {
 _UPSTREAM: Final = "envoy.transport_sockets.upstream"
 
 
-def lower_downstream_transport_socket(cursor: Cursor) -> model.DownstreamTls | None:
+def lower_downstream_transport_socket(cursor: Cursor, secrets: Secrets) -> model.DownstreamTls | None:
     """The transport socket of a filter chain: TLS, or None for plain bytes."""
     _TRANSPORT_SOCKET.read(cursor)
     opened = open_extension(cursor, "envoy.transport_sockets.downstream", BUILT_DOWNSTREAM)
@@ -56,7 +57,7 @@ def lower_downstream_transport_socket(cursor: Cursor) -> model.DownstreamTls | N
         return None
     inner, declared = opened
     if declared is DOWNSTREAM:
-        return lower_downstream_tls(inner)
+        return lower_downstream_tls(inner, secrets)
     declared.read(inner)
     return None
 
@@ -79,7 +80,7 @@ class UpstreamSocket:
     internal_upstream: model.InternalUpstream | None = None
 
 
-def lower_upstream_transport_socket(cursor: Cursor) -> UpstreamSocket:
+def lower_upstream_transport_socket(cursor: Cursor, secrets: Secrets) -> UpstreamSocket:
     """The transport socket of a cluster."""
     _TRANSPORT_SOCKET.read(cursor)
     opened = open_extension(cursor, _UPSTREAM, BUILT_UPSTREAM)
@@ -87,10 +88,10 @@ def lower_upstream_transport_socket(cursor: Cursor) -> UpstreamSocket:
         return UpstreamSocket()
     inner, declared = opened
     if declared is UPSTREAM:
-        return UpstreamSocket(tls=lower_upstream_tls(inner))
+        return UpstreamSocket(tls=lower_upstream_tls(inner, secrets))
     if declared is INTERNAL_UPSTREAM:
         passed = lower_internal_upstream(inner)
-        return replace(_lower_within(inner), internal_upstream=passed)
+        return replace(_lower_within(inner, secrets), internal_upstream=passed)
     fields = declared.read(inner)
     if declared is not _PROXY_PROTOCOL:
         return UpstreamSocket()
@@ -99,7 +100,7 @@ def lower_upstream_transport_socket(cursor: Cursor) -> UpstreamSocket:
     return UpstreamSocket(proxy_protocol=lower_header(inner.child("config")))
 
 
-def _lower_within(cursor: Cursor) -> UpstreamSocket:
+def _lower_within(cursor: Cursor, secrets: Secrets) -> UpstreamSocket:
     """The transport socket inside one that passes something on to an internal listener."""
     inner = cursor.child("transport_socket")
     _TRANSPORT_SOCKET.read(inner)
@@ -107,6 +108,6 @@ def _lower_within(cursor: Cursor) -> UpstreamSocket:
     if opened is None:
         return UpstreamSocket()
     if opened[1] is UPSTREAM:
-        return UpstreamSocket(tls=lower_upstream_tls(opened[0]))
+        return UpstreamSocket(tls=lower_upstream_tls(opened[0], secrets))
     opened[1].read(opened[0])
     return UpstreamSocket()
