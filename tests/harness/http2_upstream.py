@@ -77,11 +77,19 @@ class UpstreamSide:
         )
         self.h2 = h2.connection.H2Connection(config)
         self.streams: dict[int, Asked] = {}
+        self.waiting: list[int] = []
+        """Streams whose answers are held back."""
+        self.bodies: dict[int, bytes] = {}
+        """What is to be sent as the windows open."""
         self.over = False
 
     def serve(self) -> None:
         """Until the other side, or what answers, ends it."""
-        self.h2.local_settings.update(self.upstream.settings)
+        if self.upstream.settings:
+            # What is only updated is not sent before the other side has acknowledged it.
+            self.h2.local_settings = h2.settings.Settings(
+                client=False, initial_values={**self.h2.local_settings, **self.upstream.settings}
+            )
         self.h2.initiate_connection()
         with self.socket:
             try:
@@ -105,6 +113,15 @@ class UpstreamSide:
         self.flush()
         self.socket.sendall(data)
 
+    def send_bodies(self) -> None:
+        """Send of the bodies what the windows let."""
+        for stream, body in list(self.bodies.items()):
+            while body and (room := self.h2.local_flow_control_window(stream)) > 0:
+                size = min(room, self.h2.max_outbound_frame_size)
+                self.h2.send_data(stream, body[:size], end_stream=len(body) <= size)
+                body = body[size:]
+            self.bodies[stream] = body
+
     def _take(self, event: h2.events.Event) -> None:
         stream = getattr(event, "stream_id", 0) or 0
         match event:
@@ -122,7 +139,10 @@ class UpstreamSide:
                 self.streams[stream].ended = True
                 if not self.upstream.eager:
                     self.upstream.answer(self, stream)
+            case h2.events.WindowUpdated() if self.bodies:
+                self.send_bodies()
             case h2.events.StreamReset() if stream in self.streams:
+                self.bodies.pop(stream, None)
                 self.streams[stream].reset = int(event.error_code or 0)
 
 
