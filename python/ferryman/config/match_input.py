@@ -56,6 +56,8 @@ _PLAIN: Final = {name: Fields(name) for name in (_RESPONSE | _CONNECTION | _CERT
 _QUERY: Final = Fields(f"{_HTTP}HttpRequestQueryParamMatchInput", "query_param")
 FILTER_STATE: Final = f"{_NETWORK}FilterStateInput"
 _FILTER_STATE: Final = Fields(FILTER_STATE, "key field")
+_METADATA: Final = Fields(f"{_NETWORK}DynamicMetadataInput", "filter path")
+_METADATA_PATH: Final = Fields(f"{_NETWORK}DynamicMetadataInput.PathSegment", "key")
 _VARIABLE: Final = Fields(
     _ENVIRONMENT, no_effect={"name": "Envoy 1.40 finds no value, whether the variable is set or not"}
 )
@@ -83,6 +85,12 @@ def _filter_state(cursor: Cursor) -> model.MatchInput:
     return model.FilterStateInput(key=fields.get("key", ""), field=fields.get("field", ""))
 
 
+def _dynamic_metadata(cursor: Cursor) -> model.MatchInput:
+    fields = _METADATA.read(cursor)
+    path = [_METADATA_PATH.read(item).get("key", "") for item in cursor.items("path")]
+    return model.DynamicMetadataInput(namespace=fields.get("filter", ""), path=path)
+
+
 def _variable(cursor: Cursor) -> model.MatchInput:
     _VARIABLE.read(cursor)
     return model.AbsentInput()
@@ -99,6 +107,7 @@ HTTP: Final[Mapping[str, Lower]] = {
     **dict.fromkeys(_CONNECTION | _CERTIFICATE, _connection),
     _QUERY.message: _query_parameter,
     _FILTER_STATE.message: _filter_state,
+    _METADATA.message: _dynamic_metadata,
 }
 """Those of HTTP streams."""
 

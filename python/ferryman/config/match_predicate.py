@@ -15,6 +15,8 @@ from ferryman.config.address import lower_cidr_range
 from ferryman.config.extensions import open_extension
 from ferryman.config.fields import Fields
 from ferryman.config.matcher import lower_string_matcher
+from ferryman.config.metadata_matcher import lower_value_matcher
+from ferryman.config.runtime import lower_runtime_fraction
 
 if TYPE_CHECKING:
     from ferryman.config.cursor import Cursor
@@ -27,6 +29,9 @@ _SINGLE = Fields(f"{_LIST}.Predicate.SinglePredicate", "input value_match custom
 _INPUT: Final = "envoy.extensions.matching.input_matchers"
 _IP = Fields(f"{_INPUT}.ip.v3.Ip", "cidr_ranges stat_prefix")
 _HASHING = Fields(f"{_INPUT}.consistent_hashing.v3.ConsistentHashing", "threshold modulo seed")
+
+_METADATA = Fields(f"{_INPUT}.metadata.v3.Metadata", "value invert")
+_FRACTION = Fields(f"{_INPUT}.runtime_fraction.v3.RuntimeFraction", "runtime_fraction seed")
 
 _NEVER: Final = model.InputNothing()
 
@@ -83,8 +88,22 @@ def _lower_hashing(cursor: Cursor) -> model.InputMatcher:
     return model.InputConsistentHashing(threshold=threshold, modulo=modulo, seed=fields.get("seed", 0))
 
 
+def _lower_metadata(cursor: Cursor) -> model.InputMatcher:
+    fields = _METADATA.read(cursor)
+    value = lower_value_matcher(cursor.child("value"))
+    return model.InputMetadata(value=value, invert=fields.get("invert", False))
+
+
+def _lower_fraction(cursor: Cursor) -> model.InputMatcher:
+    fields = _FRACTION.read(cursor)
+    fraction = lower_runtime_fraction(cursor.child("runtime_fraction"))
+    return model.InputRuntimeFraction(fraction=fraction, seed=fields.get("seed", 0))
+
+
 BUILT: Final[Mapping[str, Callable[[Cursor], model.InputMatcher]]] = {
     _IP.message: _lower_ip,
     _HASHING.message: _lower_hashing,
+    _METADATA.message: _lower_metadata,
+    _FRACTION.message: _lower_fraction,
 }
 """The matchers of single values that are built, by the type of their configuration."""

@@ -12,7 +12,8 @@ use ferryman_codec::{HeaderBlock, HeaderName, KnownName};
 
 use crate::decimal::Decimal;
 use crate::model::match_tree::{ConnectionFact, HeaderPart, MatchInput, ResponseFact};
-use crate::stream_info::{Address, ConnectionInfo, FilterStateObject, StreamInfo};
+use crate::model::metadata;
+use crate::stream_info::{Address, ConnectionInfo, DynamicMetadata, FilterStateObject, StreamInfo};
 use crate::transport_sockets::tls::TlsConnection;
 use crate::transport_sockets::tls::x509::Certificate;
 
@@ -32,8 +33,27 @@ pub struct MatchingData<'a> {
     pub response_trailers: Option<&'a HeaderBlock>,
     /// Whether the response is the proxy's own.
     pub local_reply: Option<bool>,
+    /// What filters noted of the stream.
+    pub dynamic_metadata: Option<&'a DynamicMetadata>,
     /// The connection that the client made.
     pub connection: Option<ConnectionData<'a>>,
+}
+
+impl<'a> MatchingData<'a> {
+    /// What is known of a stream once its request's head is there.
+    #[must_use]
+    pub fn of_stream(
+        request: &'a HeaderBlock,
+        connection: &'a ConnectionInfo,
+        stream: &'a StreamInfo,
+    ) -> Self {
+        MatchingData {
+            request_headers: Some(request),
+            dynamic_metadata: Some(&stream.dynamic_metadata),
+            connection: Some(ConnectionData::of_stream(connection, stream)),
+            ..MatchingData::default()
+        }
+    }
 }
 
 /// What a match tree can ask of a connection. Empty texts stand for what is not there.
@@ -84,7 +104,7 @@ impl<'a> ConnectionData<'a> {
 }
 
 /// What an input gives.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Value<'a> {
     /// It may come later.
     NotAvailable,
@@ -96,13 +116,15 @@ pub enum Value<'a> {
     Ip(IpAddr),
     /// A number, which is a text to whoever compares it.
     Number(u64),
+    /// A value of metadata, or that there is none: no text to anybody.
+    Metadata(Option<&'a metadata::Value>),
 }
 
 impl Value<'_> {
     /// Hands out the value as text; `None` when there is none.
     pub fn with_text<R>(&self, use_text: impl FnOnce(&[u8]) -> R) -> Option<R> {
         match self {
-            Value::NotAvailable | Value::Absent => None,
+            Value::NotAvailable | Value::Absent | Value::Metadata(_) => None,
             Value::Text(text) => Some(use_text(text)),
             Value::Number(number) => Some(use_text(Decimal::new(*number).as_bytes())),
             Value::Ip(ip) => {
@@ -135,6 +157,10 @@ pub(crate) enum Input {
     Response(ResponseFact),
     Connection(ConnectionFact),
     FilterState(FilterStateKey),
+    DynamicMetadata {
+        namespace: Box<str>,
+        path: Box<[Box<str>]>,
+    },
     Absent,
 }
 
@@ -153,6 +179,10 @@ impl Input {
                 key: key.as_str().into(),
                 field: (!field.is_empty()).then(|| field.as_str().into()),
             }),
+            MatchInput::DynamicMetadata { namespace, path } => Input::DynamicMetadata {
+                namespace: namespace.as_str().into(),
+                path: path.iter().map(|key| key.as_str().into()).collect(),
+            },
             MatchInput::Absent {} => Input::Absent,
         }
     }
@@ -179,6 +209,12 @@ impl Input {
             }
             Input::FilterState(key) => {
                 data.connection.as_ref().map_or(Value::NotAvailable, |connection| key.value(connection))
+            }
+            Input::DynamicMetadata { namespace, path } => {
+                data.dynamic_metadata.map_or(Value::NotAvailable, |metadata| {
+                    let fields = metadata.all().and_then(|all| all.namespace(namespace));
+                    Value::Metadata(fields.and_then(|fields| fields.get(path)))
+                })
             }
             Input::Absent => Value::Absent,
         }

@@ -7,10 +7,12 @@ use std::sync::{Arc, OnceLock};
 
 use crate::ip_range::IpRange;
 use crate::model::match_tree as model;
+use crate::runtime::RuntimeFractionalPercent;
 use crate::stats::{IpMatcherStat, IpMatcherStats, Registry, Scope};
 
 use super::StringMatcher;
 use super::input::{Input, MatchingData, Value};
+use super::metadata::ValueMatcher;
 use super::xx_hash::xx_hash_64;
 
 /// The answer of a predicate.
@@ -64,6 +66,10 @@ pub(super) enum InputMatcher {
         modulo: u64,
         seed: u64,
     },
+    /// Whether metadata matches, or does not if the second is so.
+    Metadata(ValueMatcher, bool),
+    /// Whether the hash, with this seed, falls into the fraction.
+    RuntimeFraction(RuntimeFractionalPercent, u64),
     /// Asks for a kind of value that the input never gives.
     Nothing,
 }
@@ -133,6 +139,12 @@ impl InputMatcher {
                 modulo: u64::from(*modulo),
                 seed: *seed,
             },
+            Model::Metadata { value, invert } => {
+                InputMatcher::Metadata(ValueMatcher::compile(value)?, *invert)
+            }
+            Model::RuntimeFraction { fraction, seed } => {
+                InputMatcher::RuntimeFraction(RuntimeFractionalPercent::from(fraction), *seed)
+            }
             Model::Nothing {} => InputMatcher::Nothing,
         })
     }
@@ -152,6 +164,13 @@ impl InputMatcher {
                 let remainder = |text: &[u8]| xx_hash_64(text, *seed).checked_rem(*modulo);
                 let remainder = value.with_text(remainder).flatten();
                 remainder.is_some_and(|remainder| remainder >= *threshold)
+            }
+            InputMatcher::Metadata(matcher, invert) => match value {
+                Value::Metadata(value) => matcher.matches(*value) != *invert,
+                _ => false,
+            },
+            InputMatcher::RuntimeFraction(fraction, seed) => {
+                value.with_text(|text| fraction.holds(xx_hash_64(text, *seed))).unwrap_or(false)
             }
             InputMatcher::Nothing => false,
         }

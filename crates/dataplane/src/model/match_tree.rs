@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::address::CidrRange;
-use super::matcher::StringMatcher;
+use super::matcher::{StringMatcher, ValueMatcher};
+use super::runtime::RuntimeFractionalPercent;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -48,6 +49,7 @@ pub enum MatchInput {
     Response { fact: ResponseFact },
     Connection { fact: ConnectionFact },
     FilterState { key: String, field: String },
+    DynamicMetadata { namespace: String, path: Vec<String> },
     Absent {},
 }
 
@@ -57,6 +59,8 @@ pub enum InputMatcher {
     String { matcher: StringMatcher },
     Ip { ranges: Vec<CidrRange>, stat_prefix: String },
     ConsistentHashing { threshold: u32, modulo: u32, seed: u64 },
+    Metadata { value: ValueMatcher, invert: bool },
+    RuntimeFraction { fraction: RuntimeFractionalPercent, seed: u64 },
     Nothing {},
 }
 

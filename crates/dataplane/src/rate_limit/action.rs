@@ -12,7 +12,7 @@ use ferryman_codec::{HeaderName, KnownName};
 use crate::format::{Formatter, Unset};
 use crate::ip_range::{IpRange, network};
 use crate::matcher::HeaderMatcher;
-use crate::matcher::input::{ConnectionData, Input, MatchingData};
+use crate::matcher::input::{Input, MatchingData};
 use crate::matcher::query::decoded_parameter;
 use crate::model::metadata::{Metadata, Value};
 use crate::model::rate_limit::{MetadataSource, RateLimitAction as Model};
@@ -164,11 +164,7 @@ impl What {
                 }
             }
             What::Input(input) => {
-                let data = MatchingData {
-                    request_headers: Some(facts.request),
-                    connection: Some(ConnectionData::of_stream(facts.connection, facts.stream)),
-                    ..MatchingData::default()
-                };
+                let data = MatchingData::of_stream(facts.request, facts.connection, facts.stream);
                 let text = input.value(&data).with_text(<[u8]>::to_vec);
                 text.filter(|text| !text.is_empty()).map(Cow::Owned)
             }

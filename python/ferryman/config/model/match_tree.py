@@ -8,7 +8,8 @@ nothing matches.
 from __future__ import annotations
 
 from ferryman.config.model.address import CidrRange
-from ferryman.config.model.matcher import StringMatcher
+from ferryman.config.model.matcher import StringMatcher, ValueMatcher
+from ferryman.config.model.runtime import RuntimeFractionalPercent
 from ferryman.config.model.struct import Model, Tagged
 
 
@@ -44,12 +45,25 @@ class FilterStateInput(Tagged, tag="filter_state", frozen=True):
     field: str
 
 
+class DynamicMetadataInput(Tagged, tag="dynamic_metadata", frozen=True):
+    """A value of the stream's dynamic metadata, of any type: only InputMetadata can match it."""
+
+    namespace: str
+    path: list[str]
+
+
 class AbsentInput(Tagged, tag="absent", frozen=True):
     """Never has a value."""
 
 
 MatchInput = (
-    HeaderInput | QueryParameterInput | ResponseInput | ConnectionInput | FilterStateInput | AbsentInput
+    HeaderInput
+    | QueryParameterInput
+    | ResponseInput
+    | ConnectionInput
+    | FilterStateInput
+    | DynamicMetadataInput
+    | AbsentInput
 )
 
 
@@ -74,11 +88,27 @@ class InputConsistentHashing(Tagged, tag="consistent_hashing", frozen=True):
     seed: int
 
 
+class InputMetadata(Tagged, tag="metadata", frozen=True):
+    """The value, of DynamicMetadataInput, or its absence matches; or does not if `invert`."""
+
+    value: ValueMatcher
+    invert: bool
+
+
+class InputRuntimeFraction(Tagged, tag="runtime_fraction", frozen=True):
+    """The value's hash falls into the fraction."""
+
+    fraction: RuntimeFractionalPercent
+    seed: int
+
+
 class InputNothing(Tagged, tag="nothing", frozen=True):
     """Asks for a kind of value that the input never gives."""
 
 
-InputMatcher = InputString | InputIp | InputConsistentHashing | InputNothing
+InputMatcher = (
+    InputString | InputIp | InputConsistentHashing | InputMetadata | InputRuntimeFraction | InputNothing
+)
 
 
 class SinglePredicate(Tagged, tag="single", frozen=True):

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::matcher::input::{ConnectionData, MatchingData};
+use crate::matcher::input::MatchingData;
 use crate::matcher::tree::{MatchTree, Outcome};
 use crate::model::http_filters::custom_response as model;
 
@@ -83,11 +83,9 @@ impl BuiltInFilter for CustomResponse {
             return Answer::Continue;
         }
         let data = MatchingData {
-            request_headers: Some(context.request),
             response_headers: Some(context.response),
             local_reply: Some(context.info.response_code_details != "via_upstream"),
-            connection: Some(ConnectionData::of_stream(context.connection, context.info)),
-            ..MatchingData::default()
+            ..MatchingData::of_stream(context.request, context.connection, context.info)
         };
         let mut levels = context.route_configs.all::<CustomResponse>().rev().chain([self]);
         match levels.find_map(|level| level.policy(&data)) {
