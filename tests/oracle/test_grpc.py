@@ -58,17 +58,25 @@ CALL = message(b"hello") + message(b"again")
 Play = Callable[[tuple[str, int]], list[Any]]
 
 
-def call(*fields: tuple[str, str], body: bytes | None = CALL, trailers: Any = (), path: str = PATH) -> Play:
-    """One call over HTTP/2."""
+def call(
+    *fields: tuple[str, str],
+    body: bytes | None = CALL,
+    trailers: Any = (),
+    path: str = PATH,
+    ends: bool = True,
+) -> Play:
+    """One call over HTTP/2; `ends`: else its client says no more and does not end it."""
     base = {":method": "POST", ":scheme": "http", ":authority": "h.test", ":path": path, "te": "trailers"}
-    base |= {"content-type": "application/grpc"}
-    given = dict(fields)
-    headers = [(name, value) for name, value in (base | given).items() if value != "-"]
+    base |= {"content-type": "application/grpc"} | dict(fields)
+    headers = [(name, value) for name, value in base.items() if value != "-"]
 
     def play(address: tuple[str, int]) -> list[Any]:
         client = Http2Client(address)
         try:
-            return [comparable(answer) for answer in client.wait(client.request(headers, body, trailers))]
+            stream = client.request(headers, body if ends else b"", trailers)
+            if not ends:
+                client.send(stream, CALL, end_stream=False)
+            return [comparable(answer) for answer in client.wait(stream)]
         finally:
             client.close()
 
@@ -226,6 +234,11 @@ EXCHANGES = [
         "stats of compressed messages", call(body=message(b"abc", 1)), stats(emit_filter_state=True, **ALL)
     ),
     Exchange("stats with trailers of a request", call(trailers=[("x-t", "1")]), stats(**ALL)),
+    Exchange("open, its time is up", call(("grpc-timeout", "200m"), path="/timed", ends=False)),
+    Exchange("open, all streams' time is up", call(path="/streams", ends=False)),
+    Exchange("open, nothing moves", call(ends=False), hcm={"stream_idle_timeout": "0.2s"}),
+    Exchange("open, request takes too long", call(ends=False), hcm={"request_timeout": "0.2s"}),
+    Exchange("its time is up", call(("grpc-timeout", "200m"), path="/timed"), upstream=b"wait"),
     Exchange("web", web(), WEB),
     Exchange("web with trailers on", web(), WEB, hcm=TRAILERS),
     Exchange("web over http2", call(("content-type", "application/grpc-web+proto"), ("te", "-")), WEB),

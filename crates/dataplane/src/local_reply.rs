@@ -13,7 +13,7 @@ use ferryman_codec::{HeaderBlock, HeaderName, KnownName};
 use crate::decimal::Decimal;
 use crate::error::{Error, ErrorKind};
 use crate::filters::http::body::BodyRefusal;
-use crate::format::FormatContext;
+use crate::format::{FormatContext, grpc_status};
 use crate::header_mutation::{HeaderMutations, MutationScratch};
 
 mod body_format;
@@ -109,9 +109,10 @@ impl LocalReply<'_> {
             }
             ErrorKind::RequestTimeout => reply(408, "request timeout", "request_overall_timeout"),
             ErrorKind::StreamIdleTimeout => reply(timeout_status, "stream timeout", "stream_idle_timeout"),
-            ErrorKind::MaxStreamDuration => {
-                reply(timeout_status, "downstream duration timeout", "max_duration_timeout")
-            }
+            ErrorKind::MaxStreamDuration => LocalReply {
+                grpc_status: Some(grpc_status::DEADLINE_EXCEEDED),
+                ..reply(timeout_status, "downstream duration timeout", "max_duration_timeout")
+            },
             ErrorKind::UpstreamMaxStreamDuration => reply(
                 timeout_status,
                 "upstream max stream duration reached",

@@ -43,6 +43,8 @@ const NAMES: [(&str, &str); 17] = [
 
 /// The code of what has none.
 const UNKNOWN: u64 = 2;
+/// The time for a call was up.
+pub(crate) const DEADLINE_EXCEEDED: u64 = 4;
 
 /// A code, or that what came is none (printed as -1).
 enum GrpcStatus {

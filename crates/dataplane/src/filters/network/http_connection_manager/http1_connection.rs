@@ -178,6 +178,7 @@ impl Http1Connection<'_> {
             worker: self.worker,
             socket,
             buffer: reader.buffer_mut(),
+            received: &mut self.received,
             info: self.info,
             timer: &mut self.timer,
             timers: &mut self.timers,

@@ -75,6 +75,8 @@ pub(super) struct Http2Connection<'a> {
     pub(super) socket: &'a mut TransportSocket,
     /// What was received, the preface first.
     pub(super) buffer: &'a mut ReadBuffer,
+    /// How many of the bytes that have come are counted.
+    pub(super) received: &'a mut u64,
     pub(super) info: &'a ConnectionInfo,
     pub(super) timer: &'a mut LazyTimer,
     pub(super) timers: &'a mut ConnectionTimers,
@@ -174,6 +176,7 @@ impl Http2Connection<'_> {
                 Poll::Pending => return false,
             }
         }
+        self.count_received();
         self.counts.begin(Http2Stat::Nghttp2DownstreamConnections);
         let now = Instant::now();
         let since = now.saturating_duration_since(self.info.start).as_millis();
@@ -182,6 +185,13 @@ impl Http2Connection<'_> {
             self.refuse(error, begin, now);
         }
         true
+    }
+
+    /// While it lasts, which may be for days.
+    fn count_received(&mut self) {
+        let received = self.buffer.received_bytes();
+        self.manager.http.add(HttpStat::DownstreamCxRxBytesTotal, received.saturating_sub(*self.received));
+        *self.received = received;
     }
 
     fn hand_out(&mut self, begin: &mut dyn FnMut(Arrival), now: Instant) -> Result<(), Http2Error> {

@@ -1,0 +1,1 @@
+"""gRPC through the proxy, with grpcio on both ends."""
