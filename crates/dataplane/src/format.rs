@@ -31,6 +31,7 @@ pub(crate) mod metadata_field;
 mod operator;
 mod path_field;
 mod stream_field;
+mod time_field;
 pub(crate) mod time_format;
 mod tls_field;
 

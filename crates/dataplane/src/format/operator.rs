@@ -16,7 +16,7 @@ use super::header_field::{HeaderField, HeaderSource};
 use super::metadata_field::MetadataField;
 use super::path_field::{PathField, QueryParameter, QueryParameters, without_query};
 use super::stream_field::{NumberField, TextField, number_field, text_field};
-use super::time_format::TimeField;
+use super::time_field::TimeField;
 use super::tls_field::TlsField;
 use crate::stream_info::address::write_decimal;
 

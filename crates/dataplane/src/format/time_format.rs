@@ -1,24 +1,19 @@
-//! `%START_TIME(FORMAT)%` and its kin.
+//! Formats of times.
 //!
-//! Owns: compiling a time format and printing a time in it. Does not own: the calendar (`calendar`).
+//! Owns: compiling a time format and printing a time in it. Does not own: the calendar (`calendar`), nor which time is
+//! printed (`time_field`).
 //! Follows: Envoy's page "Access logging", `%START_TIME%`: the conversions of strftime in the C locale, `%E…` and
 //! `%:z` of cctz, and Envoy's own `%s`, `%f`, `%1f` to `%9f`, which it finds first wherever they stand.
 //! A conversion that does not exist prints as it stands.
 
-use super::FormatContext;
 use super::calendar::Calendar;
 use crate::stream_info::address::write_decimal;
-
-/// One time operator.
-pub(super) struct TimeField {
-    emit: bool,
-    local: bool,
-    format: TimeFormat,
-}
 
 /// A compiled time format.
 pub(crate) struct TimeFormat {
     pieces: Box<[Piece]>,
+    /// How many of them are the same for a whole second, from the first on.
+    of_second: usize,
 }
 
 enum Piece {
@@ -49,8 +44,6 @@ enum Piece {
     ZoneName,
 }
 
-const DEFAULT: &str = "%Y-%m-%dT%H:%M:%E3SZ";
-const DEFAULT_LOCAL: &str = "%Y-%m-%dT%H:%M:%E3S%z";
 const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 const MONTHS: [&str; 12] = [
     "January",
@@ -67,25 +60,6 @@ const MONTHS: [&str; 12] = [
     "December",
 ];
 
-impl TimeField {
-    pub(super) fn compile(name: &str, format: Option<&str>) -> Result<Self, String> {
-        let local = name.ends_with("_LOCAL");
-        let format = format.unwrap_or(if local { DEFAULT_LOCAL } else { DEFAULT });
-        let format = TimeFormat::compile(format).map_err(|error| format!("{name}: {error}"))?;
-        Ok(TimeField { emit: name.starts_with("EMIT"), local, format })
-    }
-
-    pub(super) fn write(&self, context: &FormatContext<'_>, out: &mut Vec<u8>) {
-        let time = if self.emit { context.wall_clock() } else { context.stream.start_time };
-        if self.local {
-            let (calendar, zone) = Calendar::local(time);
-            self.format.write(&calendar, zone.name(), out);
-        } else {
-            self.format.write(&Calendar::utc(time), b"UTC", out);
-        }
-    }
-}
-
 impl TimeFormat {
     /// Compiles a format; the error names the conversion that is not supported.
     pub(crate) fn compile(format: &str) -> Result<Self, String> {
@@ -93,12 +67,25 @@ impl TimeFormat {
         compile_fractions(format, &mut pieces).map_err(|conversion| {
             format!("the conversion {conversion} is not supported (flags and widths are not)")
         })?;
-        Ok(TimeFormat { pieces: join_literals(pieces) })
+        let pieces = join_literals(pieces);
+        let of_second = pieces.iter().position(Piece::changes_within_second).unwrap_or(pieces.len());
+        Ok(TimeFormat { pieces, of_second })
     }
 
     /// Appends the time; `zone` is what `%Z` prints.
     pub(crate) fn write(&self, time: &Calendar, zone: &[u8], out: &mut Vec<u8>) {
-        self.pieces.iter().for_each(|piece| piece.write(time, zone, out));
+        self.write_of_second(time, zone, out);
+        self.write_within_second(time, zone, out);
+    }
+
+    /// Appends what is the same for the whole second.
+    pub(super) fn write_of_second(&self, time: &Calendar, zone: &[u8], out: &mut Vec<u8>) {
+        self.pieces.iter().take(self.of_second).for_each(|piece| piece.write(time, zone, out));
+    }
+
+    /// Appends what comes after it.
+    pub(super) fn write_within_second(&self, time: &Calendar, zone: &[u8], out: &mut Vec<u8>) {
+        self.pieces.iter().skip(self.of_second).for_each(|piece| piece.write(time, zone, out));
     }
 }
 
@@ -258,6 +245,10 @@ fn join_literals(pieces: Vec<Piece>) -> Box<[Piece]> {
 }
 
 impl Piece {
+    fn changes_within_second(&self) -> bool {
+        matches!(self, Piece::SecondWithFraction(_) | Piece::Fraction(_))
+    }
+
     #[inline]
     fn write(&self, time: &Calendar, zone: &[u8], out: &mut Vec<u8>) {
         match self {
@@ -381,10 +372,10 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     fn print(format: &str) -> Result<String, String> {
-        let field = TimeField::compile("START_TIME", Some(format))?;
+        let format = TimeFormat::compile(format)?;
         let time = UNIX_EPOCH + Duration::new(1_795_422_962, 50_246_000);
         let mut out = Vec::new();
-        field.format.write(&Calendar::utc(time), b"UTC", &mut out);
+        format.write(&Calendar::utc(time), b"UTC", &mut out);
         Ok(String::from_utf8(out).expect("text"))
     }
 
@@ -392,8 +383,8 @@ mod tests {
     #[test]
     fn as_envoy_prints() {
         for (format, expected) in [
-            (DEFAULT, "2026-11-23T08:36:02.050Z"),
-            (DEFAULT_LOCAL, "2026-11-23T08:36:02.050+0000"),
+            ("%Y-%m-%dT%H:%M:%E3SZ", "2026-11-23T08:36:02.050Z"),
+            ("%Y-%m-%dT%H:%M:%E3S%z", "2026-11-23T08:36:02.050+0000"),
             ("%a %A %b %B %h", "Mon Monday Nov November Nov"),
             ("%c", "Mon Nov 23 08:36:02 2026"),
             ("%d %e %g %G %C %j", "23 23 26 2026 20 327"),
