@@ -43,6 +43,7 @@ class Http2Upstream:
         self.settings: dict[int, int] = {}
         self.seen: list[Asked] = []
         self.connections = 0
+        self.pings = 0
         self._lock = threading.Lock()
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -139,6 +140,8 @@ class UpstreamSide:
                 self.streams[stream].ended = True
                 if not self.upstream.eager:
                     self.upstream.answer(self, stream)
+            case h2.events.PingReceived():
+                self.upstream.pings += 1
             case h2.events.WindowUpdated() if self.bodies:
                 self.send_bodies()
             case h2.events.StreamReset() if stream in self.streams:

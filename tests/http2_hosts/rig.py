@@ -34,14 +34,21 @@ class Rig:
     """One proxy; each cluster has the route of its name and a host of its own."""
 
     def __init__(
-        self, which: str, setups: dict[str, Setup], directory: Path, plain: tuple[str, ...] = ()
+        self,
+        which: str,
+        setups: dict[str, Setup],
+        directory: Path,
+        plain: tuple[str, ...] = (),
+        downstream: dict[str, dict[str, Any]] | None = None,
     ) -> None:
-        """`plain`: the clusters whose hosts are but sockets that listen."""
+        """`plain`: clusters whose hosts are but sockets; `downstream`: the options of listeners."""
         self.listeners = {name: socket.create_server(("127.0.0.1", 0)) for name in plain}
         self.hosts = {name: Http2Upstream() for name in setups if name not in plain}
         self.directory = directory
-        self.process = ProxyProcess(which, self._configuration(setups), directory, [])
-        self.address = self.process.listeners()["main"]
+        self.process = ProxyProcess(
+            which, self._configuration(setups, downstream or {"main": {}}), directory, []
+        )
+        self.addresses = self.process.listeners()
 
     def close(self) -> None:
         """End all."""
@@ -52,10 +59,11 @@ class Rig:
             listener.shutdown(socket.SHUT_RDWR)
             listener.close()
 
-    def client(self) -> Http2Client:
+    def client(self, listener: str = "main") -> Http2Client:
         """A connection to the proxy."""
-        assert not isinstance(self.address, str)
-        return Http2Client(self.address)
+        address = self.addresses[listener]
+        assert not isinstance(address, str)
+        return Http2Client(address)
 
     def stats(self, cluster: str) -> dict[str, int]:
         """Those of a cluster, by what comes after its name."""
@@ -77,7 +85,9 @@ class Rig:
             time.sleep(0.01)
         return stats
 
-    def _configuration(self, setups: dict[str, Setup]) -> dict[str, Any]:
+    def _configuration(
+        self, setups: dict[str, Setup], downstream: dict[str, dict[str, Any]]
+    ) -> dict[str, Any]:
         routes = [{"match": {"prefix": f"/{name}/"}, "route": {"cluster": name}} for name in setups]
         log = {
             "@type": f"{TYPE}access_loggers.file.v3.FileAccessLog",
@@ -90,7 +100,6 @@ class Rig:
         }
         manager = {
             "@type": f"{TYPE}filters.network.http_connection_manager.v3.HttpConnectionManager",
-            "stat_prefix": "main",
             "codec_type": "HTTP2",
             "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
             "access_log": [{"name": "file", "typed_config": log}],
@@ -98,11 +107,15 @@ class Rig:
                 {"name": "router", "typed_config": {"@type": f"{TYPE}filters.http.router.v3.Router"}}
             ],
         }
-        chain = {"filters": [{"name": "manager", "typed_config": manager}]}
+        listeners = []
+        for name, options in downstream.items():
+            config = {**manager, "stat_prefix": name, "http2_protocol_options": options}
+            chain = {"filters": [{"name": "manager", "typed_config": config}]}
+            listeners.append({"name": name, "address": LOOPBACK, "filter_chains": [chain]})
         return {
             "admin": {"address": LOOPBACK},
             "static_resources": {
-                "listeners": [{"name": "main", "address": LOOPBACK, "filter_chains": [chain]}],
+                "listeners": listeners,
                 "clusters": [self._cluster(name, setup) for name, setup in setups.items()],
             },
         }

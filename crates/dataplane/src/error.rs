@@ -248,6 +248,9 @@ impl ErrorKind {
             Self::InvalidEnvoyHeader(_) => ResponseFlag::InvalidEnvoyRequestHeaders,
             Self::DownstreamDisconnect => ResponseFlag::DownstreamConnectionTermination,
             Self::DownstreamReset => ResponseFlag::DownstreamRemoteReset,
+            Self::DownstreamHttp2(Http2ErrorKind::KeepaliveTimeout) => {
+                ResponseFlag::DownstreamConnectionTermination
+            }
             // As in Envoy, which takes its own refusals for the client's.
             Self::DownstreamHttp2(kind) if kind.code() == ErrorCode::InternalError => {
                 ResponseFlag::DownstreamRemoteReset

@@ -18,6 +18,7 @@ pub mod http1_reader;
 pub mod http1_writer;
 pub mod http2_client_stream;
 pub mod http2_counts;
+pub mod http2_keepalive;
 pub mod http2_session;
 pub mod http2_stream;
 pub mod stream_codec;
@@ -27,10 +28,14 @@ pub use http1_codec::Http1Codec;
 pub use http1_reader::Http1Reader;
 pub use http1_writer::Http1Writer;
 pub use http2_counts::ActiveHttp2;
+pub use http2_keepalive::KeepaliveSettings;
 pub use http2_session::{Http2Session, NewStream, Reset};
 pub use http2_stream::Http2Stream;
 pub use stream_codec::{BodyReader, StreamCodec};
 pub use upstream_codec::UpstreamCodec;
+
+/// The identifier of the one custom setting that means something to us (RFC 9113 section 6.5.2).
+const MAX_FRAME_SIZE: u16 = 5;
 
 /// Why a message cannot be read. The connection cannot be read on.
 #[derive(Debug)]
@@ -102,10 +107,34 @@ pub fn settings_of(format: HeaderKeyFormat) -> Http1Settings {
     Http1Settings { name_case, preserve_case, ..Http1Settings::default() }
 }
 
-/// The limits of HTTP/2 that the options set; all others are the defaults.
+/// How the connections of one side speak HTTP/2.
+#[derive(Debug, Clone, Default)]
+pub struct Http2Options {
+    /// Limits and choices of the codec.
+    pub settings: Http2Settings,
+    /// When the peer is asked whether it is there; none: never.
+    pub keepalive: Option<KeepaliveSettings>,
+    /// Entries of SETTINGS that are sent besides, by identifier.
+    pub custom_settings: Box<[(u16, u32)]>,
+}
+
+/// What the options set; all limits that are not among them are the defaults.
 #[must_use]
-pub fn http2_settings_of(options: &Http2ProtocolOptions) -> Http2Settings {
+pub fn http2_options_of(options: &Http2ProtocolOptions) -> Http2Options {
+    Http2Options {
+        settings: http2_settings_of(options),
+        keepalive: options.connection_keepalive.as_ref().map(KeepaliveSettings::from),
+        custom_settings: options.custom_settings.as_slice().into(),
+    }
+}
+
+fn http2_settings_of(options: &Http2ProtocolOptions) -> Http2Settings {
+    let mut custom = options.custom_settings.iter();
+    let frame_size = custom.find(|(id, _)| *id == MAX_FRAME_SIZE).map(|&(_, size)| size);
+    let default = Http2Settings::default();
     Http2Settings {
+        max_frame_size: frame_size.unwrap_or(default.max_frame_size),
+        huffman: options.enable_huffman_encoding,
         max_concurrent_streams: options.max_concurrent_streams,
         initial_stream_window: options.initial_stream_window_size,
         connection_window: options.initial_connection_window_size,
@@ -118,8 +147,9 @@ pub fn http2_settings_of(options: &Http2ProtocolOptions) -> Http2Settings {
             max_consecutive_empty_frames: options.max_consecutive_inbound_frames_with_empty_payload,
             max_priority_frames_per_stream: options.max_inbound_priority_frames_per_stream,
             max_window_updates_per_data_frame: options.max_inbound_window_update_frames_per_data_frame_sent,
-            ..FloodLimits::default()
+            reset_burst: options.stream_reset_burst,
+            resets_per_second: options.stream_reset_rate,
         },
-        ..Http2Settings::default()
+        ..default
     }
 }

@@ -168,6 +168,8 @@ pub struct Http2Connection {
     waiting: VecDeque<u32>,
     counts: Http2Counts,
     floods: Floods,
+    /// How many PING of ours the peer has not answered.
+    pings: u32,
 }
 
 impl Http2Connection {
@@ -175,6 +177,12 @@ impl Http2Connection {
     /// sent.
     #[must_use]
     pub fn new(role: Role, settings: Http2Settings) -> Self {
+        Self::with_entries(role, settings, &[])
+    }
+
+    /// The same, with entries of SETTINGS, by identifier, that mean nothing to us and are sent before our own.
+    #[must_use]
+    pub fn with_entries(role: Role, settings: Http2Settings, entries: &[(u16, u32)]) -> Self {
         let mut connection = Http2Connection {
             role,
             settings,
@@ -187,7 +195,7 @@ impl Http2Connection {
             streams: Streams::new(),
             // What we have said does not hold before it is acknowledged.
             decoder: Decoder::new(to_usize(settings.header_table_size.max(4096))),
-            encoder: Encoder::new(to_usize(settings.header_table_size)),
+            encoder: Encoder::new(to_usize(settings.header_table_size)).with_huffman(settings.huffman),
             out: Outbound::default(),
             send_window: DEFAULT_WINDOW,
             receive_window: settings.whole_window(),
@@ -200,12 +208,13 @@ impl Http2Connection {
             waiting: VecDeque::new(),
             counts: Http2Counts::default(),
             floods: Floods::new(settings.floods),
+            pings: 0,
         };
         let out = connection.out.frame();
         if role == Role::Client {
             out.extend_from_slice(frame::PREFACE);
         }
-        settings.write(role == Role::Client, out);
+        settings.write(role == Role::Client, entries, out);
         let opened = settings.whole_window() - DEFAULT_WINDOW;
         if let (Ok(opened), true) = (u32::try_from(opened), opened > 0) {
             frame::write_window_update(0, opened, connection.out.frame());

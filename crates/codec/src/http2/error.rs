@@ -136,6 +136,7 @@ error_kinds! {
     PingFlood EnhanceYourCalm "http2.inbound_ping_frames_flood" "there are too many PING frames",
     SettingsFlood EnhanceYourCalm "http2.inbound_settings_frames_flood" "there are too many SETTINGS frames",
     UselessFlood EnhanceYourCalm "http2.inbound_useless_frames_flood" "too many frames do nothing",
+    KeepaliveTimeout NoError "downstream_local_disconnect(http2_ping_timeout)" "a PING was not answered in time",
     OutboundControlFlood EnhanceYourCalm "http2.outbound_control_frames_flood" "too many control frames wait to be sent",
     OutboundFlood EnhanceYourCalm "http2.outbound_frames_flood" "too many frames wait to be sent",
 }

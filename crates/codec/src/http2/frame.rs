@@ -90,8 +90,8 @@ fn write(length: u32, kind: u8, flags: u8, stream: u32, out: &mut Vec<u8>) {
     out.extend_from_slice(&FrameHeader { length, kind, flags, stream }.bytes());
 }
 
-pub(crate) fn write_settings(settings: &[(u16, u32)], out: &mut Vec<u8>) {
-    let count = u32::try_from(settings.len()).unwrap_or(0);
+pub(crate) fn write_settings(settings: impl Iterator<Item = (u16, u32)> + Clone, out: &mut Vec<u8>) {
+    let count = u32::try_from(settings.clone().count()).unwrap_or(0);
     write(count * 6, SETTINGS, 0, 0, out);
     for (id, value) in settings {
         out.extend_from_slice(&id.to_be_bytes());
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn frames_are_written_as_the_rfc_draws_them() {
         let mut out = Vec::new();
-        write_settings(&[(SETTINGS_ENABLE_PUSH, 0)], &mut out);
+        write_settings([(SETTINGS_ENABLE_PUSH, 0)].into_iter(), &mut out);
         write_settings_ack(&mut out);
         write_ping(ACK, *b"12345678", &mut out);
         write_goaway(5, ErrorCode::EnhanceYourCalm, &mut out);

@@ -33,6 +33,8 @@ pub struct Http2Settings {
     pub stream_error_on_invalid_message: bool,
     /// Bytes that may wait to be sent before no more data is taken. Default 1 MiB (`per_connection_buffer_limit_bytes`).
     pub max_pending_bytes: usize,
+    /// Whether literals are sent in Huffman's code where that is shorter. Default true.
+    pub huffman: bool,
     /// What a peer may do without being cut off.
     pub floods: FloodLimits,
 }
@@ -84,6 +86,7 @@ impl Default for Http2Settings {
             underscores: UnderscoresAction::Allow,
             stream_error_on_invalid_message: false,
             max_pending_bytes: 1 << 20,
+            huffman: true,
             floods: FloodLimits::default(),
         }
     }
@@ -160,25 +163,24 @@ impl PeerSettings {
 }
 
 impl Http2Settings {
-    /// The payload of our SETTINGS, as far as it differs from what holds unsaid.
-    pub(crate) fn write(&self, is_client: bool, out: &mut Vec<u8>) {
-        let mut entries = [(0, 0); 6];
-        let mut count = 0;
-        let mut add = |id, value, is_needed: bool| {
-            if let (true, Some(entry)) = (is_needed, entries.get_mut(count)) {
-                *entry = (id, value);
-                count += 1;
-            }
-        };
-        add(frame::SETTINGS_HEADER_TABLE_SIZE, self.header_table_size, self.header_table_size != 4096);
-        add(frame::SETTINGS_ENABLE_PUSH, 0, is_client);
-        add(frame::SETTINGS_MAX_CONCURRENT_STREAMS, self.max_concurrent_streams, !is_client);
+    /// Our SETTINGS, as Envoy says them: what holds unsaid is said all the same.
+    pub(crate) fn write(&self, is_client: bool, others: &[(u16, u32)], out: &mut Vec<u8>) {
         let window = u32::try_from(self.stream_window()).unwrap_or(0);
-        add(frame::SETTINGS_INITIAL_WINDOW_SIZE, window, true);
         let frame_size = self.frame_size();
-        add(frame::SETTINGS_MAX_FRAME_SIZE, frame_size, frame_size != frame::DEFAULT_MAX_FRAME_SIZE);
-        add(frame::SETTINGS_ENABLE_CONNECT_PROTOCOL, 1, self.allow_connect && !is_client);
-        frame::write_settings(entries.get(..count).unwrap_or_default(), out);
+        let is_given = others.iter().any(|&(id, _)| id == frame::SETTINGS_MAX_FRAME_SIZE);
+        let says_frame_size = frame_size != frame::DEFAULT_MAX_FRAME_SIZE && !is_given;
+        let own = [
+            (frame::SETTINGS_HEADER_TABLE_SIZE, self.header_table_size, true),
+            (frame::SETTINGS_ENABLE_CONNECT_PROTOCOL, u32::from(self.allow_connect && !is_client), true),
+            (frame::SETTINGS_MAX_CONCURRENT_STREAMS, self.max_concurrent_streams, true),
+            (frame::SETTINGS_INITIAL_WINDOW_SIZE, window, true),
+            (frame::SETTINGS_MAX_FRAME_SIZE, frame_size, says_frame_size),
+        ];
+        let push = is_client.then_some((frame::SETTINGS_ENABLE_PUSH, 0));
+        let is_said_first = move |id| is_client && id == frame::SETTINGS_ENABLE_PUSH;
+        let others = others.iter().copied().filter(move |&(id, _)| !is_said_first(id));
+        let own = own.into_iter().filter(|&(.., is_said)| is_said).map(|(id, value, _)| (id, value));
+        frame::write_settings(push.into_iter().chain(others).chain(own), out);
     }
 
     pub(crate) fn stream_window(&self) -> i32 {

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use ferryman_codec::{Http2Settings, Version};
 
 use crate::connection_pool::PoolProtocol;
-use crate::http_codec;
+use crate::http_codec::{self, Http2Options};
 use crate::model::cluster::{self as model, UpstreamProtocol};
 use crate::stats::{ClusterHttp2Stats, Registry, Scope};
 
@@ -17,7 +17,7 @@ use crate::stats::{ClusterHttp2Stats, Registry, Scope};
 #[derive(Debug)]
 pub struct ClusterHttp2 {
     /// How its connections speak.
-    pub settings: Http2Settings,
+    pub options: Http2Options,
     protocol: UpstreamProtocol,
     stat_name: Box<str>,
     registry: Arc<Registry>,
@@ -31,13 +31,17 @@ impl ClusterHttp2 {
             return None;
         }
         let options = model.http2_protocol_options.as_deref().cloned().unwrap_or_default();
+        let options = http_codec::http2_options_of(&options);
         let buffer_limit = usize::try_from(model.per_connection_buffer_limit_bytes).unwrap_or(usize::MAX);
         Some(Box::new(ClusterHttp2 {
-            settings: Http2Settings {
-                max_header_bytes: model.max_response_headers_bytes,
-                max_headers_count: model.max_response_headers_count,
-                max_pending_bytes: buffer_limit,
-                ..http_codec::http2_settings_of(&options)
+            options: Http2Options {
+                settings: Http2Settings {
+                    max_header_bytes: model.max_response_headers_bytes,
+                    max_headers_count: model.max_response_headers_count,
+                    max_pending_bytes: buffer_limit,
+                    ..options.settings
+                },
+                ..options
             },
             protocol: model.http_protocol,
             stat_name: model.stat_name.as_str().into(),

@@ -56,7 +56,7 @@ pub(super) fn begin(lifetime: ConnectionLifetime, socket: TransportSocket) {
         tls: socket.tls(),
     };
     let connection = Http2Upstream::new(cluster, host, lifetime.key(), facts, Instant::now());
-    let settings = cluster.cluster.http2.as_ref().map(|http2| http2.settings).unwrap_or_default();
+    let settings = cluster.cluster.http2.as_ref().map(|http2| http2.options.settings).unwrap_or_default();
     let frame = usize::try_from(settings.max_frame_size).unwrap_or(usize::MAX);
     let limit = cluster.buffer_limit().max(frame.saturating_add(FRAME_HEADER));
     let mut counts = cluster.http2_stats().map(ActiveHttp2::new);
@@ -81,7 +81,7 @@ impl Driver {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let connection = Rc::clone(&self.connection);
         connection.session.drive_by(cx);
-        let has_ended = !self.read(cx);
+        let has_ended = !self.read(cx) || self.is_silent(cx);
         let has_failed = self.poll_write(cx).is_err();
         connection.session.wake_writers();
         if let Some(counts) = &mut self.counts {
@@ -111,6 +111,7 @@ impl Driver {
                 Poll::Pending => return true,
             };
             if all == 0 {
+                self.connection.session.note_received(Instant::now());
                 let since = self.lifetime.started.elapsed().as_millis();
                 self.connection.session.set_now(u64::try_from(since).unwrap_or(u64::MAX));
             }
@@ -124,6 +125,18 @@ impl Driver {
         }
         cx.waker().wake_by_ref();
         true
+    }
+
+    /// Whether the host has not answered a PING in time.
+    fn is_silent(&self, cx: &mut Context<'_>) -> bool {
+        let is_silent = self.connection.session.poll_keepalive(cx);
+        if is_silent {
+            log_at!(Pool, Debug, "{} the host does not answer PING", OfConnection(self.connection.id));
+            if let Some(counts) = &self.counts {
+                counts.keepalive_timeout();
+            }
+        }
+        is_silent
     }
 
     fn hand_out(&mut self) -> Result<(), Http2ErrorKind> {

@@ -17,7 +17,7 @@ use crate::circuit_breakers::Resource;
 use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::error::ErrorKind;
 use crate::http_codec::http2_client_stream::ConnectionLost;
-use crate::http_codec::{Http2Session, Http2Stream};
+use crate::http_codec::{Http2Options, Http2Session, Http2Stream};
 use crate::stats::ClusterStat;
 use crate::stream_info::{Address, FilterState};
 use crate::transport_sockets::tls::TlsConnection;
@@ -78,9 +78,10 @@ impl Http2Upstream {
         facts: Facts,
         now: Instant,
     ) -> Rc<Self> {
-        let settings = cluster.cluster.http2.as_ref().map(|http2| http2.settings).unwrap_or_default();
+        let none = Http2Options::default();
+        let options = cluster.cluster.http2.as_ref().map_or(&none, |http2| &http2.options);
         Rc::new(Http2Upstream {
-            session: Rc::new(Http2Session::client(settings)),
+            session: Rc::new(Http2Session::client(options)),
             cluster: Rc::clone(cluster),
             host: Rc::clone(host),
             key,
@@ -95,7 +96,7 @@ impl Http2Upstream {
             granted: Cell::new(0),
             requests: Cell::new(0),
             closes: Cell::new(false),
-            most_streams: settings.max_concurrent_streams,
+            most_streams: options.settings.max_concurrent_streams,
             most_requests: cluster.cluster.connections.max_requests.unwrap_or(u64::MAX),
             spare: RefCell::default(),
         })

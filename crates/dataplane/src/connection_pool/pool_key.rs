@@ -41,7 +41,7 @@ impl PoolKey {
         else {
             return 1;
         };
-        let streams = u64::from(http2.settings.max_concurrent_streams);
+        let streams = u64::from(http2.options.settings.max_concurrent_streams);
         let most = cluster.cluster.connections.max_requests.map_or(streams, |requests| requests.min(streams));
         usize::try_from(most).unwrap_or(usize::MAX).max(1)
     }

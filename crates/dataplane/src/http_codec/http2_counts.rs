@@ -68,6 +68,11 @@ impl<C: Http2Counters> ActiveHttp2<C> {
         set(&self.stats, Http2Stat::PendingSendBytes, &mut self.pending_bytes, pending);
     }
 
+    /// The peer has not answered a PING in time.
+    pub fn keepalive_timeout(&self) {
+        self.stats.add(Http2Stat::KeepaliveTimeout, 1);
+    }
+
     #[cold]
     fn add(&self, counts: &Http2Counts) {
         for (stat, count) in [

@@ -10,12 +10,16 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use ferryman_codec::{
     BodyFraming, ErrorCode, HeaderBlock, Http2Connection, Http2Counts, Http2Error, Http2ErrorKind,
-    Http2Event, Http2RequestHead, Http2ResponseHead, Http2Settings, OpenError, RequestKind, Role,
+    Http2Event, Http2RequestHead, Http2ResponseHead, OpenError, RequestKind, Role,
 };
+
+use super::Http2Options;
+use super::http2_keepalive::{Due, Keepalive, payload};
 
 /// Why a stream ended before its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,6 +138,8 @@ pub struct Http2Session {
     /// Who writes what the streams queue, where that is another task than theirs.
     driver: RefCell<Option<Waker>>,
     is_woken: Cell<bool>,
+    /// What finds out whether the peer is still there.
+    keepalive: RefCell<Option<Box<Keepalive>>>,
 }
 
 /// What of the input was handed out.
@@ -150,24 +156,26 @@ pub struct HandedOut {
 impl Http2Session {
     /// A server's side of a connection on which nothing was said.
     #[must_use]
-    pub fn server(settings: Http2Settings) -> Self {
-        Self::new(Role::Server, settings)
+    pub fn server(options: &Http2Options) -> Self {
+        Self::new(Role::Server, options)
     }
 
     /// A client's side of a connection on which nothing was said.
     #[must_use]
-    pub fn client(settings: Http2Settings) -> Self {
-        Self::new(Role::Client, settings)
+    pub fn client(options: &Http2Options) -> Self {
+        Self::new(Role::Client, options)
     }
 
-    fn new(role: Role, settings: Http2Settings) -> Self {
+    fn new(role: Role, options: &Http2Options) -> Self {
+        let codec = Http2Connection::with_entries(role, options.settings, &options.custom_settings);
         Http2Session {
-            codec: RefCell::new(Http2Connection::new(role, settings)),
+            codec: RefCell::new(codec),
             mailboxes: RefCell::default(),
             role,
             went_away: Cell::new(false),
             driver: RefCell::default(),
             is_woken: Cell::new(false),
+            keepalive: RefCell::new(options.keepalive.map(|settings| Box::new(Keepalive::new(settings)))),
         }
     }
 
@@ -191,6 +199,11 @@ impl Http2Session {
                 }
                 Some(Http2Event::Response { stream, head, end_stream }) => {
                     self.deliver_head(stream, head, block, end_stream, received.consumed);
+                }
+                Some(Http2Event::Pong { .. }) => {
+                    if let Some(keepalive) = &mut *self.keepalive.borrow_mut() {
+                        keepalive.answered(Instant::now());
+                    }
                 }
                 Some(Http2Event::GoAway { .. }) => self.went_away.set(true),
                 Some(Http2Event::Data { stream, data, end_stream }) => {
@@ -228,6 +241,11 @@ impl Http2Session {
         request: &HeaderBlock,
         end_stream: bool,
     ) -> Result<u32, OpenError> {
+        if let Some(keepalive) = &mut *self.keepalive.borrow_mut() {
+            if keepalive.is_doubtful(Instant::now()) {
+                self.codec.borrow_mut().ping(payload());
+            }
+        }
         let id = self.codec.borrow_mut().open(request, end_stream)?;
         self.mailboxes.borrow_mut().insert(id, Rc::clone(mailbox));
         Ok(id)
@@ -296,11 +314,33 @@ impl Http2Session {
         }
     }
 
+    /// Something was received at this time.
+    pub fn note_received(&self, now: Instant) {
+        if let Some(keepalive) = &mut *self.keepalive.borrow_mut() {
+            keepalive.received(now);
+        }
+    }
+
+    /// Asks the peer for a sign of life when it is time to. Answers whether it has owed one for too long.
+    pub fn poll_keepalive(&self, cx: &mut Context<'_>) -> bool {
+        let mut keepalive = self.keepalive.borrow_mut();
+        let Some(keepalive) = &mut *keepalive else { return false };
+        loop {
+            match keepalive.poll(cx) {
+                Poll::Pending => return false,
+                Poll::Ready(Due::Ping) => self.codec.borrow_mut().ping(payload()),
+                Poll::Ready(Due::End) => return true,
+            }
+        }
+    }
+
     /// The connection is over: nothing comes for any stream, and nothing goes out. `broken`: the rule that the peer broke.
     pub fn end(&self, broken: Option<Http2ErrorKind>) {
+        // Of a client's broken rule one line of the log tells.
+        let broken = broken.filter(|&kind| self.is_client() || kind == Http2ErrorKind::KeepaliveTimeout);
         for mailbox in self.mailboxes.borrow().values() {
             mailbox.is_orphan.set(true);
-            if let (Some(kind), Role::Client) = (broken, self.role) {
+            if let Some(kind) = broken {
                 mailbox.reset.set(Some(Reset { code: kind.code(), cause: Some(kind) }));
             }
             mailbox.wake();

@@ -19,8 +19,18 @@ pub enum CodecType {
     Http2,
 }
 
+/// When the peer of a connection is asked whether it is there.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeepaliveSettings {
+    pub interval_ms: Option<u64>,
+    pub timeout_ms: u64,
+    pub interval_jitter_percent: f64,
+    pub connection_idle_interval_ms: Option<u64>,
+}
+
 /// Limits of HTTP/2. Sizes in bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Http2ProtocolOptions {
     pub hpack_table_size: u32,
@@ -35,6 +45,12 @@ pub struct Http2ProtocolOptions {
     pub max_inbound_window_update_frames_per_data_frame_sent: u32,
     /// Whether a malformed message ends its stream alone.
     pub stream_error_on_invalid_http_message: bool,
+    pub stream_reset_burst: u32,
+    pub stream_reset_rate: u32,
+    pub enable_huffman_encoding: bool,
+    /// Identifiers and values.
+    pub custom_settings: Vec<(u16, u32)>,
+    pub connection_keepalive: Option<KeepaliveSettings>,
 }
 
 impl Default for Http2ProtocolOptions {
@@ -52,6 +68,11 @@ impl Default for Http2ProtocolOptions {
             max_inbound_priority_frames_per_stream: 100,
             max_inbound_window_update_frames_per_data_frame_sent: 10,
             stream_error_on_invalid_http_message: false,
+            stream_reset_burst: 1000,
+            stream_reset_rate: 33,
+            enable_huffman_encoding: true,
+            custom_settings: Vec::new(),
+            connection_keepalive: None,
         }
     }
 }

@@ -75,7 +75,11 @@ impl Http2Connection {
             return Err(Http2ErrorKind::InvalidStreamId);
         }
         let payload = <[u8; 8]>::try_from(payload).map_err(|_| Http2ErrorKind::FrameSize)?;
-        self.floods.on_ping()?;
+        if header.has(frame::ACK) && self.pings > 0 {
+            self.pings -= 1;
+        } else {
+            self.floods.on_ping()?;
+        }
         if header.has(frame::ACK) {
             return Ok(Step::Event(Http2Event::Pong { payload }));
         }
@@ -186,6 +190,7 @@ impl Http2Connection {
 
     /// Asks the peer for a sign of life; `Pong` answers with the same payload.
     pub fn ping(&mut self, payload: [u8; 8]) {
+        self.pings += 1;
         frame::write_ping(0, payload, self.out.control_frame());
     }
 

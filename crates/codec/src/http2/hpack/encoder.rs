@@ -29,6 +29,8 @@ pub(crate) struct Encoder {
     new_sizes: Option<(usize, usize)>,
     /// The largest table that we keep.
     limit: usize,
+    /// Whether literals are coded where that is shorter.
+    huffman: bool,
 }
 
 /// A field that was sent lately.
@@ -43,7 +45,12 @@ impl Encoder {
     /// An encoder whose table has at most this size, whatever the peer allows.
     pub(crate) fn new(limit: usize) -> Self {
         let table = DynamicTable::new(limit.min(4096));
-        Encoder { table, remembered: Vec::new(), new_sizes: None, limit }
+        Encoder { table, remembered: Vec::new(), new_sizes: None, limit, huffman: true }
+    }
+
+    /// Whether literals are coded in Huffman's code where that is shorter.
+    pub(crate) fn with_huffman(self, huffman: bool) -> Self {
+        Encoder { huffman, ..self }
     }
 
     /// Takes note of the size that the peer allows.
@@ -123,10 +130,21 @@ impl Encoder {
             Some(index) => integer::encode(index, prefix_bits, first, out),
             None => {
                 out.push(first);
-                string(name, out);
+                self.string(name, out);
             }
         }
-        string(value, out);
+        self.string(value, out);
+    }
+
+    fn string(&self, bytes: &[u8], out: &mut Vec<u8>) {
+        let coded = if self.huffman { huffman::encoded_len(bytes) } else { bytes.len() };
+        if coded < bytes.len() {
+            integer::encode(coded, 7, 0x80, out);
+            huffman::encode(bytes, out);
+        } else {
+            integer::encode(bytes.len(), 7, 0, out);
+            out.extend_from_slice(bytes);
+        }
     }
 }
 
@@ -147,17 +165,6 @@ fn is_sensitive(id: KnownName, value: &[u8]) -> bool {
 }
 
 /// Appends a string, coded where that is shorter.
-fn string(bytes: &[u8], out: &mut Vec<u8>) {
-    let coded = huffman::encoded_len(bytes);
-    if coded < bytes.len() {
-        integer::encode(coded, 7, 0x80, out);
-        huffman::encode(bytes, out);
-    } else {
-        integer::encode(bytes.len(), 7, 0, out);
-        out.extend_from_slice(bytes);
-    }
-}
-
 /// Two fields with the same hash only compress worse.
 #[inline]
 fn hash_of(id: KnownName, name: &[u8], value: &[u8]) -> u32 {

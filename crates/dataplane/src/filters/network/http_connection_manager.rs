@@ -14,7 +14,7 @@ use ferryman_codec::{Http1Settings, Http2Settings, UnderscoresAction};
 use crate::access_loggers::AccessLogSet;
 use crate::filters::http::{FilterCompileContext, HttpFilters};
 use crate::header_mutation::sequence::MutationSequence;
-use crate::http_codec;
+use crate::http_codec::{self, Http2Options};
 use crate::listener::CompileContext;
 use crate::local_address;
 use crate::local_reply::LocalReplyPolicy;
@@ -90,7 +90,7 @@ pub struct HttpConnectionManager {
     /// What the codec lets in.
     pub http1_settings: Http1Settings,
     /// The same for HTTP/2.
-    pub http2_settings: Http2Settings,
+    pub http2_options: Http2Options,
     /// What is spoken.
     pub codec_type: CodecType,
     /// What the configuration does to each request's head before all else; none: nothing.
@@ -157,12 +157,16 @@ impl HttpConnectionManager {
         Ok(HttpConnectionManager {
             place: model.place.as_str().into(),
             http1_settings: http1_settings(model),
-            http2_settings: Http2Settings {
-                max_header_bytes: model.max_request_headers_bytes,
-                max_headers_count: model.max_headers_count,
-                underscores: underscores(model.headers_with_underscores_action),
-                max_pending_bytes: buffer_limit,
-                ..http_codec::http2_settings_of(&model.http2_protocol_options)
+            http2_options: {
+                let options = http_codec::http2_options_of(&model.http2_protocol_options);
+                let settings = Http2Settings {
+                    max_header_bytes: model.max_request_headers_bytes,
+                    max_headers_count: model.max_headers_count,
+                    underscores: underscores(model.headers_with_underscores_action),
+                    max_pending_bytes: buffer_limit,
+                    ..options.settings
+                };
+                Http2Options { settings, ..options }
             },
             codec_type: model.codec_type,
             early_mutations: match &model.early_header_mutations[..] {

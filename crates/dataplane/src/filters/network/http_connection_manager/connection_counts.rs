@@ -20,6 +20,8 @@ pub(super) struct Counted<'a> {
     protocol: Option<Protocol>,
     pub(super) is_soft_drained: bool,
     pub(super) closed_by_remote: bool,
+    /// It was closed for it did not answer PING: as in Envoy, its requests are counted as ended by the client.
+    pub(super) was_silent: bool,
     pub(super) active_request: bool,
 }
 
@@ -41,6 +43,7 @@ impl<'a> Counted<'a> {
             protocol: None,
             is_soft_drained: false,
             closed_by_remote: false,
+            was_silent: false,
             active_request: false,
         }
     }
@@ -92,6 +95,7 @@ impl Drop for Counted<'_> {
             (HttpStat::DownstreamCxDestroyLocal, HttpStat::DownstreamCxDestroyLocalActiveRq)
         };
         stats.inc(by);
+        let active = if self.was_silent { HttpStat::DownstreamCxDestroyRemoteActiveRq } else { active };
         if self.active_request {
             stats.inc(HttpStat::DownstreamCxDestroyActiveRq);
             stats.inc(active);

@@ -39,6 +39,8 @@ const PREFACE: &[u8] = b"PRI * HTTP/2";
 const CODEC_ERROR: &str = "codec_error";
 /// Envoy's words for a connection that is closed when its last stream is over.
 const DRAINED: &str = "deferred_close_on_drained_connection";
+/// A client that does not answer PING.
+const PING_TIMEOUT: &str = "http2_ping_timeout";
 
 /// Serves a connection until its end.
 pub(super) async fn serve(
@@ -184,7 +186,7 @@ impl Http1Connection<'_> {
             timers: &mut self.timers,
             entered: &self.entered,
             counts: ActiveHttp2::new(self.manager.http2()),
-            session: Rc::new(Http2Session::server(self.manager.settings.http2_settings)),
+            session: Rc::new(Http2Session::server(&self.manager.settings.http2_options)),
             block: HeaderBlock::new(),
             requests: 0,
             drain: Drain::No,
@@ -197,6 +199,10 @@ impl Http1Connection<'_> {
         match end {
             End::Remote => self.counted.closed_by_remote = true,
             End::Drained => self.close_for(DRAINED),
+            End::Silent => {
+                self.counted.was_silent = true;
+                self.close_for(PING_TIMEOUT);
+            }
             End::Refused => {
                 self.close_for(CODEC_ERROR);
                 self.linger().await;

@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use ferryman_codec::{ErrorCode, HeaderBlock, Http2Error, RequestHead, Version};
+use ferryman_codec::{ErrorCode, HeaderBlock, Http2Error, Http2ErrorKind, RequestHead, Version};
 use futures_util::Stream as _;
 use futures_util::stream::FuturesUnordered;
 
@@ -45,6 +45,8 @@ pub(super) enum End {
     Drained,
     /// The client broke a rule; it may still read why.
     Refused,
+    /// The client has not answered a PING in time.
+    Silent,
 }
 
 /// What all streams of a connection share.
@@ -117,7 +119,7 @@ pub(super) async fn serve(connection: Http2Connection<'_>, facts: &ConnectionFac
     let mut connection = connection;
     // A frame other than DATA is read whole.
     let settings = &connection.manager.settings;
-    let frame = usize::try_from(settings.http2_settings.max_frame_size).unwrap_or(usize::MAX);
+    let frame = usize::try_from(settings.http2_options.settings.max_frame_size).unwrap_or(usize::MAX);
     connection.buffer.set_limit(settings.buffer_limit.max(frame.saturating_add(FRAME_HEADER)));
     let mut streams = FuturesUnordered::new();
     poll_fn(|cx| {
@@ -138,6 +140,10 @@ impl Http2Connection<'_> {
         loop {
             let has_read =
                 self.end.is_none() && self.poll_read(&mut |arrival| streams.push(begin(arrival)), cx);
+            if self.end.is_none() && self.session.poll_keepalive(cx) {
+                self.counts.keepalive_timeout();
+                self.give_up(End::Silent);
+            }
             while let Poll::Ready(Some(finished)) = Pin::new(&mut *streams).poll_next(cx) {
                 self.stream_ended(finished);
             }
@@ -179,6 +185,7 @@ impl Http2Connection<'_> {
         self.count_received();
         self.counts.begin(Http2Stat::Nghttp2DownstreamConnections);
         let now = Instant::now();
+        self.session.note_received(now);
         let since = now.saturating_duration_since(self.info.start).as_millis();
         self.session.set_now(u64::try_from(since).unwrap_or(u64::MAX));
         if let Err(error) = self.hand_out(begin, now) {
@@ -243,7 +250,8 @@ impl Http2Connection<'_> {
         if self.end.is_none() {
             self.end = Some(end);
             self.had_streams |= self.session.open_streams() > 0;
-            self.session.end(None);
+            let is_silent = end == End::Silent;
+            self.session.end(is_silent.then_some(Http2ErrorKind::KeepaliveTimeout));
         }
     }
 
