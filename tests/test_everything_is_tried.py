@@ -22,6 +22,8 @@ from ferryman.config.source import Source
 from ferryman.lint.subject import walk
 from harness.bootstrap import bootstrap_of, substitute
 from harness.case import Area, load_area, load_folder
+from oracle.udp_cases import CASES as DATAGRAMS
+from oracle.udp_cases import bootstrap_of as bootstrap_of_datagrams
 
 TESTS = Path(__file__).parent
 TYPES = (
@@ -54,6 +56,8 @@ def configurations() -> list[Source]:
             bootstrap_of(area), lambda name: "/tmp/x" if name in ("dir", "log") else "9"
         )
         made.append(Source(area.name, json.dumps(configuration), "json"))
+    for name, case in DATAGRAMS.items():
+        made.append(Source(name, json.dumps(bootstrap_of_datagrams(case, [9], Path("/tmp/x"))), "json"))
     return made
 
 

@@ -4,3 +4,4 @@ pub mod filter_state_values;
 pub mod http;
 pub mod listener;
 pub mod network;
+pub mod udp_listener;

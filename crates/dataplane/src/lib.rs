@@ -49,6 +49,7 @@ pub mod application_log;
 
 // What all of them use.
 pub mod buffer;
+pub mod datagrams;
 pub mod timer;
 pub mod clock;
 mod file_watch;

@@ -36,11 +36,13 @@ mod connection;
 mod connection_limits;
 pub(crate) mod exact_balance;
 pub mod internal;
+mod udp;
 
 use accepting::accept_loop;
 pub use bind::{BindError, BoundSocket};
 use connection_limits::ConnectionLimits;
 use exact_balance::ExactBalance;
+use udp::{UdpListener, WorkerUdpListener};
 
 /// What compiling a listener needs to know of everything else.
 #[derive(Debug)]
@@ -69,6 +71,8 @@ pub struct Listener {
     filters: ListenerFilters,
     limits: ConnectionLimits,
     balance: Option<Arc<ExactBalance>>,
+    /// None: connections come in, not datagrams.
+    udp: Option<UdpListener>,
     access_log: AccessLogSet,
     stats: Scope<ListenerStats>,
     extension_stats: Scope<ListenerExtensionStats>,
@@ -156,6 +160,12 @@ impl Listener {
             .map_err(at)?,
             limits: ConnectionLimits::new(&model, registry),
             balance: model.exact_balance.then(|| ExactBalance::new(registry.workers())),
+            udp: model
+                .udp
+                .as_ref()
+                .map(|udp| UdpListener::compile(&model, udp, &prefix, context))
+                .transpose()
+                .map_err(at)?,
             access_log: AccessLogSet::open(&model.access_log, context.logs)
                 .map_err(|error| at(error.to_string()))?,
             stats: registry.listener(&prefix),
@@ -221,6 +231,7 @@ pub struct WorkerListener {
     chains: Vec<WorkerFilterChain>,
     default_chain: Option<WorkerFilterChain>,
     filters: WorkerListenerFilters,
+    udp: Option<Rc<WorkerUdpListener>>,
     stats: LocalScope<ListenerStats>,
     worker_stats: Option<LocalScope<ListenerWorkerStats>>,
     accepting: RefCell<Vec<AbortHandle>>,
@@ -254,6 +265,7 @@ impl WorkerListener {
             chains: listener.chains.iter().map(|chain| WorkerFilterChain::new(chain, index)).collect(),
             default_chain: listener.default_chain.as_ref().map(|chain| WorkerFilterChain::new(chain, index)),
             filters: listener.filters.on_worker(index),
+            udp: listener.udp.as_ref().map(|udp| udp.on_worker(worker)),
             stats: listener.stats.local(index),
             worker_stats: listener.worker_stats.get(index).map(|scope| scope.local(index)),
             listener: Arc::clone(listener),
@@ -266,6 +278,10 @@ impl WorkerListener {
         }
         if listener.model.internal_buffer_bytes.is_some() {
             internal::serve_on(worker);
+        }
+        if let Some(udp) = &this.udp {
+            *this.accepting.borrow_mut() = udp.start(worker, &listener.name, sockets);
+            return this;
         }
         for socket in sockets {
             match socket.into_accepting() {
@@ -292,6 +308,9 @@ impl WorkerListener {
     /// How well it fits a connection to this address: not at all, as the listener of all addresses, or exactly.
     fn fits(&self, address: &Address) -> Option<bool> {
         let Address::Ip(address) = address else { return None };
+        if self.udp.is_some() {
+            return None;
+        }
         let own = self.listener.model.addresses.iter().filter_map(socket_address);
         own.filter(|own| own.port() == address.port() && own.is_ipv4() == address.is_ipv4())
             .filter_map(|own| {
@@ -301,12 +320,15 @@ impl WorkerListener {
             .max()
     }
 
-    /// Accepts no more and closes its sockets; connections go on.
+    /// Accepts no more and closes its sockets; connections go on, what datagrams have begun ends.
     pub fn stop(&self) {
         if let Some(balance) = &self.listener.balance {
             balance.leave(self.index);
         }
         self.accepting.borrow_mut().drain(..).for_each(|task| task.abort());
+        if let Some(udp) = &self.udp {
+            udp.close();
+        }
     }
 
     fn find_chain(&self, info: &ConnectionInfo) -> Option<&WorkerFilterChain> {

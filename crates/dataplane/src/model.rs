@@ -26,6 +26,7 @@ pub mod redirect;
 pub mod route;
 pub mod runtime;
 pub mod tls;
+pub mod udp;
 pub mod upstream_connection;
 
 /// Reads one piece of the model from msgpack.

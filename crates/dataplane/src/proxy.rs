@@ -205,7 +205,7 @@ impl Proxy {
         serving.listeners = bound.iter().map(|(listener, sockets)| status(listener, sockets)).collect();
         drop(serving);
         self.applied =
-            Some(Applied { snapshot, listeners: bound, admin: admin.map(BoundSocket::into_admin) });
+            Some(Applied { snapshot, listeners: bound, admin: admin.and_then(BoundSocket::into_admin) });
         Ok(())
     }
 

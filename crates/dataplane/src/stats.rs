@@ -47,6 +47,7 @@ pub(crate) mod ssl;
 mod stats_matcher;
 pub(crate) mod tags;
 mod text;
+mod udp;
 mod used;
 
 pub use chunks::{Chunks, Stopped};
@@ -70,4 +71,5 @@ pub use samples::{Sample, Samples};
 pub use scope::{LocalScope, Reading, Scope, ScopeData};
 pub use server::*;
 pub use ssl::*;
+pub use udp::*;
 pub use used::{SentName, UsedStat};

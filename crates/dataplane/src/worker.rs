@@ -24,6 +24,7 @@ use crate::access_loggers::{LogWriterHandle, WorkerLogs};
 use crate::application_log::{self, Component, Level};
 use crate::buffer::BlockPool;
 use crate::clock::Clock;
+use crate::datagrams::ReceiveBatch;
 use crate::dispatcher::{self, event_loop};
 use crate::drain::{Connections, Drain};
 use crate::explain::FailedStreams;
@@ -114,6 +115,8 @@ pub struct Worker {
     pub process: Arc<Process>,
     /// Blocks for reading.
     pub blocks: BlockPool,
+    /// Room for datagrams.
+    pub datagrams: RefCell<ReceiveBatch>,
     /// Random numbers.
     pub random: Random,
     /// The wall clock.
@@ -138,6 +141,7 @@ impl Worker {
             index,
             process,
             blocks: BlockPool::new(),
+            datagrams: RefCell::default(),
             random: Random::new(thread_random()),
             clock: Clock::new(),
             logs,

@@ -46,18 +46,22 @@ class Failure:
 
     @property
     def manager(self) -> str:
-        """The path of the HTTP connection manager, or of the TCP proxy; "" if no such filter was reached."""
+        """The path of the HTTP connection manager, or of the TCP or UDP proxy; "" if none was reached."""
         return self.stream.network_filter_place if self.stream.kind != "connection" else ""
 
     @property
     def chain(self) -> str:
-        """The path of the filter chain; "" if it is not known."""
+        """The path of the filter chain; "" if it is not known, or there are none."""
+        if self.stream.kind == "udp":
+            return ""
         return self.manager.rpartition(".filters[")[0] or self._chain_by_name
 
     @property
     def listener(self) -> str:
         """The path of the listener."""
         known = self.stream.network_filter_place
+        if self.stream.kind == "udp":
+            return known.rpartition(".listener_filters[")[0]
         return self.chain.rpartition(".")[0] if self.stream.kind != "connection" else known
 
     @property
@@ -78,7 +82,9 @@ class Failure:
 
     @property
     def session_cluster(self) -> str:
-        """The path where the TCP proxy names the cluster of the session."""
+        """The path where the TCP or UDP proxy names the cluster of the session."""
+        if self.stream.kind == "udp":
+            return f"{self.manager}.matcher"
         configuration = dict(self._network_filters()).get(self.manager)
         proxy: Any = schema.message_class(_TCP_PROXY).FromString(
             configuration.value if configuration else b""

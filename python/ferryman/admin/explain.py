@@ -114,6 +114,8 @@ def _name(stream: dict[str, Any]) -> str:
             return f"request {stream['request_id'] or '(no id)'}"
         case "tcp":
             return f"TCP session of connection {stream['connection_id']}"
+        case "udp":
+            return f"UDP session {stream['connection_id'] or '(none was begun)'}"
         case _:
             return f"connection {stream['connection_id']}"
 

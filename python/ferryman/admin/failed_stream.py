@@ -62,7 +62,7 @@ class FailedStream(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """One such stream. Texts that are not known are empty."""
 
     kind: str
-    """`http`: a request; `tcp`: a session; `connection`: one that no filter has served."""
+    """`http`: a request; `tcp`, `udp`: a session; `connection`: one that no filter has served."""
     connection_id: int
     """Of the downstream connection."""
     started_ms: int

@@ -47,7 +47,14 @@ def refused(failure: Failure) -> Cause:
 
 
 def no_chain(failure: Failure) -> Cause:
-    """No filter chain takes the connection."""
+    """No filter chain takes the connection, or no route a datagram."""
+    if failure.stream.kind == "udp":
+        return Cause(
+            what="no route of the UDP proxy's matcher leads to a cluster",
+            path=f"{failure.manager}.matcher",
+            default="none",
+            advice="add an action for such datagrams (by address or port of either end), or on_no_match",
+        )
     return Cause(
         what=f"no filter chain of the listener '{failure.stream.listener}' matches the connection, and it "
         "has no default_filter_chain",
@@ -59,9 +66,10 @@ def no_chain(failure: Failure) -> Cause:
 
 
 def no_cluster(failure: Failure) -> Cause:
-    """The TCP proxy's cluster is not there."""
+    """The cluster of the TCP or UDP proxy is not there."""
+    proxy = f"the {failure.stream.kind.upper()} proxy"
     return Cause(
-        what=f"the TCP proxy sends to the cluster '{failure.stream.cluster}', which is not there",
+        what=f"{proxy} sends to the cluster '{failure.stream.cluster}', which is not there",
         path=failure.session_cluster,
         default="what a filter chose",
         advice="add the cluster to static_resources.clusters, or name another",
@@ -70,7 +78,8 @@ def no_cluster(failure: Failure) -> Cause:
 
 def overflow(failure: Failure) -> Cause:
     """A circuit breaker is open: each session has a connection of its own."""
-    return upstream_causes.breaker(failure, "max_connections", "too many connections are open")
+    what = "sessions" if failure.stream.kind == "udp" else "connections"
+    return upstream_causes.breaker(failure, "max_connections", f"too many {what} are open")
 
 
 def closed(failure: Failure) -> Cause:

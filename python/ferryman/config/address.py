@@ -27,7 +27,7 @@ _INTERNAL = Fields("envoy.config.core.v3.EnvoyInternalAddress", "server_listener
 _SOCKET_ADDRESS = Fields(
     "envoy.config.core.v3.SocketAddress",
     "address port_value ipv4_compat network_namespace_filepath",
-    checked={"protocol": "TCP; UDP where datagrams are sent to"},
+    checked={"protocol": "TCP; UDP on listeners, hosts, and where datagrams are sent to"},
     same={"resolver_name": "envoy.ip"},
     partly={"network_namespace_filepath": "on addresses of listeners"},
 )
@@ -60,7 +60,7 @@ def lower_address(
 ) -> model.Address | None:
     """An Address; `hint` is what to say when it holds a name. None when it has a problem.
 
-    `datagrams`: it is one to send datagrams to, whatever its protocol says. `namespaces`: it may be in a
+    `datagrams`: its protocol may be UDP. `namespaces`: it may be in a
     network namespace of its own. `internal`: it may be an internal listener.
     """
     fields = _ADDRESS.read(cursor)

@@ -88,7 +88,7 @@ def _lower_lb_endpoint(cursor: Cursor) -> model.Endpoint | None:
     if "address" not in parts:
         endpoint.problem("address is required", code="required")
         return None
-    address = lower_address(endpoint.child("address"), _DNS_HINT, internal=True)
+    address = lower_address(endpoint.child("address"), _DNS_HINT, datagrams=True, internal=True)
     if address is None:
         return None
     weight = fields.get("load_balancing_weight")

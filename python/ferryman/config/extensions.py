@@ -101,7 +101,10 @@ def built_types() -> dict[str, frozenset[str]]:
         upstream_http_filters,
         watchdog,
     )
-    from ferryman.config.filters import http, listener, network
+    from ferryman.config import (
+        udp_listener as udp_listeners,
+    )
+    from ferryman.config.filters import http, listener, network, udp_listener
 
     return {
         "envoy.access_loggers": frozenset(access_log.BUILT),
@@ -118,8 +121,10 @@ def built_types() -> dict[str, frozenset[str]]:
         "envoy.filters.http.upstream": frozenset(upstream_http_filters.BUILT),
         "envoy.filters.listener": frozenset(listener.BUILT),
         "envoy.filters.network": frozenset(network.BUILT),
+        "envoy.filters.udp_listener": frozenset(udp_listener.BUILT),
         "envoy.load_balancing_policies": frozenset(load_balancing_policies.BUILT),
         **_built_matching(),
+        "envoy.udp_packet_writer": frozenset(udp_listeners.WRITERS),
         "envoy.path.match": frozenset(route_match.PATH_POLICIES),
         "envoy.path.rewrite": frozenset(route_action.PATH_POLICIES),
         "envoy.rbac.matchers": frozenset(network.rbac.MATCHERS),

@@ -25,6 +25,7 @@ from ferryman.config.references import References
 from ferryman.config.socket_options import lower_socket_options, lower_tcp_keepalive
 from ferryman.config.stat_name import sanitized
 from ferryman.config.stats_config import lower_stats_matcher
+from ferryman.config.udp_listener import lower_udp_listener, takes_datagrams
 
 _LISTENER = Fields(
     "envoy.config.listener.v3.Listener",
@@ -33,7 +34,8 @@ _LISTENER = Fields(
     " enable_reuse_port access_log tcp_backlog_size max_connections_to_accept_per_socket_event"
     " metadata bind_to_port deprecated_v1 ignore_global_conn_limit listener_filters listener_filters_timeout"
     " continue_on_listener_filters_timeout socket_options tcp_keepalive use_original_dst"
-    " filter_chain_matcher drain_type enable_mptcp connection_balance_config internal_listener",
+    " filter_chain_matcher drain_type enable_mptcp connection_balance_config internal_listener"
+    " udp_listener_config",
     same={
         "per_connection_buffer_high_watermark_timeout": EMPTY,
     },
@@ -74,7 +76,8 @@ def lower_listeners(cursor: Cursor, references: References) -> list[model.Listen
 
 
 def _check_addresses(cursor: Cursor, listener: model.Listener, taken: dict[str, str]) -> None:
-    own = {_full_text(address) for address in listener.addresses if _is_fixed(address)}
+    protocol = "" if listener.udp is None else " (UDP)"
+    own = {f"{_full_text(address)}{protocol}" for address in listener.addresses if _is_fixed(address)}
     for text in sorted(own & taken.keys()):
         cursor.problem(f"listener `{taken[text]}` is on {text} already", None, "address", "duplicate")
     taken.update(dict.fromkeys(own, listener.name))
@@ -99,6 +102,8 @@ def _lower_listener(cursor: Cursor, references: References) -> model.Listener:
         room = references.internal_buffer_bytes
         internal_buffer_bytes, internal = lower_internal_listener(cursor, fields, room)
         addresses.append(internal)
+    is_udp = takes_datagrams(cursor)
+    udp = lower_udp_listener(cursor, fields, references) if is_udp else None
     text = address_text(addresses[0]) if addresses else ""
     name = fields.get("name") or text
     chains = [(item, lower_filter_chain(item, references)) for item in cursor.items("filter_chains")]
@@ -110,7 +115,7 @@ def _lower_listener(cursor: Cursor, references: References) -> model.Listener:
     default = None
     if "default_filter_chain" in fields:
         default = lower_filter_chain(cursor.child("default_filter_chain"), references)
-    elif not chains and "listener_filters" not in fields:
+    elif not chains and "listener_filters" not in fields and not is_udp:
         cursor.problem("no filter chains are given", code="required", field="filter_chains")
     return model.Listener(
         name=name,
@@ -127,7 +132,7 @@ def _lower_listener(cursor: Cursor, references: References) -> model.Listener:
         tcp_backlog_size=_wrapped(fields, "tcp_backlog_size", None),
         tcp_fast_open_queue_length=_wrapped(fields, "tcp_fast_open_queue_length", None),
         per_connection_buffer_limit_bytes=buffer_limit(fields),
-        listener_filters=_listener_filters(cursor),
+        listener_filters=[] if is_udp else _listener_filters(cursor),
         listener_filters_timeout_ms=off_if_zero(
             cursor, "listener_filters_timeout", fields, _LISTENER_FILTERS_TIMEOUT_MS
         ),
@@ -146,6 +151,7 @@ def _lower_listener(cursor: Cursor, references: References) -> model.Listener:
         stats_matcher=lower_stats_matcher(cursor) if "stats_matcher" in fields else None,
         internal_buffer_bytes=internal_buffer_bytes,
         exact_balance=_balances_exactly(cursor) if "connection_balance_config" in fields else False,
+        udp=udp,
     )
 
 
@@ -189,13 +195,13 @@ def _addresses(
     keepalive = lower_tcp_keepalive(cursor.child("tcp_keepalive")) if "tcp_keepalive" in fields else None
     common = model.AddressOptions(socket_options=lower_socket_options(cursor), tcp_keepalive=keepalive)
     if "address" in fields:
-        found.append((lower_address(cursor.child("address"), namespaces=True), common))
+        found.append((lower_address(cursor.child("address"), namespaces=True, datagrams=True), common))
     elif fields.keys().isdisjoint(("api_listener", "internal_listener")):
         cursor.problem("address is required", code="required", field="address")
     for item in cursor.items("additional_addresses"):
         own = _ADDITIONAL.read(item)
         if "address" in own:
-            address = lower_address(item.child("address"), namespaces=True)
+            address = lower_address(item.child("address"), namespaces=True, datagrams=True)
             found.append((address, _own_options(item, own, common)))
         else:
             item.problem("address is required", code="required", field="address")

@@ -19,6 +19,8 @@ pub enum StreamKind {
     Http,
     /// A session of a TCP proxy.
     Tcp,
+    /// A session of a UDP proxy, or a datagram that has come to none.
+    Udp,
     /// A connection that no such filter has served: none was chosen, or another filter refused it.
     Connection,
 }

@@ -79,7 +79,8 @@ impl AddressField {
             Which::UpstreamLocal => stream.upstream.local_address.as_ref(),
             Which::UpstreamRemote => stream.upstream.remote_address.as_ref(),
         };
-        let Some(address) = address else { return Written::Unset };
+        // Of what has no client at all, neither end is known.
+        let Some(address) = address.filter(|address| !address.is_unnamed()) else { return Written::Unset };
         match (self.form, address) {
             (Form::WithPort, address) => address.write(out),
             (Form::WithoutPort, address) => address.write_without_port(out),

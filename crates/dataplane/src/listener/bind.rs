@@ -19,6 +19,7 @@ use crate::model::address::{SocketOption, SocketState, TcpKeepalive};
 use crate::stream_info::Address;
 
 use super::accepting::Accepting;
+use crate::datagrams::{DatagramSocket, ask_for_destination};
 use crate::transport_sockets::socket_options::{keepalive_options, set_option, set_socket_options};
 
 /// How many connections the kernel keeps for us to accept, unless the configuration says otherwise; it cuts this down to
@@ -51,6 +52,7 @@ pub struct BoundSocket {
 enum Bound {
     Tcp(std::net::TcpListener),
     Unix(UnixListener),
+    Udp(std::net::UdpSocket),
 }
 
 impl BoundSocket {
@@ -65,27 +67,38 @@ impl BoundSocket {
             Bound::Unix(listener) => {
                 Accepting::Unix(tokio::net::UnixListener::from_std(listener)?, self.address)
             }
+            Bound::Udp(_) => return Err(io::ErrorKind::Unsupported.into()),
         })
+    }
+
+    /// Registers a socket of datagrams with this thread's event loop.
+    pub(super) fn into_datagrams(self) -> io::Result<DatagramSocket> {
+        match self.socket {
+            Bound::Udp(socket) => DatagramSocket::new(socket),
+            Bound::Tcp(_) | Bound::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 
     fn duplicate(&self) -> io::Result<Self> {
         let socket = match &self.socket {
             Bound::Tcp(listener) => Bound::Tcp(listener.try_clone()?),
             Bound::Unix(listener) => Bound::Unix(listener.try_clone()?),
+            Bound::Udp(socket) => Bound::Udp(socket.try_clone()?),
         };
         Ok(BoundSocket { socket, address: self.address.clone() })
     }
 
-    /// The admin listener takes standard sockets.
+    /// The admin listener takes standard sockets; none: it is one of datagrams.
     #[must_use]
-    pub fn into_admin(self) -> crate::admin::Listener {
-        match (self.socket, self.address) {
+    pub fn into_admin(self) -> Option<crate::admin::Listener> {
+        Some(match (self.socket, self.address) {
             (Bound::Tcp(listener), _) => crate::admin::Listener::Tcp(listener),
             (Bound::Unix(listener), Address::Pipe(path)) => crate::admin::Listener::Unix(listener, path),
             (Bound::Unix(listener), Address::Ip(_) | Address::Internal(_)) => {
                 crate::admin::Listener::Unix(listener, "".into())
             }
-        }
+            (Bound::Udp(_), _) => return None,
+        })
     }
 }
 
@@ -146,6 +159,7 @@ pub fn bind_admin(
     socket_options: &[SocketOption],
 ) -> Result<BoundSocket, BindError> {
     let options = Options {
+        is_udp: false,
         reuse_port: false,
         mptcp: false,
         freebind: false,
@@ -172,6 +186,7 @@ fn share(sockets: &mut [Vec<BoundSocket>], socket: BoundSocket) -> io::Result<()
 }
 
 struct Options<'a> {
+    is_udp: bool,
     reuse_port: bool,
     mptcp: bool,
     freebind: bool,
@@ -190,6 +205,7 @@ fn bind_one(
 ) -> io::Result<BoundSocket> {
     let backlog = listener.tcp_backlog_size.map_or(BACKLOG, |size| i32::try_from(size).unwrap_or(i32::MAX));
     let options = Options {
+        is_udp: listener.udp.is_some(),
         socket_options: &of_address.socket_options,
         tcp_keepalive: of_address.tcp_keepalive.as_ref(),
         reuse_port: listener.reuse_port,
@@ -212,7 +228,10 @@ fn bind_address(
             let address = model::address::socket_address(ip, port.unwrap_or(*configured));
             let address =
                 address.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not an IP address"))?;
-            in_namespace(network_namespace.as_deref(), || bind_tcp(address, *ipv4_compat, options))
+            in_namespace(network_namespace.as_deref(), || match options.is_udp {
+                true => bind_udp(address, *ipv4_compat, options),
+                false => bind_tcp(address, *ipv4_compat, options),
+            })
         }
         model::address::Address::Pipe { path, mode } => bind_unix(path, *mode),
         model::address::Address::Internal { .. } => Err(io::ErrorKind::Unsupported.into()),
@@ -234,10 +253,8 @@ fn in_namespace<T: Send>(path: Option<&str>, work: impl FnOnce() -> io::Result<T
     })
 }
 
-fn bind_tcp(address: SocketAddr, ipv4_compat: bool, options: &Options<'_>) -> io::Result<BoundSocket> {
-    let protocol = if options.mptcp { Protocol::MPTCP } else { Protocol::TCP };
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(protocol))?;
-    socket.set_reuse_address(true)?;
+/// What is set on a socket before it is bound, whatever it is for.
+fn prepare(socket: &Socket, address: SocketAddr, ipv4_compat: bool, options: &Options<'_>) -> io::Result<()> {
     if options.reuse_port {
         socket.set_reuse_port(true)?;
     }
@@ -254,17 +271,24 @@ fn bind_tcp(address: SocketAddr, ipv4_compat: bool, options: &Options<'_>) -> io
         match address {
             SocketAddr::V4(_) => socket.set_ip_transparent_v4(true)?,
             SocketAddr::V6(_) => {
-                set_option(&socket, libc::SOL_IPV6, libc::IPV6_TRANSPARENT, &1_i32.to_ne_bytes())?
+                set_option(socket, libc::SOL_IPV6, libc::IPV6_TRANSPARENT, &1_i32.to_ne_bytes())?
             }
         }
     }
+    socket.set_nonblocking(true)
+}
+
+fn bind_tcp(address: SocketAddr, ipv4_compat: bool, options: &Options<'_>) -> io::Result<BoundSocket> {
+    let protocol = if options.mptcp { Protocol::MPTCP } else { Protocol::TCP };
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(protocol))?;
+    socket.set_reuse_address(true)?;
+    prepare(&socket, address, ipv4_compat, options)?;
     if let Some(queue) = options.fast_open {
         let queue = i32::try_from(queue).unwrap_or(i32::MAX);
         set_option(&socket, libc::SOL_TCP, libc::TCP_FASTOPEN, &queue.to_ne_bytes())?;
     }
     // Accepted connections inherit it: that saves each of them a system call.
     socket.set_tcp_nodelay(true)?;
-    socket.set_nonblocking(true)?;
     if let Some(keepalive) = options.tcp_keepalive {
         // Accepted connections inherit that too.
         socket.set_tcp_keepalive(&keepalive_options(keepalive))?;
@@ -278,6 +302,21 @@ fn bind_tcp(address: SocketAddr, ipv4_compat: bool, options: &Options<'_>) -> io
     let listener: std::net::TcpListener = socket.into();
     let bound = listener.local_addr()?;
     Ok(BoundSocket { socket: Bound::Tcp(listener), address: Address::Ip(bound) })
+}
+
+fn bind_udp(address: SocketAddr, ipv4_compat: bool, options: &Options<'_>) -> io::Result<BoundSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    prepare(&socket, address, ipv4_compat, options)?;
+    if address.ip().is_unspecified() {
+        ask_for_destination(&socket, address.is_ipv4())?;
+    }
+    let set = |state| set_socket_options(&socket, options.socket_options, state, address.is_ipv4());
+    set(SocketState::Prebind)?;
+    socket.bind(&address.into())?;
+    set(SocketState::Bound)?;
+    let socket: std::net::UdpSocket = socket.into();
+    let bound = socket.local_addr()?;
+    Ok(BoundSocket { socket: Bound::Udp(socket), address: Address::Ip(bound) })
 }
 
 /// A path that begins with `@` names an abstract socket.

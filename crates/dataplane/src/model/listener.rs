@@ -12,6 +12,7 @@ use super::match_tree::MatchTree;
 use super::metadata::Metadata;
 use super::network_filter::{ConnectionLimit, DirectResponse, Echo, LocalRatelimit, Rbac, SetFilterState};
 use super::tls::DownstreamTls;
+use super::udp::UdpListener;
 
 use super::upstream_connection::{Tlv, TlvMergePolicy};
 
@@ -151,4 +152,5 @@ pub struct Listener {
     pub stats_matcher: Option<StatsMatcher>,
     pub exact_balance: bool,
     pub internal_buffer_bytes: Option<usize>,
+    pub udp: Option<Box<UdpListener>>,
 }

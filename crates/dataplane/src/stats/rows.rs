@@ -164,6 +164,9 @@ mod tests {
         sorted::<ListenerWorkerStats>();
         sorted::<ListenerManagerStats>();
         sorted::<TcpStats>();
+        sorted::<UdpListenerStats>();
+        sorted::<UdpStats>();
+        sorted::<ClusterUdpStats>();
         sorted::<ServerStats>();
         sorted::<WatchdogStats>();
         sorted::<FilesystemStats>();

@@ -25,6 +25,8 @@ pub enum Shape {
     Http,
     /// `tcp.<stat prefix>.`
     Tcp,
+    /// `udp.<stat prefix>.`
+    Udp,
     /// `listener.<address>.`, and what may follow: `worker_<n>.`, `http.<stat prefix>.`
     Listener,
     /// `listener_local_ratelimit.<stat prefix>.`
@@ -314,6 +316,7 @@ fn defaults<'a>(prefix: &'a str, shape: Shape, found: &mut Vec<Found<'a>>) {
         Shape::GrpcCall => grpc_call(prefix, found),
         Shape::Http => first_token("envoy.http_conn_manager_prefix"),
         Shape::Tcp => first_token("envoy.tcp_prefix"),
+        Shape::Udp => first_token("envoy.udp_prefix"),
         Shape::ListenerRateLimit => first_token("envoy.local_listener_ratelimit_prefix"),
         Shape::NetworkRateLimit => first_token("envoy.local_network_ratelimit_prefix"),
         Shape::HttpRateLimit => found.extend(http_rate_limit(prefix)),
@@ -480,6 +483,7 @@ NetworkRbac|net.rbac.|allowed|envoy_rbac_allowed{envoy_rbac_prefix="net"}
 NetworkRbac|net.one.rbac.|allowed|envoy_net_one_rbac_allowed{}
 NetworkRbac|net.rbac.sh_.|shadow_denied|envoy_rbac_sh__shadow_denied{envoy_rbac_prefix="net"}
 Tcp|tcp.tcpx.|idle_timeout|envoy_tcp_idle_timeout{envoy_tcp_prefix="tcpx"}
+Udp|udp.udpx.|idle_timeout|envoy_udp_idle_timeout{envoy_udp_prefix="udpx"}
 "#;
 
     #[test]
@@ -489,6 +493,7 @@ Tcp|tcp.tcpx.|idle_timeout|envoy_tcp_idle_timeout{envoy_tcp_prefix="tcpx"}
             Shape::Cluster,
             Shape::Http,
             Shape::Tcp,
+            Shape::Udp,
             Shape::Listener,
             Shape::Worker,
             Shape::VirtualHost,

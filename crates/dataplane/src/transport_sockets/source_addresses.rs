@@ -5,9 +5,9 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd};
 
 use socket2::SockRef;
-use tokio::net::TcpSocket;
 
 use super::socket_options::set_socket_options;
 use crate::model::address::{SocketOption, SocketState, socket_address};
@@ -44,7 +44,7 @@ impl SourceAddresses {
     ///
     /// # Errors
     /// The system does not take an option or the address.
-    pub fn bind(&self, socket: &TcpSocket, destination: SocketAddr) -> io::Result<()> {
+    pub fn bind(&self, socket: &(impl AsFd + AsRawFd), destination: SocketAddr) -> io::Result<()> {
         let is_ipv4 = destination.is_ipv4();
         let source = self.sources.iter().find(|(source, _)| source.is_ipv4() == is_ipv4);
         let own = source.map(|(_, options)| options.as_slice()).unwrap_or_default();
@@ -58,7 +58,7 @@ impl SourceAddresses {
         }
         set(SocketState::Prebind)?;
         if let Some((source, _)) = source {
-            socket.bind(*source)?;
+            SockRef::from(socket).bind(&(*source).into())?;
         }
         set(SocketState::Bound)
     }

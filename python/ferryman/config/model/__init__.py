@@ -34,5 +34,6 @@ from ferryman.config.model.runtime import *
 from ferryman.config.model.stats_matcher import *
 from ferryman.config.model.stats_sink import *
 from ferryman.config.model.tls import *
+from ferryman.config.model.udp import *
 from ferryman.config.model.upstream_connection import *
 from ferryman.config.model.watchdog import *

@@ -19,6 +19,7 @@ from ferryman.config.model.network_filter import (
 from ferryman.config.model.stats_matcher import StatsMatcher
 from ferryman.config.model.struct import Model, Tagged
 from ferryman.config.model.tls import DownstreamTls
+from ferryman.config.model.udp import UdpListener
 from ferryman.config.model.upstream_connection import Tlv
 
 
@@ -139,3 +140,4 @@ class Listener(Model, frozen=True):
     stats_matcher: StatsMatcher | None
     exact_balance: bool  # a new connection goes to the worker that has the fewest
     internal_buffer_bytes: int | None  # of an internal listener: how much may wait in each direction
+    udp: UdpListener | None  # of a listener of datagrams, which has no filter chains

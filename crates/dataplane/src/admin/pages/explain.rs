@@ -41,6 +41,7 @@ fn as_text(failed: &FailedStream<'_>) -> Response {
     let what = match failed.kind {
         StreamKind::Http => format!("request {}", or(&failed.request_id, "(no id)")),
         StreamKind::Tcp => format!("session of connection {}", failed.connection_id),
+        StreamKind::Udp => format!("UDP session {}", failed.connection_id),
         StreamKind::Connection => format!("connection {}", failed.connection_id),
     };
     let mut text = format!("{what} from {}, {} ms\n", failed.downstream, failed.duration_ms);

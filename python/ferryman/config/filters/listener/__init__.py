@@ -15,6 +15,7 @@ from ferryman.config import model
 from ferryman.config.cursor import Cursor
 from ferryman.config.extensions import open_extension, refuse_typed_config
 from ferryman.config.fields import Fields
+from ferryman.config.filters import udp_listener
 from ferryman.config.filters.listener import (
     http_inspector,
     local_ratelimit,
@@ -75,6 +76,12 @@ def lower_listener_filters(cursor: Cursor) -> list[model.ListenerFilter]:
 def _lower_listener_filter(cursor: Cursor) -> model.ListenerFilter | None:
     fields = _FILTER.read(cursor)
     inner = cursor.unpack("typed_config") if "typed_config" in fields else None
+    if inner is not None and inner.type_name in udp_listener.BUILT:
+        hint = "set protocol: UDP in the listener's socket_address"
+        cursor.problem(
+            "the filter takes datagrams, and the listener's address does not", hint, "typed_config"
+        )
+        return None
     if inner is None or inner.type_name not in BUILT:
         refuse_typed_config(cursor, *_CATEGORIES)
         return None
