@@ -180,6 +180,7 @@ class Exchange:
     hcm: dict[str, Any] = field(default_factory=dict)
     eager: bool = False
     settings: dict[int, int] = field(default_factory=dict)
+    route: dict[str, Any] = field(default_factory=dict)
 
     @property
     def slug(self) -> str:
@@ -272,20 +273,22 @@ def cluster(name: str, port: int, options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def configuration(port: int, logs: Path) -> dict[str, Any]:
+def configuration(
+    port: int, logs: Path, exchanges: list[Exchange], log_format: str = FORMAT
+) -> dict[str, Any]:
     types = "type.googleapis.com/envoy.extensions"
     router = {"name": "router", "typed_config": {"@type": f"{types}.filters.http.router.v3.Router"}}
     listeners = []
-    for exchange in EXCHANGES:
+    for exchange in exchanges:
         slug = exchange.slug
         routes = [
             {"match": {"path": "/late"}, "route": {"cluster": slug, "timeout": "0.3s"}},
-            {"match": {"prefix": "/"}, "route": {"cluster": slug}},
+            {"match": {"prefix": "/"}, "route": {"cluster": slug, **exchange.route}},
         ]
         log = {
             "@type": f"{types}.access_loggers.file.v3.FileAccessLog",
             "path": str(logs / slug),
-            "log_format": {"text_format_source": {"inline_string": FORMAT}},
+            "log_format": {"text_format_source": {"inline_string": log_format}},
         }
         manager = {
             "@type": f"{types}.filters.network.http_connection_manager.v3.HttpConnectionManager",
@@ -307,7 +310,7 @@ def configuration(port: int, logs: Path) -> dict[str, Any]:
         "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}},
         "static_resources": {
             "listeners": listeners,
-            "clusters": [cluster(exchange.slug, port, exchange.options) for exchange in EXCHANGES],
+            "clusters": [cluster(exchange.slug, port, exchange.options) for exchange in exchanges],
         },
     }
 
@@ -372,7 +375,7 @@ def sides(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     for which in ("envoy", request.config.getoption("--ours", default="ferryman")):
         directory = tmp_path_factory.mktemp(f"{which}{len(started)}")
         upstream = Http2Upstream()
-        process = ProxyProcess(which, configuration(upstream.port, directory), directory, [])
+        process = ProxyProcess(which, configuration(upstream.port, directory, EXCHANGES), directory, [])
         started.append(Side(process, upstream, directory))
     yield started
     for side in started:

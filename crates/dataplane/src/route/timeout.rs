@@ -10,7 +10,8 @@ use ferryman_codec::{HeaderBlock, KnownName};
 
 use crate::decimal::{self, Decimal};
 
-use super::action::ForwardAction;
+use super::action::{ForwardAction, RouteLimit};
+use super::condition::is_grpc;
 use super::grpc_timeout;
 
 /// Headers that speak to the router alone.
@@ -76,7 +77,9 @@ impl ForwardAction {
         respect_expected_rq_timeout: bool,
     ) -> Timeouts {
         let asked = respect_expected_rq_timeout || CONSUMED.iter().any(|&name| request.contains(name));
-        if asked || self.grpc_timeout.is_some() || self.grpc_duration.is_some() {
+        let limits_calls =
+            self.grpc_duration.is_some() || matches!(self.max_stream_duration, RouteLimit::After(_));
+        if asked || limits_calls || self.grpc_timeout.is_some() {
             return self.set_asked_timeouts(request, suppress_envoy_headers, respect_expected_rq_timeout);
         }
         if self.timeout.milliseconds > 0 && !suppress_envoy_headers {
@@ -104,6 +107,11 @@ impl ForwardAction {
         };
         let response = number(asked).unwrap_or(of_route);
         let of_stream = self.grpc_duration.and_then(|limits| limits.of_stream(request));
+        // As in Envoy, the host of a call is told what limits all streams of the route.
+        let of_stream = of_stream.or_else(|| match self.max_stream_duration {
+            RouteLimit::After(duration) if is_grpc(request) => u64::try_from(duration.as_millis()).ok(),
+            _ => None,
+        });
         let asked_per_try = number(KnownName::XEnvoyUpstreamRqPerTryTimeoutMs).unwrap_or(0);
         let per_try = if response > 0 && asked_per_try >= response { 0 } else { asked_per_try };
         let max_stream_duration = number(KnownName::XEnvoyUpstreamStreamDurationMs);
