@@ -24,7 +24,7 @@ RUST_SOURCES := $(shell find crates -name '*.rs' -o -name Cargo.toml) Cargo.toml
 .PHONY: help setup demo test test-rust test-python check conformance oracle bench fuzz clean
 
 help:
-	@echo 'make demo     sample services, the proxy, a request through every route'
+	@echo 'make demo     sample services, the proxy, a request through every route and protocol'
 	@echo 'make test     all tests: Rust, then Python'
 	@echo 'make check    format, lint, types, structure'
 	@echo 'make conformance  h2spec through the proxy (needs Go, or H2SPEC=/path/to/h2spec)'

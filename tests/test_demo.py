@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
 import subprocess
@@ -11,7 +12,8 @@ from typing import Any
 
 import pytest
 import yaml
-from ferryman.demo import free_ports, report
+from ferryman.demo import free_ports, protocols, report, web_socket
+from ferryman.demo.http2_connection import Http2Connection
 from ferryman.demo.probes import PROBES, Outcome, Probe, send, send_tcp
 from ferryman.demo.sample_upstreams import SampleUpstream, upstreams_for
 from ferryman.demo.tour import CONFIGURATION
@@ -164,6 +166,28 @@ def test_the_table() -> None:
     assert second.endswith("NOT AS EXPECTED: bad")
 
 
+def test_protocols_that_are_not_as_expected_are_told(upstream: SampleUpstream) -> None:
+    rows = [
+        protocols.Row("GET /", ("200", "200", "200", "200"), ""),
+        protocols.Row("GET /x", ("200", "–", "", ""), "HTTP/2: bad"),
+    ]
+    _, line, first, second = protocols.as_text(rows).splitlines()
+    assert set(line) == {"-", " "}
+    assert first.split() == ["GET", "/", "200", "200", "200", "200", "ok"]
+    assert second.endswith("NOT AS EXPECTED: HTTP/2: bad")
+    told = web_socket.echo(upstream.address, "/live", ["a"], None)
+    assert told == "the handshake was answered 'HTTP/1.1 200 OK'"
+    connection = Http2Connection(upstream.address, None)
+    with contextlib.closing(connection), pytest.raises(OSError):
+        connection.get("/", {})
+
+
+def test_a_web_socket_sends_back_what_it_is_told() -> None:
+    service = web_socket.WebSocketService()
+    assert web_socket.echo(("127.0.0.1", service.port), "/", ["", "a", "b" * 125], None) == ""
+    service.close()
+
+
 def test_the_demo_ends_well() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "ferryman", "demo"], capture_output=True, text=True, timeout=60
@@ -171,4 +195,4 @@ def test_the_demo_ends_well() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Every route answered as expected." in done.stdout
     assert done.stderr == ""
-    assert sum(line.endswith(" ok") for line in done.stdout.splitlines()) == len(PROBES) + 1
+    assert sum(line.endswith(" ok") for line in done.stdout.splitlines()) == 2 * len(PROBES) + 5

@@ -11,6 +11,7 @@ import socket
 import statistics
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 REPEATS = 40
@@ -89,7 +90,7 @@ def send(probe: Probe, proxy: tuple[str, int], upstreams: dict[str, tuple[str, i
             through_s.append(seconds)
             answered[response.headers.get("x-upstream", "")] += 1
             status, route = response.status, response.headers.get("x-route", "")
-            wrong = wrong or _wrong(probe, response, body)
+            wrong = wrong or wrong_with(probe, response.status, dict(response.headers), body)
     except (OSError, http.client.HTTPException) as error:
         wrong = f"{type(error).__name__}: {error}"
     finally:
@@ -154,10 +155,11 @@ def _echoed(connection: socket.socket, line: bytes) -> float:
     return time.perf_counter() - start
 
 
-def _wrong(probe: Probe, response: http.client.HTTPResponse, body: str) -> str:
-    route, upstream = response.headers.get("x-route", ""), response.headers.get("x-upstream", "")
-    if response.status != probe.status:
-        return f"status {response.status}, expected {probe.status}"
+def wrong_with(probe: Probe, status: int, headers: Mapping[str, str], body: str) -> str:
+    """Why a response is not what must come; "" if it is."""
+    route, upstream = headers.get("x-route", ""), headers.get("x-upstream", "")
+    if status != probe.status:
+        return f"status {status}, expected {probe.status}"
     if route != probe.route:
         return f"route '{route}', expected '{probe.route}'"
     if probe.upstreams and upstream not in probe.upstreams:

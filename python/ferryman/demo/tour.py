@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from ferryman.demo import free_ports, report
+from ferryman.demo import free_ports, protocols, report
 from ferryman.demo.probes import PROBES, Outcome, send, send_tcp
 from ferryman.demo.sample_upstreams import SampleUpstream, upstreams_for
 from ferryman.options import Options
@@ -26,7 +26,13 @@ CONFIGURATION = Path(__file__).with_name("front_proxy.yaml")
 def run(*, terminal: bool, stay: bool) -> bool:
     """Runs the demo; True if everything was as expected. `stay` keeps it up until Ctrl-C."""
     configuration = _read_configuration()
-    with upstreams_for(configuration) as upstreams, _proxy_for(configuration) as proxy:
+    missing = protocols.missing()
+    with contextlib.ExitStack() as running:
+        upstreams = running.enter_context(upstreams_for(configuration))
+        if not missing:
+            services = running.enter_context(protocols.services())
+            configuration = services.added_to(configuration)
+        proxy = running.enter_context(_proxy_for(configuration))
         print("Sample services: " + ", ".join(_place(upstream) for upstream in upstreams))
         outcomes = _outcomes(proxy, upstreams)
         if terminal:
@@ -36,7 +42,10 @@ def run(*, terminal: bool, stay: bool) -> bool:
         print(
             "Added is what the way through the proxy costs: median of 40 requests less the median without it."
         )
-        good = not any(outcome.wrong for outcome in outcomes)
+        found = [] if missing else _protocols(proxy, services)
+        if missing:
+            print(f"HTTP/2, TLS, gRPC and WebSocket are not shown: {', '.join(missing)} is not installed.")
+        good = not any([*(outcome.wrong for outcome in outcomes), *(row.wrong for row in found)])
         print("Every route answered as expected." if good else "Something is NOT as expected, see the table.")
         if stay:
             _print_what_to_try(proxy)
@@ -68,6 +77,15 @@ def _outcomes(proxy: Proxy, upstreams: list[SampleUpstream]) -> list[Outcome]:
     http = _socket_address(listeners["http"][0])
     outcomes = [send(probe, http, places) for probe in PROBES]
     return [*outcomes, send_tcp(_socket_address(listeners["tcp"][0]), places["echo-1"])]
+
+
+def _protocols(proxy: Proxy, services: protocols.Services) -> list[protocols.Row]:
+    listeners = proxy.listener_addresses
+    plain, tls = (_socket_address(listeners[name][0]) for name in ("http", "https"))
+    found = protocols.rows(plain, tls, services.certificates)
+    print("\nThe same routes over each protocol; over TLS the client shows a certificate:")
+    print(protocols.as_text(found))
+    return found
 
 
 def _place(upstream: SampleUpstream) -> str:
