@@ -55,6 +55,8 @@ fn forward(path: PathMatch) -> Route {
             timeout_ms: Some(15_000),
             idle_timeout_ms: None,
             idle_timeout_set: false,
+            flush_timeout_ms: None,
+            flush_timeout_set: false,
             max_stream_duration_ms: None,
             max_stream_duration_set: false,
             max_grpc_timeout_ms: None,

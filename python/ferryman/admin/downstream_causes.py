@@ -157,8 +157,16 @@ def request_timeout(failure: Failure) -> Cause:
 def idle_timeout(failure: Failure) -> Cause:
     """Nothing moved for too long."""
     route = failure.stream.route
-    of_route = route is not None and route.has_idle_timeout
     limit = seconds(failure.stream.limits.stream_idle_ms)
+    if failure.stream.limits.is_flushing:
+        of_route = route is not None and route.has_flush_timeout
+        return Cause(
+            what=f"the response was whole, and the client opened no window for its rest within {limit}",
+            path=f"{failure.action}.flush_timeout" if of_route else f"{failure.manager}.stream_flush_timeout",
+            default="the stream_idle_timeout",
+            advice="see why the client does not read; raise the flush_timeout where clients are that slow",
+        )
+    of_route = route is not None and route.has_idle_timeout
     return Cause(
         what=f"nothing moved on the stream, in either direction, for {limit}",
         path=f"{failure.action}.idle_timeout" if of_route else f"{failure.manager}.stream_idle_timeout",

@@ -19,6 +19,7 @@ class FailedRoute(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """Its path in the configuration."""
     timeout_ms: int | None
     """Its own response timeout, whatever the request asked for."""
+    has_flush_timeout: bool
     has_idle_timeout: bool
     has_max_stream_duration: bool
     cluster_from_header: bool
@@ -54,6 +55,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     per_try_ms: int | None
     upstream_stream_ms: int | None
     stream_idle_ms: int | None
+    is_flushing: bool
     request_headers_ms: int | None
     request_ms: int | None
 

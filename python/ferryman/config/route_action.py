@@ -33,13 +33,13 @@ _ROUTE = Fields(
     "envoy.config.route.v3.RouteAction",
     "cluster cluster_header weighted_clusters cluster_not_found_response_code prefix_rewrite regex_rewrite"
     " path_rewrite_policy path_rewrite host_rewrite_literal auto_host_rewrite host_rewrite_header"
-    " host_rewrite_path_regex host_rewrite append_x_forwarded_host timeout idle_timeout max_stream_duration"
+    " host_rewrite_path_regex host_rewrite append_x_forwarded_host timeout idle_timeout flush_timeout"
+    " max_stream_duration"
     " priority upgrade_configs max_grpc_timeout grpc_timeout_offset internal_redirect_policy"
     " internal_redirect_action max_internal_redirects rate_limits include_vh_rate_limits",
     no_effect={
         "metadata_match": _NO_SUBSETS,
         "early_data_policy": "without TLS there is no early data",
-        "flush_timeout": "it is about streams of HTTP/2 and HTTP/3",
     },
 )
 _MAX_STREAM_DURATION = Fields(
@@ -104,6 +104,8 @@ def lower_route_action(cursor: Cursor, references: References | None, route: Cur
         timeout_ms=off_if_zero(cursor, "timeout", fields, _TIMEOUT_MS),
         idle_timeout_ms=idle_timeout_ms,
         idle_timeout_set="idle_timeout" in fields,
+        flush_timeout_ms=off_if_zero(cursor, "flush_timeout", fields, None),
+        flush_timeout_set="flush_timeout" in fields,
         max_stream_duration_ms=off_if_zero(duration, "max_stream_duration", durations, None),
         max_stream_duration_set="max_stream_duration" in durations,
         max_grpc_timeout_ms=_optional(cursor, "max_grpc_timeout", fields),

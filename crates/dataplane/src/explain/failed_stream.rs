@@ -102,6 +102,8 @@ pub struct FailedRoute<'a> {
     pub place: Cow<'a, str>,
     /// Its own response timeout in milliseconds, whatever the request asked for; none: it forwards nothing or has none.
     pub timeout_ms: Option<u64>,
+    /// Whether it says itself how long a whole response may wait for a window.
+    pub has_flush_timeout: bool,
     /// Whether it says itself how long a stream may be idle.
     pub has_idle_timeout: bool,
     /// Whether it says itself how long a stream may last.
@@ -149,6 +151,8 @@ pub struct Limits {
     pub upstream_stream_ms: Option<u64>,
     /// Of a stream on which nothing moves.
     pub stream_idle_ms: Option<u64>,
+    /// Whether it was a whole response that did not move: the limit is that of flushing.
+    pub is_flushing: bool,
     /// Of the head.
     pub request_headers_ms: Option<u64>,
     /// Of the request.

@@ -47,6 +47,10 @@ impl BodyReader for Http1Codec {
         self.reader.is_ended()
     }
 
+    fn is_whole(&self) -> bool {
+        self.reader.is_whole()
+    }
+
     #[inline]
     fn trailers(&self) -> &HeaderBlock {
         self.reader.trailers()

@@ -261,6 +261,12 @@ impl Http1Reader {
         self.data == 0 && self.body.is_end()
     }
 
+    /// Whether the body is complete, with or without data that is not consumed.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.body.is_end()
+    }
+
     /// The trailers; complete once the body has ended, always empty unless the settings enable them.
     #[must_use]
     pub fn trailers(&self) -> &HeaderBlock {

@@ -134,6 +134,12 @@ impl Http2Stream {
         self.mailbox.has_ended.get() && !self.has_unread() && !has_trailers
     }
 
+    /// Whether the body is complete, with or without data that was not consumed.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.mailbox.has_ended.get()
+    }
+
     /// Whether data waits.
     #[must_use]
     pub fn has_unread(&self) -> bool {

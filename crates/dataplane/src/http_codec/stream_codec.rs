@@ -30,6 +30,9 @@ pub trait BodyReader {
     /// Whether the body is complete and all of its data consumed.
     fn is_ended(&self) -> bool;
 
+    /// Whether the body is complete, with or without data that is not consumed.
+    fn is_whole(&self) -> bool;
+
     /// What followed the body; complete once it has ended.
     fn trailers(&self) -> &HeaderBlock;
 
@@ -76,6 +79,13 @@ impl BodyReader for StreamCodec<'_> {
         match self {
             StreamCodec::Http1(codec) => codec.is_ended(),
             StreamCodec::Http2(stream) => stream.is_ended(),
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        match self {
+            StreamCodec::Http1(codec) => codec.is_whole(),
+            StreamCodec::Http2(stream) => stream.is_whole(),
         }
     }
 

@@ -56,6 +56,13 @@ impl BodyReader for UpstreamCodec<'_> {
         }
     }
 
+    fn is_whole(&self) -> bool {
+        match self {
+            UpstreamCodec::Http1(codec) => codec.is_whole(),
+            UpstreamCodec::Http2(stream) => stream.is_whole(),
+        }
+    }
+
     #[inline]
     fn trailers(&self) -> &HeaderBlock {
         match self {

@@ -138,6 +138,15 @@ impl BodyPipeline {
         }
     }
 
+    /// Whether the body is complete: no more will come than is there.
+    #[must_use]
+    pub fn is_whole(&self, codec: &impl BodyReader) -> bool {
+        match self.stages.last() {
+            None => codec.is_whole(),
+            Some(last) => last.has_ended,
+        }
+    }
+
     /// Takes the first bytes of `data` away.
     #[inline]
     pub fn consume(&mut self, count: usize, codec: &mut impl BodyReader, blocks: &BlockPool) {

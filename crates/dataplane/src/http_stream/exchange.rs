@@ -357,6 +357,7 @@ impl<'c> Exchange<'c> {
                     if stream.connection.codec.poll_flush(cx).map_err(gone)?.is_ready() {
                         return Poll::Ready(Ok(()));
                     }
+                    stream.wait_for_window(cx);
                     self.watch(stream, cx)?;
                     return Poll::Pending;
                 }
@@ -384,6 +385,9 @@ impl<'c> Exchange<'c> {
                     stream.consume_response_data(taken, codec);
                 }
                 Poll::Pending => {
+                    if state.response_body.is_whole(codec) {
+                        stream.wait_for_window(cx);
+                    }
                     self.watch(stream, cx)?;
                     return Poll::Pending;
                 }

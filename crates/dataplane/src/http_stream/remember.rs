@@ -85,6 +85,7 @@ impl HttpStream<'_> {
         let Action::Forward(action) = &matched.route.action else { return route };
         FailedRoute {
             timeout_ms: action.timeout().map(milliseconds),
+            has_flush_timeout: action.flush_timeout != RouteLimit::FromConnectionManager,
             has_idle_timeout: action.idle_timeout != RouteLimit::FromConnectionManager,
             has_max_stream_duration: action.max_stream_duration != RouteLimit::FromConnectionManager,
             cluster_from_header: self.choice.as_ref().is_some_and(|choice| choice.from_header),
@@ -102,6 +103,7 @@ impl HttpStream<'_> {
             per_try_ms: number(of_route.per_try),
             upstream_stream_ms: number(of_route.max_stream_duration),
             stream_idle_ms: number(self.timers.idle_timeout),
+            is_flushing: self.timers.is_flushing,
             request_headers_ms: number(of_manager.request_headers),
             request_ms: number(of_manager.request),
         }

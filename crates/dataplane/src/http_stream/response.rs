@@ -159,6 +159,7 @@ impl HttpStream<'_> {
             let codec = &mut self.connection.codec;
             while !rest.is_empty() {
                 let Poll::Ready(taken) = codec.poll_write(cx, rest) else {
+                    self.wait_for_window(cx);
                     return Poll::Pending;
                 };
                 let taken = taken.map_err(|_| ErrorKind::DownstreamDisconnect)?;

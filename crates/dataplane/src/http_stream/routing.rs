@@ -5,9 +5,10 @@
 
 use std::borrow::Cow;
 use std::rc::Rc;
+use std::task::Context;
 use std::time::{Duration, Instant};
 
-use ferryman_codec::{HeaderBlock, KnownName};
+use ferryman_codec::{HeaderBlock, KnownName, Version};
 
 use crate::format::{AccessLogType, FormatContext, asked_for};
 use crate::matcher::input::ConnectionData;
@@ -100,6 +101,20 @@ impl HttpStream<'_> {
             }
         }
         self.timers.stream_by = duration.map(|duration| start + duration);
+    }
+
+    /// The response is whole, and the client does not take it: from now on another timeout counts, over HTTP/2.
+    pub(super) fn wait_for_window(&mut self, cx: &mut Context<'_>) {
+        if self.head.version != Version::Http2 || self.timers.is_flushing {
+            return;
+        }
+        let mut timeout = self.settings().timeouts.stream_flush;
+        if let Some(Action::Forward(action)) = self.matched.map(|matched| &matched.route.action) {
+            limit(&mut timeout, action.flush_timeout);
+        }
+        self.timers.flush(timeout);
+        // The timer was armed for another deadline.
+        cx.waker().wake_by_ref();
     }
 
     /// Where a redirect sends the client.

@@ -193,6 +193,7 @@ pub struct HttpConnectionManager {
     pub max_connection_duration_ms: Option<u64>,
     pub max_stream_duration_ms: Option<u64>,
     pub stream_idle_timeout_ms: Option<u64>,
+    pub stream_flush_timeout_ms: Option<u64>,
     pub request_timeout_ms: Option<u64>,
     pub request_headers_timeout_ms: Option<u64>,
     pub drain_timeout_ms: u64,

@@ -169,6 +169,8 @@ pub struct RouteAction {
     pub timeout_ms: Option<u64>,
     pub idle_timeout_ms: Option<u64>,
     pub idle_timeout_set: bool,
+    pub flush_timeout_ms: Option<u64>,
+    pub flush_timeout_set: bool,
     pub max_stream_duration_ms: Option<u64>,
     pub max_stream_duration_set: bool,
     pub max_grpc_timeout_ms: Option<u64>,

@@ -78,6 +78,8 @@ pub struct ForwardAction {
     pub append_x_forwarded_host: bool,
     /// When an idle stream is ended (the HTTP connection manager's: `stream_idle_timeout`).
     pub idle_timeout: RouteLimit,
+    /// How long a whole response may wait for a window of HTTP/2 (the connection manager's: `stream_flush_timeout`).
+    pub flush_timeout: RouteLimit,
     /// How long a stream may last (the HTTP connection manager's: `max_stream_duration`).
     pub max_stream_duration: RouteLimit,
     /// Which of the cluster's circuit breakers and pools count.
@@ -119,6 +121,7 @@ impl ForwardAction {
             auto_host_rewrite: matches!(model.host_rewrite, Some(model::route::HostRewrite::Auto {})),
             append_x_forwarded_host: model.append_x_forwarded_host,
             idle_timeout: RouteLimit::new(model.idle_timeout_set, model.idle_timeout_ms),
+            flush_timeout: RouteLimit::new(model.flush_timeout_set, model.flush_timeout_ms),
             max_stream_duration: RouteLimit::new(model.max_stream_duration_set, model.max_stream_duration_ms),
             priority: model.priority,
             upgrades: model.upgrade_configs.iter().map(RouteUpgrade::compile).collect(),

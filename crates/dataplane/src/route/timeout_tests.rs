@@ -15,6 +15,8 @@ fn action(timeout_ms: Option<u64>, max_stream_duration_ms: Option<u64>) -> Forwa
         timeout_ms,
         idle_timeout_ms: None,
         idle_timeout_set: false,
+        flush_timeout_ms: None,
+        flush_timeout_set: false,
         max_stream_duration_ms,
         max_stream_duration_set: max_stream_duration_ms.is_some(),
         max_grpc_timeout_ms: None,

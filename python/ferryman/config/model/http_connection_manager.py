@@ -119,6 +119,7 @@ class HttpConnectionManager(Tagged, tag="http_connection_manager", frozen=True):
     max_connection_duration_ms: int | None
     max_stream_duration_ms: int | None
     stream_idle_timeout_ms: int | None
+    stream_flush_timeout_ms: int | None  # of a whole response that waits for a window of HTTP/2
     request_timeout_ms: int | None
     request_headers_timeout_ms: int | None
     drain_timeout_ms: int

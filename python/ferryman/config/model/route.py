@@ -203,6 +203,8 @@ class RouteAction(Tagged, tag="route", frozen=True):
     timeout_ms: int | None
     idle_timeout_ms: int | None  # the route's own; None: the connection manager's stream_idle_timeout holds
     idle_timeout_set: bool  # True with idle_timeout_ms None: switched off for this route
+    flush_timeout_ms: int | None  # the route's own, of a whole response that waits for a window of HTTP/2
+    flush_timeout_set: bool  # True with flush_timeout_ms None: switched off for this route
     max_stream_duration_ms: int | None  # the route's own; None: the connection manager's holds
     max_stream_duration_set: bool  # True with max_stream_duration_ms None: switched off for this route
     max_grpc_timeout_ms: int | None  # None: `grpc-timeout` says nothing to the response timeout; 0: no limit

@@ -66,6 +66,8 @@ pub struct Timeouts {
     pub max_stream_duration: Option<Duration>,
     /// A stream on which nothing moves.
     pub stream_idle: Option<Duration>,
+    /// How long a whole response may wait for a window of HTTP/2.
+    pub stream_flush: Option<Duration>,
     /// A request, until all of it is there.
     pub request: Option<Duration>,
     /// A request's head.
@@ -212,6 +214,7 @@ impl Timeouts {
             max_connection_duration: duration(model.max_connection_duration_ms),
             max_stream_duration: duration(model.max_stream_duration_ms),
             stream_idle: duration(model.stream_idle_timeout_ms),
+            stream_flush: duration(model.stream_flush_timeout_ms),
             request: duration(model.request_timeout_ms),
             request_headers: duration(model.request_headers_timeout_ms),
             delayed_close: duration(model.delayed_close_timeout_ms),

@@ -38,7 +38,8 @@ _MANAGER = Fields(
     "codec_type stat_prefix route_config scoped_routes http_filters common_http_protocol_options"
     " http_protocol_options http2_protocol_options"
     " server_name server_header_transformation scheme_header_transformation max_request_headers_kb"
-    " stream_idle_timeout request_timeout request_headers_timeout drain_timeout delayed_close_timeout"
+    " stream_idle_timeout stream_flush_timeout request_timeout request_headers_timeout drain_timeout"
+    " delayed_close_timeout"
     " access_log use_remote_address xff_num_trusted_hops internal_address_config skip_xff_append via"
     " generate_request_id preserve_external_request_id always_set_request_id_in_response proxy_100_continue"
     " normalize_path merge_slashes"
@@ -53,7 +54,6 @@ _MANAGER = Fields(
     checked={"typed_header_validation_config": "Envoy 1.40 is built without any such extension"},
     no_effect={
         "path_normalization_options": "Envoy 1.40 does not read it",
-        "stream_flush_timeout": "it is about streams of HTTP/2 and HTTP/3",
         "represent_ipv4_remote_address_as_ipv4_mapped_ipv6": "release 1.40 appends IPv4 all the same",
     },
     partly={"codec_type": "AUTO, HTTP1, HTTP2"},
@@ -164,12 +164,14 @@ def lower(cursor: Cursor, references: References) -> model.HttpConnectionManager
 
 
 def _timeouts(cursor: Cursor, fields: dict[str, Any], http: DownstreamHttp) -> dict[str, Any]:
+    stream_idle_ms = off_if_zero(cursor, "stream_idle_timeout", fields, _STREAM_IDLE_TIMEOUT_MS)
     return {
         "idle_timeout_ms": http.idle_timeout_ms,
         "max_connection_duration_ms": http.max_connection_duration_ms,
         "max_connection_duration_jitter_percent": http.max_connection_duration_jitter_percent,
         "max_stream_duration_ms": http.max_stream_duration_ms,
-        "stream_idle_timeout_ms": off_if_zero(cursor, "stream_idle_timeout", fields, _STREAM_IDLE_TIMEOUT_MS),
+        "stream_idle_timeout_ms": stream_idle_ms,
+        "stream_flush_timeout_ms": off_if_zero(cursor, "stream_flush_timeout", fields, stream_idle_ms),
         "request_timeout_ms": off_if_zero(cursor, "request_timeout", fields, None),
         "request_headers_timeout_ms": off_if_zero(cursor, "request_headers_timeout", fields, None),
         "drain_timeout_jitter_percent": percent(cursor, "drain_timeout_jitter", fields),

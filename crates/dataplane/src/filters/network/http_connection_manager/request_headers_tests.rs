@@ -60,6 +60,7 @@ fn config() -> HttpConnectionManager {
         max_connection_duration_ms: None,
         max_stream_duration_ms: None,
         stream_idle_timeout_ms: None,
+        stream_flush_timeout_ms: None,
         request_timeout_ms: None,
         request_headers_timeout_ms: None,
         drain_timeout_ms: 5000,
