@@ -107,7 +107,8 @@ class UpstreamSide:
 
     def flush(self) -> None:
         """Send what waits."""
-        self.socket.sendall(self.h2.data_to_send())
+        if data := self.h2.data_to_send():
+            self.socket.sendall(data)
 
     def raw(self, data: bytes) -> None:
         """Send bytes as they are."""

@@ -6,8 +6,12 @@
 
 use std::collections::VecDeque;
 
+use super::frame;
+
 /// How many bytes are counted together: a frame counts as sent once these are.
 const GROUP: usize = 4 * 1024;
+/// Where in a frame its flags are.
+const FLAGS_AT: usize = 4;
 /// How much memory is kept when nothing waits.
 const KEPT_CAPACITY: usize = 32 * 1024;
 
@@ -20,6 +24,8 @@ pub(crate) struct Outbound {
     frames: u32,
     control_frames: u32,
     groups: VecDeque<Group>,
+    /// Where the last frame begins, if that has data, and whose they are.
+    last_data: Option<(usize, u32)>,
 }
 
 /// Frames that lie side by side.
@@ -67,10 +73,32 @@ impl Outbound {
         self.begin(1)
     }
 
+    /// Room for a frame with data of this stream, counted as one.
+    #[inline]
+    pub(crate) fn data_frame(&mut self, stream: u32) -> &mut Vec<u8> {
+        let start = self.bytes.len();
+        self.begin(0);
+        self.last_data = Some((start, stream));
+        &mut self.bytes
+    }
+
+    /// Ends a stream with its data, where these are the last that was queued and wait as a whole. Answers whether it did.
+    pub(crate) fn end_with_last_data(&mut self, stream: u32) -> bool {
+        let Some((start, _)) = self.last_data.filter(|&(start, of)| of == stream && start >= self.sent)
+        else {
+            return false;
+        };
+        let Some(flags) = self.bytes.get_mut(start + FLAGS_AT) else { return false };
+        *flags |= frame::END_STREAM;
+        self.last_data = None;
+        true
+    }
+
     #[inline]
     fn begin(&mut self, control_frames: u32) -> &mut Vec<u8> {
         self.frames += 1;
         self.control_frames += control_frames;
+        self.last_data = None;
         let start = self.bytes.len();
         match self.groups.back_mut() {
             Some(group) if start - group.start < GROUP => {
@@ -89,6 +117,7 @@ impl Outbound {
             self.bytes.clear();
             self.bytes.shrink_to(KEPT_CAPACITY);
             self.groups.clear();
+            self.last_data = None;
             (self.sent, self.frames, self.control_frames) = (0, 0, 0);
             return;
         }
@@ -100,6 +129,8 @@ impl Outbound {
         // What has gone out is dropped once it outweighs what waits.
         if self.sent > self.len() {
             self.bytes.drain(..self.sent);
+            self.last_data =
+                self.last_data.and_then(|(start, stream)| Some((start.checked_sub(self.sent)?, stream)));
             for group in &mut self.groups {
                 group.start = group.start.saturating_sub(self.sent);
             }
@@ -111,6 +142,32 @@ impl Outbound {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn data(out: &mut Outbound, stream: u32) {
+        out.data_frame(stream).extend_from_slice(&[0, 0, 1, 0, 0, 0, 0, 0, 7, 7]);
+    }
+
+    #[test]
+    fn data_that_waits_can_still_end_its_stream() {
+        let mut out = Outbound::default();
+        data(&mut out, 7);
+        assert!(!out.end_with_last_data(9));
+        assert!(out.end_with_last_data(7));
+        assert_eq!(out.pending(), [0, 0, 1, 0, 1, 0, 0, 0, 7, 7]);
+        assert!(!out.end_with_last_data(7), "it has ended");
+        data(&mut out, 7);
+        out.control_frame().extend_from_slice(&[2; 13]);
+        assert!(!out.end_with_last_data(7), "something was queued behind it");
+        data(&mut out, 7);
+        out.mark_sent(34);
+        assert!(!out.end_with_last_data(7), "some of it has gone out");
+        data(&mut out, 7);
+        out.mark_sent(9);
+        assert!(out.end_with_last_data(7));
+        assert_eq!(out.pending(), [0, 0, 1, 0, 1, 0, 0, 0, 7, 7]);
+        out.mark_sent(10);
+        assert!(!out.end_with_last_data(7), "all has gone out");
+    }
 
     #[test]
     fn frames_are_counted_until_they_are_sent() {

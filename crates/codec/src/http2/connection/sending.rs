@@ -163,7 +163,7 @@ impl Http2Connection {
     }
 
     /// Takes data of a stream; answers how many bytes. What was not taken must be offered again, once `next_writable`
-    /// names the stream. The stream ends with the last byte, or at once when there is no data.
+    /// names the stream. The stream ends with the last byte; without data, with those that wait last, or by an empty frame.
     ///
     /// # Errors
     /// `SendError`; then nothing is queued.
@@ -172,6 +172,10 @@ impl Http2Connection {
             return Err(SendError::OutOfOrder);
         }
         if data.is_empty() && !end_stream {
+            return Ok(0);
+        }
+        if data.is_empty() && self.out.end_with_last_data(id) {
+            self.after_frame(id, true)?;
             return Ok(0);
         }
         let taken = if data.is_empty() { 0 } else { self.capacity(id)?.min(data.len()) };
@@ -202,7 +206,7 @@ impl Http2Connection {
             let flags = if ends_stream && rest.is_empty() { frame::END_STREAM } else { 0 };
             let length = u32::try_from(piece.len()).unwrap_or(0);
             let header = FrameHeader { length, kind: frame::DATA, flags, stream: id };
-            let out = self.out.frame();
+            let out = self.out.data_frame(id);
             out.extend_from_slice(&header.bytes());
             out.extend_from_slice(piece);
             self.floods.on_data_sent();
