@@ -111,3 +111,90 @@ impl AsRawFd for DatagramSocket {
         self.socket.as_raw_fd()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn receive(socket: &DatagramSocket, batch: &mut ReceiveBatch, most: usize) -> io::Result<usize> {
+        loop {
+            socket.readable().await.expect("an event loop");
+            match socket.try_receive(batch, most) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                received => return received,
+            }
+        }
+    }
+
+    fn bound(address: &str) -> std::net::UdpSocket {
+        let socket = std::net::UdpSocket::bind(address).expect("bound");
+        socket.set_nonblocking(true).expect("set");
+        socket
+    }
+
+    fn datagrams(batch: &ReceiveBatch, count: usize) -> Vec<(Vec<u8>, bool)> {
+        let all = (0..count).map(|at| batch.get(at).expect("received"));
+        all.map(|received| (received.data.to_vec(), received.is_cut)).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_there_comes_at_once_and_what_is_too_long_comes_cut() {
+        let socket = DatagramSocket::new(bound("127.0.0.1:0")).expect("registered");
+        let client = bound("127.0.0.1:0");
+        for data in [&b"a"[..], b"", b"12345", b"123456"] {
+            client.send_to(data, socket.local_address).expect("sent");
+        }
+        let mut batch = ReceiveBatch::default();
+        let count = receive(&socket, &mut batch, 5).await.expect("received");
+        let expected = [(&b"a"[..], false), (b"", false), (b"12345", false), (b"12345", true)];
+        assert_eq!(datagrams(&batch, count), expected.map(|(data, is_cut)| (data.to_vec(), is_cut)));
+        let first = batch.get(0).expect("received");
+        assert_eq!((first.from, first.to), (client.local_addr().ok(), None));
+        assert!(batch.get(ReceiveBatch::ROOM).is_none());
+    }
+
+    #[tokio::test]
+    async fn more_than_there_is_room_for_comes_in_turns() {
+        let socket = DatagramSocket::new(bound("127.0.0.1:0")).expect("registered");
+        let client = bound("127.0.0.1:0");
+        for number in 0..=ReceiveBatch::ROOM {
+            client.send_to(&[u8::try_from(number).expect("small")], socket.local_address).expect("sent");
+        }
+        let mut batch = ReceiveBatch::default();
+        assert_eq!(receive(&socket, &mut batch, 9).await.expect("received"), ReceiveBatch::ROOM);
+        assert_eq!(receive(&socket, &mut batch, 9).await.expect("received"), 1);
+        assert_eq!(datagrams(&batch, 1), [(vec![16], false)]);
+    }
+
+    #[tokio::test]
+    async fn a_refused_datagram_is_an_error_of_the_next_receipt() {
+        let gone = bound("127.0.0.1:0").local_addr().expect("bound");
+        let socket = DatagramSocket::connect(gone, &SourceAddresses::default()).expect("connected");
+        socket.send(b"a").expect("sent");
+        let mut batch = ReceiveBatch::default();
+        let error = receive(&socket, &mut batch, 9).await.expect_err("nobody is there");
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    #[tokio::test]
+    async fn an_answer_comes_from_where_was_sent_to() {
+        for (all, one) in [("0.0.0.0:0", "127.0.0.2"), ("[::]:0", "::1")] {
+            let socket = bound(all);
+            let one: IpAddr = one.parse().expect("an address");
+            ask_for_destination(&socket, one.is_ipv4()).expect("asked");
+            let socket = DatagramSocket::new(socket).expect("registered");
+            let to = SocketAddr::new(one, socket.local_address.port());
+            let client = DatagramSocket::connect(to, &SourceAddresses::default()).expect("connected");
+            client.send(b"question").expect("sent");
+            let mut batch = ReceiveBatch::default();
+            assert_eq!(receive(&socket, &mut batch, 99).await.expect("received"), 1);
+            let question = batch.get(0).expect("received");
+            assert_eq!(question.to, Some(one));
+            let from = question.from.expect("known");
+            socket.send_to(b"answer", from, question.to).expect("sent");
+            // A connected socket takes nothing from another address.
+            assert_eq!(receive(&client, &mut batch, 99).await.expect("received"), 1);
+            assert_eq!(datagrams(&batch, 1), [(b"answer".to_vec(), false)]);
+        }
+    }
+}

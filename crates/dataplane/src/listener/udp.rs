@@ -129,11 +129,9 @@ impl WorkerUdpListener {
 
 async fn receive_loop(listener: Rc<WorkerUdpListener>, worker: Rc<Worker>, socket: Rc<DatagramSocket>) {
     while socket.readable().await.is_ok() {
-        for _ in 0..BATCHES_IN_A_ROW {
-            if listener.receive(&worker, &socket) {
-                break;
-            }
+        let is_emptied = (0..BATCHES_IN_A_ROW).any(|_| listener.receive(&worker, &socket));
+        if !is_emptied {
+            tokio::task::yield_now().await;
         }
-        tokio::task::yield_now().await;
     }
 }

@@ -272,13 +272,10 @@ async fn serve(session: &Session, proxy: &WorkerUdpProxy, worker: &Worker) {
         })
         .await;
         if is_readable {
-            for _ in 0..BATCHES_IN_A_ROW {
-                if session.receive(proxy, worker, socket) {
-                    break;
-                }
+            let is_emptied = (0..BATCHES_IN_A_ROW).any(|_| session.receive(proxy, worker, socket));
+            if !is_emptied {
+                tokio::task::yield_now().await;
             }
-            // What else there is comes after what others have.
-            tokio::task::yield_now().await;
             continue;
         }
         let now = Instant::now();
