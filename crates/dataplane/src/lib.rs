@@ -30,6 +30,7 @@ pub mod cluster;
 pub mod load_balancing_policies;
 pub mod circuit_breakers;
 pub mod connection_pool;
+pub mod client;
 
 // It ends, in one way or another.
 pub mod local_reply;

@@ -44,6 +44,7 @@ pub use action::{Action, DirectResponse, ForwardAction, RouteLimit};
 pub use cluster_choice::{ClusterChoice, ClusterName, WeightedCluster};
 pub use condition::Circumstances;
 pub use counted_in::{CountedIn, WorkerRouteStats};
+pub(crate) use grpc_timeout::write as write_grpc_timeout;
 pub use internal_redirect::{InternalRedirectPolicy, RedirectHistory, Target};
 pub use redirect::Redirect;
 pub(crate) use redirect::own_url;

@@ -68,7 +68,7 @@ fn asked(request: &HeaderBlock) -> Option<u64> {
 }
 
 /// Tells the upstream how long it has.
-pub(super) fn write(request: &mut HeaderBlock, milliseconds: u64) {
+pub(crate) fn write(request: &mut HeaderBlock, milliseconds: u64) {
     const MOST: u64 = 99_999_999;
     let (number, unit) = [(milliseconds, b'm'), (milliseconds / 1000, b'S'), (milliseconds / 60_000, b'M')]
         .into_iter()
