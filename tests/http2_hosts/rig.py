@@ -71,11 +71,16 @@ class Rig:
         found = self.process.stats(f"^cluster\\.{cluster}\\.")
         return {name.removeprefix(prefix): value for name, value in found.items()}
 
-    def log_of(self, cluster: str) -> list[str]:
-        """What the access log says of a cluster, sorted."""
-        self.process.admin("/reopen_logs", "POST")
-        lines = (self.directory / "log").read_text().splitlines()
-        return sorted(line for line in lines if line.startswith(f"/{cluster}/"))
+    def log_of(self, cluster: str, count: int) -> list[str]:
+        """What the access log says of a cluster, sorted, once there are so many lines."""
+        deadline = time.monotonic() + 10
+        while True:
+            lines = (self.directory / "log").read_text().splitlines()
+            lines = sorted(line for line in lines if line.startswith(f"/{cluster}/"))
+            if len(lines) >= count:
+                return lines
+            assert time.monotonic() < deadline, f"{lines}"
+            time.sleep(0.01)
 
     def wait_for(self, cluster: str, is_there: Callable[[dict[str, int]], bool]) -> dict[str, int]:
         """The statistics of a cluster once they are as they should be."""

@@ -88,7 +88,7 @@ def test_a_host_that_goes_away_answers_what_it_took(rig: Rig) -> None:
     assert (host.connections, len(host.seen)) == (2, 4)
     assert rig.stats("left")["upstream_cx_close_notify"] == 1
     refused = "503 UR upstream_reset_before_response_started{remote_refused_stream_reset}"
-    assert rig.log_of("left") == ["/left/0 200 - via_upstream"] + [
+    assert rig.log_of("left", 4) == ["/left/0 200 - via_upstream"] + [
         f"/left/{number} {refused}" for number in (1, 2)
     ] + ["/left/3 200 - via_upstream"]
 
@@ -110,7 +110,7 @@ def test_a_stream_that_a_host_may_have_seen_is_told_from_one_that_it_has_not(rig
         streams = [client.request(get(f"/closed/{number}")) for number in range(2)]
         assert statuses(client, streams) == ["503", "503"]
     assert len(host.seen) == 2
-    assert rig.log_of("closed") == [
+    assert rig.log_of("closed", 2) == [
         "/closed/0 503 UC upstream_reset_before_response_started{connection_termination}",
         "/closed/1 503 UR upstream_reset_before_response_started{remote_refused_stream_reset}",
     ]

@@ -80,7 +80,7 @@ def test_a_host_that_is_silent_loses_its_connection(rig: Rig) -> None:
     stats = rig.wait_for("silent", lambda stats: stats["upstream_cx_active"] == 0)
     assert stats["http2.keepalive_timeout"] == stats["upstream_cx_destroy_local_with_active_rq"] == 1
     details = "upstream_reset_before_response_started{connection_termination}"
-    assert rig.log_of("silent") == [f"/silent/ 503 UC {details}"]
+    assert rig.log_of("silent", 1) == [f"/silent/ 503 UC {details}"]
 
 
 def test_a_host_is_asked_before_a_stream_after_a_silence(rig: Rig) -> None:
@@ -126,7 +126,7 @@ def test_a_client_that_is_silent_loses_its_connection(rig: Rig) -> None:
     assert stats["http2.keepalive_timeout"] == before + 1
     assert stats["http.asks.downstream_cx_destroy_local"] == 1
     line = "/mute/ 0 DC downstream_local_disconnect(http2_ping_timeout)"
-    assert line in rig.log_of("mute")
+    assert line in rig.log_of("mute", 1)
 
 
 def settings_of(payload: bytes) -> list[tuple[int, int]]:
