@@ -41,10 +41,11 @@ impl SanMatcher {
         SanMatcher { kind: SanType::Dns, matcher, exact: Some(exact), oid: String::new() }
     }
 
-    /// Whether one of the names will do.
+    /// Whether one of the names will do. A name with a zero byte in it never does: to whoever ends a name there it is
+    /// another one (RFC 5280 section 4.2.1.6 has no such names).
     #[must_use]
     pub fn matches(&self, names: &AltNames) -> bool {
-        let matches = |name: &String| self.matcher.matches(name.as_bytes());
+        let matches = |name: &String| !name.contains('\0') && self.matcher.matches(name.as_bytes());
         match self.kind {
             SanType::Email => names.email.iter().any(matches),
             SanType::Uri => names.uri.iter().any(matches),
@@ -84,6 +85,22 @@ mod tests {
             ("a.test", "*a.test", false),
         ] {
             assert_eq!(dns_name_fits(wanted, pattern), fits, "{wanted} {pattern}");
+        }
+    }
+
+    #[test]
+    fn a_name_with_a_zero_byte_is_nobodys() {
+        let suffix =
+            model::matcher::StringMatcher::Suffix { value: ".trusted.test".to_owned(), ignore_case: false };
+        for san_type in [SanType::Dns, SanType::Uri, SanType::Email] {
+            let model = SubjectAltNameMatcher { san_type, matcher: suffix.clone(), oid: String::new() };
+            let matcher = SanMatcher::compile(&model).expect("matcher");
+            for (name, fits) in [("a.trusted.test", true), ("evil.test\0.trusted.test", false)] {
+                let names = vec![name.to_owned()];
+                let names =
+                    AltNames { dns: names.clone(), uri: names.clone(), email: names, ..AltNames::default() };
+                assert_eq!(matcher.matches(&names), fits, "{name:?}");
+            }
         }
     }
 }
