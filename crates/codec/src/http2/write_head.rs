@@ -68,7 +68,7 @@ pub(crate) fn response(encoder: &mut Encoder, block: &HeaderBlock, tunnel: bool,
 /// Appends the fields of trailers.
 pub(crate) fn trailers(encoder: &mut Encoder, block: &HeaderBlock, out: &mut Vec<u8>) {
     encoder.begin(out);
-    fields(encoder, block, false, true, out);
+    fields(encoder, block, true, true, out);
 }
 
 fn fields(encoder: &mut Encoder, block: &HeaderBlock, skip_host: bool, skip_length: bool, out: &mut Vec<u8>) {
