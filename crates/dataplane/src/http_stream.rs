@@ -145,6 +145,8 @@ pub struct HttpStream<'a> {
     response_started: bool,
     close: bool,
     abort: bool,
+    /// Whether the response is whole and waits for the client to open its window.
+    is_flushing: bool,
     disconnected: bool,
     /// What of the request's body is kept for another pass.
     kept_body: KeptBody,
@@ -208,6 +210,7 @@ impl<'a> HttpStream<'a> {
             response_started: false,
             close: false,
             abort: false,
+            is_flushing: false,
             disconnected: false,
             kept_body: KeptBody::default(),
             goes_on: false,

@@ -103,7 +103,7 @@ impl HttpStream<'_> {
             per_try_ms: number(of_route.per_try),
             upstream_stream_ms: number(of_route.max_stream_duration),
             stream_idle_ms: number(self.timers.idle_timeout),
-            is_flushing: self.timers.is_flushing,
+            is_flushing: self.is_flushing,
             request_headers_ms: number(of_manager.request_headers),
             request_ms: number(of_manager.request),
         }

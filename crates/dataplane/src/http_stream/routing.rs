@@ -105,7 +105,7 @@ impl HttpStream<'_> {
 
     /// The response is whole, and the client does not take it: from now on another timeout counts, over HTTP/2.
     pub(super) fn wait_for_window(&mut self, cx: &mut Context<'_>) {
-        if self.head.version != Version::Http2 || self.timers.is_flushing {
+        if self.head.version != Version::Http2 || std::mem::replace(&mut self.is_flushing, true) {
             return;
         }
         let mut timeout = self.settings().timeouts.stream_flush;

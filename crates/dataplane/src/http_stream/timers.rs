@@ -16,8 +16,6 @@ pub struct StreamTimers {
     pub start: Instant,
     /// How long nothing may move.
     pub idle_timeout: Option<Duration>,
-    /// The response is whole and waits for the client to open its window; `idle_timeout` is how long it may.
-    pub is_flushing: bool,
     /// When something moved last.
     pub active_at: Instant,
     /// Until when the head must be there.
@@ -50,7 +48,6 @@ impl StreamTimers {
         StreamTimers {
             start,
             idle_timeout,
-            is_flushing: false,
             active_at: start,
             headers_by: headers_timeout.map(|timeout| start + timeout),
             request_by: request_timeout.map(|timeout| start + timeout),
@@ -115,11 +112,8 @@ impl StreamTimers {
 
     /// The response is whole: all that is waited for is that the client takes it, for so long.
     pub fn flush(&mut self, timeout: Option<Duration>) {
-        if !self.is_flushing {
-            self.is_flushing = true;
-            self.only_idle(Instant::now());
-            self.idle_timeout = timeout;
-        }
+        self.only_idle(Instant::now());
+        self.idle_timeout = timeout;
     }
 
     /// The response has begun: neither the request nor the try is waited for any more.
