@@ -67,8 +67,8 @@ def decoder(kind: type) -> Callable[[bytes], Any]:
 class Service:
     """The methods."""
 
-    cancelled: queue.SimpleQueue[str] = field(default_factory=queue.SimpleQueue)
-    """The methods whose calls were broken off, as the server came to know of it."""
+    over: queue.SimpleQueue[str] = field(default_factory=queue.SimpleQueue)
+    """The methods whose calls are over, as the server came to know of it, however they ended."""
     sent: dict[str, int] = field(default_factory=dict)
     """How many messages `Flood` has given away, by the key of the call."""
     drain: dict[str, Any] = field(default_factory=dict)
@@ -84,7 +84,6 @@ class Service:
     def streaming_input(self, requests: Iterator[Request], context: grpc.ServicerContext) -> Response:
         self._watch("StreamingInput", context)
         total = sum(len(request.payload) for request in requests)
-        _done(context)
         return Response(total=total)
 
     def streaming_output(self, request: Request, context: grpc.ServicerContext) -> Iterator[Response]:
@@ -97,7 +96,6 @@ class Service:
         for request in requests:
             self._begin(request, context, echoes=False)
             yield from self._replies(request, context)
-        _done(context)
 
     def flood(self, request: Request, context: grpc.ServicerContext) -> Iterator[Response]:
         """Messages without end, of the size that is wanted. The payload is the key of the call."""
@@ -112,6 +110,11 @@ class Service:
         key = next(requests).payload.decode()
         self.drain[key].wait(60)
         return Response(total=sum(len(request.payload) for request in requests))
+
+    def wait_for_end(self, method: str, limit: float) -> None:
+        """Wait until a call of the method is over. Raises queue.Empty when none is within `limit` seconds."""
+        while self.over.get(timeout=limit) != method:
+            pass
 
     def _begin(self, request: Request, context: grpc.ServicerContext, echoes: bool = True) -> None:
         if echoes:
@@ -135,18 +138,7 @@ class Service:
             yield Response(payload)
 
     def _watch(self, method: str, context: grpc.ServicerContext) -> None:
-        def over() -> None:
-            # It has one when the method was done.
-            if context.code() is None:
-                self.cancelled.put(method)
-
-        context.add_callback(over)
-
-
-def _done(context: grpc.ServicerContext) -> None:
-    # A stream of requests ends when the call is broken off, too.
-    if context.is_active():
-        context.set_code(grpc.StatusCode.OK)
+        context.add_callback(lambda: self.over.put(method))
 
 
 def _echo_metadata(context: grpc.ServicerContext) -> None:

@@ -77,7 +77,7 @@ def test_responses_that_nobody_reads(rig: Rig) -> None:
             for call in calls:
                 call.cancel()
             for _ in calls:
-                assert rig.service.cancelled.get(timeout=LIMIT) == "Flood"
+                rig.service.wait_for_end("Flood", LIMIT)
             turn(100)
 
 
@@ -128,5 +128,5 @@ def test_a_stream_ends_with_its_client(rig: Rig) -> None:
             assert sizes([next(call)]) == [MESSAGE]
         with pytest.raises(grpc.RpcError):
             list(call)
-        assert rig.service.cancelled.get(timeout=LIMIT) == "Flood"
+        rig.service.wait_for_end("Flood", LIMIT)
         turn(10)
