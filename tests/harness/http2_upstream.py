@@ -33,13 +33,17 @@ class Asked:
 
 
 class Http2Upstream:
-    """Listens until it is closed; `answer` gets each whole request, or if `eager` each that began."""
+    """Listens until it is closed; `answer` gets each whole request, or if `eager` each that began.
+
+    If it `echoes`, data and its end go back as they came.
+    """
 
     def __init__(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=100)
         self.port = int(self.listener.getsockname()[1])
         self.answer: Answering = ok
         self.eager = False
+        self.echoes = False
         self.settings: dict[int, int] = {}
         self.seen: list[Asked] = []
         self.connections = 0
@@ -135,10 +139,14 @@ class UpstreamSide:
             case h2.events.DataReceived():
                 self.streams[stream].body += event.data or b""
                 self.h2.acknowledge_received_data(event.flow_controlled_length or 0, stream)
+                if self.upstream.echoes:
+                    self.h2.send_data(stream, event.data or b"")
             case h2.events.TrailersReceived():
                 self.streams[stream].trailers = _text(event.headers)
             case h2.events.StreamEnded():
                 self.streams[stream].ended = True
+                if self.upstream.echoes:
+                    self.h2.end_stream(stream)
                 if not self.upstream.eager:
                     self.upstream.answer(self, stream)
             case h2.events.PingReceived():

@@ -371,11 +371,17 @@ def short(body: bytes) -> str:
 
 @pytest.fixture(scope="module")
 def sides(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[list[Side]]:
+    yield from both_sides(EXCHANGES, tmp_path_factory, request)
+
+
+def both_sides(
+    exchanges: list[Exchange], tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[list[Side]]:
     started = []
     for which in ("envoy", request.config.getoption("--ours", default="ferryman")):
         directory = tmp_path_factory.mktemp(f"{which}{len(started)}")
         upstream = Http2Upstream()
-        process = ProxyProcess(which, configuration(upstream.port, directory, EXCHANGES), directory, [])
+        process = ProxyProcess(which, configuration(upstream.port, directory, exchanges), directory, [])
         started.append(Side(process, upstream, directory))
     yield started
     for side in started:

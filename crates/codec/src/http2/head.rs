@@ -41,7 +41,7 @@ pub struct Http2ResponseHead {
     pub framing: BodyFraming,
     /// Whether this is a 1xx that another head follows.
     pub informational: bool,
-    /// Whether what follows is another protocol: a 2xx to CONNECT. To extended CONNECT it is a 101 in the block.
+    /// Whether what follows is another protocol: a 2xx to CONNECT, a 200 to extended CONNECT. The latter is a 101 here.
     pub upgrade: bool,
     /// The size of all names and values.
     pub field_bytes: usize,
@@ -346,8 +346,12 @@ impl HeadReader<'_> {
         if informational && is_ended {
             return Err(Http2ErrorKind::EndedInformational);
         }
-        let tunnel = (200..300).contains(&status);
-        let tunnel = tunnel && matches!(request, RequestKind::Connect | RequestKind::Upgrade);
+        // As in Envoy, no other status than 200 agrees to extended CONNECT.
+        let tunnel = match request {
+            RequestKind::Connect => (200..300).contains(&status),
+            RequestKind::Upgrade => status == 200,
+            _ => false,
+        };
         let has_no_body = informational || request == RequestKind::Head || matches!(status, 204 | 304);
         let framing = match (is_ended, self.facts.content_length) {
             _ if tunnel => {
@@ -366,8 +370,10 @@ impl HeadReader<'_> {
         if informational || status == 204 {
             self.block.remove(KnownName::ContentLength);
         }
+        let mut status = status;
         if let (true, Some(protocol)) = (tunnel, protocol) {
             let block = &mut *self.block;
+            status = 101;
             block.set(KnownName::Status, b"101");
             block.set(KnownName::Connection, b"upgrade");
             block.set(KnownName::Upgrade, protocol);

@@ -45,12 +45,16 @@ impl Http2Stream {
         framing: BodyFraming,
         is_open: bool,
     ) -> Result<(), Error> {
+        if is_open {
+            // As in Envoy, also when the host has said all.
+            self.reset_with = ErrorCode::InternalError;
+        }
         let end_stream = !is_open && matches!(framing, BodyFraming::None | BodyFraming::Length(0));
         let before = self.session.pending_bytes();
         match self.session.begin(&self.mailbox, block, end_stream) {
             Ok(id) => self.id = id,
             Err(OpenError::UnwritableHead) => return Err(ErrorKind::UnwritableHead.into()),
-            Err(OpenError::TooManyStreams | OpenError::Closed | OpenError::NoConnectProtocol) => {
+            Err(OpenError::TooManyStreams | OpenError::Closed) => {
                 self.mailbox.reset.set(Some(Reset { code: ErrorCode::RefusedStream, cause: None }));
             }
         }

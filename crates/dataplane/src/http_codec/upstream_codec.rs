@@ -186,6 +186,12 @@ impl UpstreamCodec<'_> {
         }
     }
 
+    /// Whether it is one stream of many, which ends by a frame of its own.
+    #[must_use]
+    pub fn is_multiplexed(&self) -> bool {
+        matches!(self, UpstreamCodec::Http2(_))
+    }
+
     /// Whether the host has ended its side of the connection.
     #[must_use]
     pub fn is_closed(&self) -> bool {

@@ -11,7 +11,9 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use ferryman_codec::{BodyFraming, ErrorKind as CodecError, HeaderBlock, Http1Settings, ResponseHead};
+use ferryman_codec::{
+    BodyFraming, ErrorKind as CodecError, HeaderBlock, Http1Settings, ResponseHead, Version,
+};
 
 use crate::connection_pool::Upstream;
 use crate::error::{Error, ErrorKind};
@@ -43,7 +45,7 @@ enum Request {
 enum Content {
     /// A request and a response.
     Messages,
-    /// Those of another protocol, both ways; the end of either side is the end of all.
+    /// Those of another protocol, both ways; the end of either connection is the end of all.
     Tunnel,
     /// To and from the host those of a TCP connection, with the client those of a request and a response.
     Payload,
@@ -271,13 +273,14 @@ impl<'c> Exchange<'c> {
         }
         if state.request_body.data(&stream.connection.codec).is_empty() {
             if stream.request_body_is_ended() {
-                if stream.endless {
+                if stream.endless && !self.ends_by_frames(stream) {
                     // What it sent last still goes on.
                     if self.codec.poll_flush(cx).is_pending() {
                         return Ok(Poll::Pending);
                     }
                     return Err(ErrorKind::DownstreamDisconnect.into());
                 }
+                stream.endless = false;
                 stream.settle_kept_body();
                 end_request(stream, &mut self.codec, self.settings.enable_trailers);
                 stream.complete_request();
@@ -299,7 +302,7 @@ impl<'c> Exchange<'c> {
                 }
             };
         }
-        let data = state.request_body.data(&stream.connection.codec);
+        let data = stream.state.request_body.data(&stream.connection.codec);
         match self.codec.poll_write(cx, data) {
             Poll::Ready(Ok(taken)) => {
                 self.held_sent += stream.keep_sent(taken);
@@ -312,6 +315,11 @@ impl<'c> Exchange<'c> {
             }
             Poll::Pending => Ok(Poll::Pending),
         }
+    }
+
+    /// Whether each side of a tunnel ends on its own, by a frame, both for the client and for the host.
+    fn ends_by_frames(&self, stream: &HttpStream<'_>) -> bool {
+        stream.head.version == Version::Http2 && self.codec.is_multiplexed()
     }
 
     fn poll_response_head(
@@ -346,7 +354,7 @@ impl<'c> Exchange<'c> {
             let gone = |_| Error::from(ErrorKind::DownstreamDisconnect);
             if stream.state.response_body.data(codec).is_empty() {
                 if stream.state.response_body.is_ended(codec) {
-                    if self.content == Content::Tunnel {
+                    if self.content == Content::Tunnel && !codec.is_multiplexed() {
                         return Poll::Ready(Err(self.upstream_error(ReadError::Ended { clean: true })));
                     }
                     // As in Envoy, a tunnel that ends here is ended by us.

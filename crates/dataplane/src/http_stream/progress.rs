@@ -45,7 +45,9 @@ impl HttpStream<'_> {
         }
         self.request_completed_at = Some(self.now);
         self.timers.request_by = None;
-        self.timers.response_by = self.route_timeouts.response.map(|timeout| self.now + timeout);
+        if !self.is_tunnel {
+            self.timers.response_by = self.route_timeouts.response.map(|timeout| self.now + timeout);
+        }
         self.state.info.mark(TimePoint::LastDownstreamRxByte, self.now);
     }
 

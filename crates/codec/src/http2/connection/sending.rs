@@ -38,8 +38,6 @@ pub enum OpenError {
     Closed,
     /// The block has no method, authority or path, or the path does not begin with `/`.
     UnwritableHead,
-    /// The peer takes no extended CONNECT.
-    NoConnectProtocol,
 }
 
 impl Http2Connection {
@@ -57,7 +55,8 @@ impl Http2Connection {
         }
     }
 
-    /// Opens a stream with a request, as a client; answers its id. A request with `upgrade` goes out as extended CONNECT.
+    /// Opens a stream with a request, as a client; answers its id. A request with `upgrade` goes out as extended CONNECT,
+    /// as by Envoy also to a peer that has not said (yet) that it takes it: one that does not resets the stream.
     ///
     /// # Errors
     /// `OpenError`; then nothing is queued.
@@ -67,9 +66,6 @@ impl Http2Connection {
             let is_full = self.streams.len() >= to_usize(self.peer.max_concurrent_streams);
             let is_closed = self.goaway_received.is_some() || self.goaway_sent.is_some();
             return Err(if is_full && !is_closed { OpenError::TooManyStreams } else { OpenError::Closed });
-        }
-        if form == RequestForm::Upgrade && !self.peer.enable_connect_protocol {
-            return Err(OpenError::NoConnectProtocol);
         }
         let id = self.next_stream;
         self.next_stream += 2;

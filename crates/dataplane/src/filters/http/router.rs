@@ -8,7 +8,7 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use ferryman_codec::{BodyFraming, ErrorKind as CodecError, KnownName, RequestKind, ResponseHead};
+use ferryman_codec::{BodyFraming, ErrorKind as CodecError, KnownName, RequestKind, ResponseHead, Version};
 
 use crate::application_log::log_at;
 use crate::cluster::{WorkerCluster, WorkerHost};
@@ -259,7 +259,7 @@ async fn converse(
         if head.announces_close {
             cluster.stats.inc(ClusterStat::UpstreamCxCloseNotify);
         }
-    } else if stream.asks_for_websocket() && head.status < 400 {
+    } else if stream.asks_for_websocket() && head.status < 400 && head.version != Version::Http2 {
         Box::pin(stream.refuse_handshake(head.status)).await?;
         return Ok(Outcome::Replaced);
     } else if stream.asks_for_upgrade() {
