@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -86,6 +87,17 @@ def ask(connection: ssl.SSLSocket) -> bytes:
     return received.partition(b"\r\n")[0]
 
 
+def serial_of(name: str) -> str:
+    return f"{certificates.make(name)[0].serial_number:040x}"
+
+
+def listed(running: Running) -> str:
+    """The serial number of the certificate that `/certs` tells of."""
+    (context,) = json.loads(running.page("/certs"))["certificates"]
+    (certificate,) = context["cert_chain"]
+    return f"{int(certificate['serial_number'], 16):040x}"
+
+
 def counted(running: Running, name: str) -> int:
     text = running.page(f"/stats?filter={name}$")
     return int(text.split(": ")[1]) if text.strip() else 0
@@ -122,6 +134,7 @@ def test_no_handshake_fails_while_certificates_rotate(start: Start, tmp_path: Pa
                 with connect(running) as connection:
                     shown = name_of(connection)
             assert ask(steady) == b"HTTP/1.1 200 OK"
+            assert listed(running) == serial_of(wanted)
         over.set()
         for one in clients:
             one.join(LIMIT_S)
@@ -145,6 +158,7 @@ def test_broken_files_change_nothing(broken: str, start: Start, tmp_path: Path) 
         pass
     with connect(running) as connection:
         assert name_of(connection) == "server"
+    assert listed(running) == serial_of("server")
     rotated.show("second")
     shown = ""
     while shown != "second":

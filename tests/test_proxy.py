@@ -46,6 +46,9 @@ class NotingDataPlane:
         self.sigint: Any = None
         made.append(self)
 
+    def certificates(self) -> list[bytes]:
+        return []
+
     def apply(self, clusters: list[bytes], listeners: list[bytes]) -> None:
         self.noted.append(f"applied {len(clusters)} {len(listeners)}")
         if refusal:

@@ -86,6 +86,9 @@ class Proxy:
         when the time is over.
         """
 
+    def certificates(self) -> list[bytes]:
+        """The certificates in use now, by TLS context, each in msgpack. See `admin/certificates.py`."""
+
     def failed_streams(self, *, request_id: str, connection_id: int | None, most: int) -> list[bytes]:
         """The latest streams that ended in an error made by the proxy, the latest first, each in msgpack.
 

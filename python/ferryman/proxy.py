@@ -116,6 +116,7 @@ class Proxy:
             running.last_failed_stream = lambda request_id, connection_id: native.failed_streams(
                 request_id=request_id, connection_id=connection_id, most=1
             )
+            running.certificates = native.certificates
             for warning in lowered.warnings:
                 _native.log("warning", "config", warning)
             encode = msgspec.msgpack.Encoder().encode

@@ -25,13 +25,11 @@ use crate::model::bootstrap::Bootstrap;
 use crate::runtime::{self, Runtime};
 use crate::snapshot::Snapshot;
 use crate::stat_sinks::{StatSinks, StreamFeed};
-use crate::state::{ServedListener, Serving, State};
+use crate::state::{ServedListener, Serving, State, tls_contexts};
 use crate::stats::{ProcessStats, Registry, Samples};
 use crate::stream_info::Address;
 use crate::token_bucket::SharedBuckets;
-use crate::transport_sockets::tls::downstream::DownstreamContext;
-use crate::transport_sockets::tls::reload::{CertificateWatch, Reload};
-use crate::transport_sockets::tls::upstream::UpstreamContext;
+use crate::transport_sockets::tls::reload::CertificateWatch;
 use crate::watchdog::{Watchdog, WatchdogThread};
 use crate::worker::{Command, Process, WorkerThread};
 
@@ -180,7 +178,7 @@ impl Proxy {
         }
         // Now it is known which keys are asked for.
         self.state.runtime.load();
-        let certificate_watch = CertificateWatch::new(reloads(&compiled, &snapshot))?;
+        let certificate_watch = CertificateWatch::new(tls_contexts(compiled.iter(), &snapshot))?;
         let mut bound = Vec::with_capacity(compiled.len());
         for listener in compiled {
             let sockets =
@@ -311,6 +309,14 @@ impl Proxy {
         addresses.collect()
     }
 
+    /// The certificates that are in use now, by context: each a [`LoadedContext`] in msgpack, the fields by name.
+    #[must_use]
+    pub fn certificates(&self) -> Vec<Vec<u8>> {
+        let encoded =
+            self.state.loaded_certificates().into_iter().map(|loaded| rmp_serde::to_vec_named(&*loaded));
+        encoded.filter_map(Result::ok).collect()
+    }
+
     /// The requests that ended in an error, to be asked for also while the proxy is being closed.
     #[must_use]
     pub fn failed_streams(&self) -> Arc<FailedStreams> {
@@ -322,17 +328,6 @@ impl Proxy {
     pub fn admin_address(&self) -> Option<&Address> {
         self.admin_address.as_ref()
     }
-}
-
-fn reloads<'a>(
-    listeners: &'a [Arc<Listener>],
-    snapshot: &'a Snapshot,
-) -> impl Iterator<Item = Arc<dyn Reload>> + 'a {
-    let downstream = listeners.iter().flat_map(|listener| listener.tls_contexts());
-    let upstream = snapshot.clusters().iter().filter_map(|cluster| cluster.tls.as_ref());
-    let downstream =
-        downstream.map(|context| -> Arc<dyn Reload> { Arc::<DownstreamContext>::clone(context) });
-    downstream.chain(upstream.map(|context| -> Arc<dyn Reload> { Arc::<UpstreamContext>::clone(context) }))
 }
 
 impl Drop for Proxy {
@@ -384,7 +379,7 @@ fn status(listener: &Arc<Listener>, sockets: &[Vec<BoundSocket>]) -> ServedListe
         listener.configured_addresses()
     };
     ServedListener {
-        _listener: Arc::clone(listener),
+        listener: Arc::clone(listener),
         status: ListenerStatus {
             name: Arc::clone(&listener.name),
             local_addresses,

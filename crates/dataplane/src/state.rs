@@ -25,7 +25,10 @@ use crate::runtime::Runtime;
 use crate::snapshot::Snapshot;
 use crate::stat_sinks::StatSinks;
 use crate::stats::{ProcessFacts, ProcessStats};
-use crate::transport_sockets::tls::reload::CertificateWatch;
+use crate::transport_sockets::tls::downstream::DownstreamContext;
+use crate::transport_sockets::tls::loaded::LoadedContext;
+use crate::transport_sockets::tls::reload::{CertificateWatch, Reload};
+use crate::transport_sockets::tls::upstream::UpstreamContext;
 use crate::worker::Process;
 
 /// What the control thread and the admin pages know of the proxy.
@@ -67,7 +70,7 @@ pub(crate) struct Serving {
 pub(crate) struct ServedListener {
     pub(crate) status: ListenerStatus,
     /// Its statistics stay as long as it is on the list, also once no worker serves it any more.
-    pub(crate) _listener: Arc<Listener>,
+    pub(crate) listener: Arc<Listener>,
     pub(crate) is_inbound: bool,
     /// Whether a drain has closed it.
     pub(crate) is_stopped: bool,
@@ -105,9 +108,20 @@ impl State {
         self.process_stats.listeners_stopped(u32::try_from(stopped).unwrap_or(u32::MAX));
     }
 
+    /// The certificates of all contexts of TLS.
+    pub(crate) fn loaded_certificates(&self) -> Vec<Arc<LoadedContext>> {
+        let serving = self.serving();
+        let Some(snapshot) = serving.snapshot.as_deref() else { return Vec::new() };
+        let listeners = serving.listeners.iter().map(|served| &served.listener);
+        tls_contexts(listeners, snapshot).map(|context| context.loaded()).collect()
+    }
+
     fn refresh_gauges(&self) {
         let live = self.state() == ServerState::Live;
-        let facts = ProcessFacts { uptime: self.uptime(), live, state: self.state() as u64 };
+        let certificates = self.loaded_certificates();
+        let first_expiration = certificates.iter().filter_map(|loaded| loaded.first_expiration()).min();
+        let facts =
+            ProcessFacts { uptime: self.uptime(), live, state: self.state() as u64, first_expiration };
         self.process_stats.refresh(&facts);
     }
 
@@ -201,4 +215,16 @@ impl ProxyState for State {
         context.response_headers = Some(access.response);
         self.access_log.log_now(&self.logs, &context);
     }
+}
+
+/// All contexts of TLS.
+pub(crate) fn tls_contexts<'a>(
+    listeners: impl Iterator<Item = &'a Arc<Listener>> + 'a,
+    snapshot: &'a Snapshot,
+) -> impl Iterator<Item = Arc<dyn Reload>> + 'a {
+    let downstream = listeners.flat_map(|listener| listener.tls_contexts());
+    let upstream = snapshot.clusters().iter().filter_map(|cluster| cluster.tls.as_ref());
+    let downstream =
+        downstream.map(|context| -> Arc<dyn Reload> { Arc::<DownstreamContext>::clone(context) });
+    downstream.chain(upstream.map(|context| -> Arc<dyn Reload> { Arc::<UpstreamContext>::clone(context) }))
 }

@@ -136,6 +136,11 @@ impl Proxy {
         }
     }
 
+    fn certificates<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyBytes>> {
+        let contexts = py.detach(|| self.locked().certificates());
+        contexts.iter().map(|context| PyBytes::new(py, context)).collect()
+    }
+
     #[pyo3(signature = (*, request_id, connection_id, most))]
     fn failed_streams<'py>(
         &self,

@@ -36,6 +36,8 @@ class RunningConfig:
     applied_at: datetime = field(default_factory=now)
     sources: KeptSources = field(default_factory=KeptSources)
     """The texts that it came from."""
+    certificates: Callable[[], list[bytes]] = list
+    """Those that are in use now, by TLS context, as msgpack."""
     last_failed_stream: Callable[[str, int | None], list[bytes]] = lambda request_id, connection_id: []
     """The latest stream that ended in an error, if there is one, as msgpack: of a connection, or else by
     request id (any, if empty)."""

@@ -43,6 +43,8 @@ pub struct ProcessFacts {
     pub live: bool,
     /// Envoy's number of the server's state: 0 live, 1 draining, 2 pre-initializing, 3 initializing.
     pub state: u64,
+    /// When the first certificate expires, in seconds since 1970; none: there is none.
+    pub first_expiration: Option<i64>,
 }
 
 /// The scopes of the process.
@@ -130,8 +132,8 @@ impl ProcessStats {
         }
     }
 
-    fn days_until_first_certificate_expires(&self) -> u64 {
-        let Some(first) = self.registry.first_expiration() else { return NEVER_EXPIRES };
+    fn days_until(expiration: Option<i64>) -> u64 {
+        let Some(first) = expiration else { return NEVER_EXPIRES };
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         u64::try_from(first).unwrap_or(0).saturating_sub(now.as_secs()) / SECONDS_A_DAY
     }
@@ -140,7 +142,7 @@ impl ProcessStats {
     pub fn refresh(&self, facts: &ProcessFacts) {
         let memory = Memory::read();
         for (stat, value) in [
-            (ServerStat::DaysUntilFirstCertExpiring, self.days_until_first_certificate_expires()),
+            (ServerStat::DaysUntilFirstCertExpiring, Self::days_until(facts.first_expiration)),
             (ServerStat::Live, u64::from(facts.live)),
             (ServerStat::MemoryAllocated, memory.allocated),
             (ServerStat::MemoryHeapSize, memory.heap_size),
@@ -222,10 +224,16 @@ mod tests {
         listeners.0.local(0).add(ListenerStat::DownstreamCxActive, 3);
         listeners.1.local(2).add(ListenerStat::DownstreamCxActive, 9);
         listeners.2.local(1).add(ListenerStat::DownstreamCxActive, 2);
-        process.refresh(&ProcessFacts { uptime: Duration::from_millis(2900), live: true, state: 1 });
+        process.refresh(&ProcessFacts {
+            uptime: Duration::from_millis(2900),
+            live: true,
+            state: 1,
+            first_expiration: Some(0),
+        });
         let server = registry.server();
         for (stat, expected) in [
             (ServerStat::Concurrency, 2),
+            (ServerStat::DaysUntilFirstCertExpiring, 0),
             (ServerStat::Live, 1),
             (ServerStat::State, 1),
             (ServerStat::TotalConnections, 5),

@@ -4,7 +4,6 @@
 //! goes away when nobody has it any more. Used when configuration changes and by the pages, never on traffic.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use super::buckets::Buckets;
@@ -56,8 +55,6 @@ pub struct Registry {
     endpoints: Mutex<Vec<Weak<ListedEndpoints>>>,
     /// What new scopes have: that of the process, or of the listener or cluster that is being compiled.
     matcher: Mutex<Option<Arc<StatsMatcher>>>,
-    /// When the first of all certificates expires, in seconds since 1970.
-    first_expiration: AtomicI64,
 }
 
 /// As long as it is there, new scopes have another matcher than that of the process.
@@ -102,18 +99,7 @@ impl Registry {
             scopes: Mutex::default(),
             endpoints: Mutex::default(),
             matcher: Mutex::new(config.matcher.as_ref().map(StatsMatcher::compile)),
-            first_expiration: AtomicI64::new(i64::MAX),
         })
-    }
-
-    /// A certificate is in use that expires then, in seconds since 1970.
-    pub fn note_expiration(&self, seconds: i64) {
-        self.first_expiration.fetch_min(seconds, Ordering::Relaxed);
-    }
-
-    /// When the first certificate expires; none: there is none.
-    pub(super) fn first_expiration(&self) -> Option<i64> {
-        Some(self.first_expiration.load(Ordering::Relaxed)).filter(|seconds| *seconds != i64::MAX)
     }
 
     /// The single values of all histograms of scopes that are made from now on. To be called once, first of all.

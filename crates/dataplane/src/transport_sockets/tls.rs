@@ -12,6 +12,7 @@ pub mod downstream;
 pub mod failure;
 mod handshake;
 mod key_log;
+pub mod loaded;
 mod observed;
 mod parameters;
 pub mod peer;

@@ -242,7 +242,12 @@ impl ProxyState for FakeProxy {
 
     fn refresh_stats(&self) {
         let live = !self.failed.load(Ordering::Relaxed);
-        self.process.refresh(&ProcessFacts { uptime: self.uptime(), live, state: self.state() as u64 });
+        self.process.refresh(&ProcessFacts {
+            uptime: self.uptime(),
+            live,
+            state: self.state() as u64,
+            first_expiration: None,
+        });
     }
 
     fn runtime(&self) -> &Runtime {

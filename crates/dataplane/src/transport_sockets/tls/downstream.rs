@@ -14,6 +14,7 @@ use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache};
 use super::certificates::{self, Choice, UNNAMED};
 use super::client_hello::ClientHello;
 use super::key_log::KeyLogFile;
+use super::loaded::LoadedContext;
 use super::parameters;
 use super::reload::{self, Current, Reload};
 use super::session_tickets::{self, SessionTickets};
@@ -49,6 +50,7 @@ struct Parts {
     /// First those for clients that offer one of our protocols, then those for others; of each, first that for TLS 1.2.
     configs: [[Arc<ServerConfig>; 2]; 2],
     expirations: [Option<i64>; 2],
+    loaded: Arc<LoadedContext>,
 }
 
 /// Which filter chain it is of.
@@ -76,8 +78,7 @@ impl DownstreamContext {
         let parts = Parts::compile(model, &place)?;
         let stats = registry.listener_ssl(listener);
         let expirations = [0, 1].map(|which| {
-            let (name, expiration) = (UNNAMED.get(which)?, parts.expirations.get(which).copied().flatten()?);
-            registry.note_expiration(expiration);
+            let (name, _) = (UNNAMED.get(which)?, parts.expirations.get(which).copied().flatten()?);
             Some(registry.listener_certificate(listener, name))
         });
         let watches = !reload::directories(watched(model)).is_empty();
@@ -160,6 +161,10 @@ impl Reload for DownstreamContext {
         reload::directories(watched(&model.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
+    fn loaded(&self) -> Arc<LoadedContext> {
+        Arc::clone(&self.parts.get().loaded)
+    }
+
     fn reload(&self) {
         let whose = format!("listener {}", self.place.split('|').next().unwrap_or_default());
         reload::count(self.try_reload(), &whose, &self.factory_stats);
@@ -182,6 +187,11 @@ impl Parts {
             model.full_scan_certs_on_sni_mismatch,
         ));
         let validation = common.validation.as_ref().map(Validation::compile).transpose()?.map(Arc::new);
+        let loaded = LoadedContext::default().with_own(choice.certificates());
+        let loaded = match validation.as_deref() {
+            Some(validation) => validation.tell(loaded),
+            None => loaded,
+        };
         let expirations = [choice.expiration(), validation.as_deref().and_then(Validation::expiration)];
         let provider = parameters::provider(&common.parameters);
         let algorithms = provider.signature_verification_algorithms;
@@ -211,7 +221,7 @@ impl Parts {
         };
         // As in BoringSSL, the cipher suites of TLS 1.3 are the client's choice.
         let pair = |alpn: &[Vec<u8>]| [variant(alpn, !model.prefer_client_ciphers), variant(alpn, false)];
-        Ok(Parts { configs: [pair(&protocols(model)), pair(&[])], expirations })
+        Ok(Parts { configs: [pair(&protocols(model)), pair(&[])], expirations, loaded: Arc::new(loaded) })
     }
 }
 

@@ -8,6 +8,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::loaded::LoadedContext;
 use crate::application_log::{self, Component, Level};
 use crate::file_watch::{Watch, Watched};
 use crate::model::tls::{Bytes, TlsContext, WatchedDirectory, WatchedFiles};
@@ -40,10 +41,13 @@ impl<T: fmt::Debug> fmt::Debug for Current<T> {
     }
 }
 
-/// Whose files may be replaced.
+/// A context, whose files may be replaced.
 pub trait Reload: fmt::Debug + Send + Sync {
     /// Where they are; none: nothing is watched.
     fn directories(&self) -> Vec<WatchedDirectory>;
+
+    /// What it uses now.
+    fn loaded(&self) -> Arc<LoadedContext>;
 
     /// Reads them again.
     fn reload(&self);

@@ -16,6 +16,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
 use super::certificates::{self, UNNAMED};
 use super::key_log::KeyLogFile;
+use super::loaded::LoadedContext;
 use super::observed;
 use super::parameters;
 use super::reload::{self, Current, Reload};
@@ -57,6 +58,7 @@ struct Parts {
     auto_config: Arc<ClientConfig>,
     certificate: Option<Arc<Certificate>>,
     expirations: [Option<i64>; 2],
+    loaded: Arc<LoadedContext>,
 }
 
 impl UpstreamContext {
@@ -67,8 +69,7 @@ impl UpstreamContext {
     pub fn compile(model: &UpstreamTls, cluster: &str, registry: &Registry) -> Result<Arc<Self>, String> {
         let parts = Parts::compile(model)?;
         let expirations = [0, 1].map(|which| {
-            let (name, expiration) = (UNNAMED.get(which)?, parts.expirations.get(which).copied().flatten()?);
-            registry.note_expiration(expiration);
+            let (name, _) = (UNNAMED.get(which)?, parts.expirations.get(which).copied().flatten()?);
             Some(registry.cluster_certificate(cluster, name))
         });
         let watches = !reload::directories(reload::watched(&model.common)).is_empty();
@@ -159,6 +160,10 @@ impl Reload for UpstreamContext {
         reload::directories(reload::watched(&model.common))
     }
 
+    fn loaded(&self) -> Arc<LoadedContext> {
+        Arc::clone(&self.parts.get().loaded)
+    }
+
     fn reload(&self) {
         reload::count(self.try_reload(), &format!("cluster {}", self.cluster), &self.factory_stats);
     }
@@ -169,6 +174,11 @@ impl Parts {
         let common = &model.common;
         let certificates = certificates::compile(&common.certificates)?;
         let validation = common.validation.as_ref().map(Validation::compile).transpose()?;
+        let loaded = LoadedContext::default().with_own(&certificates);
+        let loaded = match &validation {
+            Some(validation) => validation.tell(loaded),
+            None => loaded,
+        };
         let own = certificates.last().map(|certificate| certificate.facts.not_after);
         let expirations = [own, validation.as_ref().and_then(Validation::expiration)];
         let provider = parameters::provider(&common.parameters);
@@ -215,6 +225,7 @@ impl Parts {
             config,
             certificate: certificates.first().map(|own| Arc::clone(&own.facts)),
             expirations,
+            loaded: Arc::new(loaded),
         })
     }
 }

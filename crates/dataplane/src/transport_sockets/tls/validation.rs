@@ -11,6 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, TrustAnchor, UnixTime};
 use webpki::{CertRevocationList, EndEntityCert, KeyUsage, OwnedCertRevocationList};
 
+use super::loaded::LoadedContext;
 use super::observed::{self, RejectedFor, Rejection};
 use super::peer::Issuer;
 use super::subject_alt_names::SanMatcher;
@@ -35,6 +36,8 @@ pub enum PeerSide {
 pub struct Validation {
     anchors: Option<Vec<TrustAnchor<'static>>>,
     trusted: Vec<CertificateDer<'static>>,
+    /// The file of those, or what stands for it; empty: the system's.
+    trusted_name: String,
     revoked: Vec<CertRevocationList<'static>>,
     only_leaf_may_be_revoked: bool,
     max_depth: Option<usize>,
@@ -104,6 +107,7 @@ impl Validation {
                 anchors.map(|anchor| anchor.to_owned()).collect()
             }),
             trusted: trusted.unwrap_or_default(),
+            trusted_name: if model.system_roots { String::new() } else { model.trusted_ca_name.clone() },
             revoked: revoked.map_err(|text| format!("crl: {text}"))?.unwrap_or_default(),
             only_leaf_may_be_revoked: model.only_verify_leaf_cert_crl,
             max_depth: model.max_verify_depth.and_then(|depth| usize::try_from(depth).ok()),
@@ -128,6 +132,13 @@ impl Validation {
     #[must_use]
     pub fn expiration(&self) -> Option<i64> {
         Certificate::read(self.trusted.first()?).map(|facts| facts.not_after)
+    }
+
+    /// With those whom we trust.
+    #[must_use]
+    pub fn tell(&self, loaded: LoadedContext) -> LoadedContext {
+        let trusted = if self.trusted_name.is_empty() { &[] } else { &*self.trusted };
+        loaded.with_trusted(&self.trusted_name, trusted.iter().map(|one| &**one))
     }
 
     /// Whom a client's certificate may come from, in DER.
