@@ -1,21 +1,16 @@
 //! What is known about a downstream connection and about each stream on it.
 //!
-//! Owns the facts that access logs, header formats and local replies read: `ConnectionInfo` (one a downstream
-//! connection) and `StreamInfo` (one an HTTP request or a TCP proxy session). Does not own how they are written
-//! (`format`), nor who sets them: every field is set by the part that knows it.
+//! Owns the facts that access logs and others read: `ConnectionInfo` (one a downstream connection) and `StreamInfo` (one
+//! an HTTP request or a TCP session). Does not own how they are written (`format`), nor who sets them.
 //! Follows Envoy's page "Access logging", section "Command operators".
 //!
-//! A `StreamInfo` is a plain struct that is reset and reused: in the steady state a request allocates nothing here.
-//! It belongs to one worker, so what it shares with the worker's hosts and clusters is an `Rc`.
+//! A `StreamInfo` is reset and reused: a request allocates nothing here. It is of one worker, and shares by `Rc`.
 
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
-
-use crate::access_loggers::AccessLogSet;
-use crate::model::metadata::Metadata;
 
 pub mod address;
 pub mod byte_meter;
@@ -36,9 +31,11 @@ pub use filter_state::{FilterState, FilterStateObject, StringObject};
 pub use response_flags::{ResponseFlag, ResponseFlags};
 pub use timing::{TimePoint, Timing};
 
+use crate::access_loggers::AccessLogSet;
+use crate::model::metadata::Metadata;
 use crate::proxy_protocol::Told;
 use crate::rate_limit::limiter::Limiter;
-use crate::transport_sockets::tls::TlsConnection;
+use crate::transport_sockets::tls::{TlsConnection, fingerprint::Fingerprints};
 
 /// The protocol of one side of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,6 +124,8 @@ pub struct ConnectionInfo {
     pub detected_transport_protocol: &'static str,
     /// ALPN, or what a listener filter found out.
     pub requested_application_protocols: Vec<String>,
+    /// What a listener filter made of a TLS client's first message; none: it was not asked to.
+    pub fingerprints: Option<Box<Fingerprints>>,
     /// TLS; none: the connection has none.
     pub tls: Option<Rc<TlsConnection>>,
     /// Why we ended the connection (`%CONNECTION_TERMINATION_DETAILS%`); empty: not said.
@@ -180,6 +179,7 @@ impl ConnectionInfo {
             requested_server_name: String::new(),
             detected_transport_protocol: "",
             requested_application_protocols: Vec::new(),
+            fingerprints: None,
             tls: None,
             termination_details: Cow::Borrowed(""),
             transport_failure_reason: Cow::Borrowed(""),

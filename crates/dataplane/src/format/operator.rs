@@ -67,9 +67,8 @@ enum Source {
     Tls(TlsField),
 }
 
-/// Belongs to tracing, QUIC or looking at client hellos: always unset on what this build serves.
-const NEVER: &[&str] =
-    &["ROUNDTRIP_DURATION", "SPAN_ID", "TLS_JA3_FINGERPRINT", "TLS_JA4_FINGERPRINT", "TRACE_ID"];
+/// Belongs to tracing or QUIC: always unset on what this build serves.
+const NEVER: &[&str] = &["ROUNDTRIP_DURATION", "SPAN_ID", "TRACE_ID"];
 
 /// Envoy has these; what they read is not built yet.
 const NOT_BUILT: &[&str] = &["CEL", "FILE_CONTENT", "SECRET"];

@@ -133,6 +133,8 @@ const TEXTS: &[(&str, TextField)] = &[
     ("RESPONSE_FLAGS_LONG", Made(|c, out| write_flags(c, out, ResponseFlag::long))),
     ("ROUTE_NAME", Borrowed(|c| unless_empty(&c.stream.route_name))),
     ("STREAM_ID", Borrowed(stream_id)),
+    ("TLS_JA3_FINGERPRINT", Borrowed(|c| unless_empty(&c.connection.fingerprints.as_ref()?.ja3))),
+    ("TLS_JA4_FINGERPRINT", Borrowed(|c| unless_empty(&c.connection.fingerprints.as_ref()?.ja4))),
     ("UNIQUE_ID", Made(write_uuid)),
     (
         "UPSTREAM_CLUSTER",

@@ -59,6 +59,8 @@ pub struct LocalRatelimit {
 pub struct TlsInspector {
     pub max_client_hello_bytes: u32,
     pub close_connection_on_client_hello_parsing_errors: bool,
+    pub ja3_fingerprinting: bool,
+    pub ja4_fingerprinting: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]

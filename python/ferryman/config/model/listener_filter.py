@@ -53,6 +53,8 @@ class TlsInspector(Tagged, tag="tls_inspector", frozen=True):
 
     max_client_hello_bytes: int
     close_connection_on_client_hello_parsing_errors: bool
+    ja3_fingerprinting: bool
+    ja4_fingerprinting: bool
 
 
 class HttpInspector(Tagged, tag="http_inspector", frozen=True):

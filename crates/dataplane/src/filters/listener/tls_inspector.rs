@@ -10,14 +10,17 @@ use crate::listener::CompileContext;
 use crate::model::listener_filter::TlsInspector as Model;
 use crate::stats::{LocalScope, Scope, TlsInspectorHistogram, TlsInspectorStat, TlsInspectorStats};
 use crate::stream_info::ConnectionInfo;
-use crate::transport_sockets::tls::client_hello::{self, Found};
+use crate::transport_sockets::tls::client_hello::{self, ClientHello, Found};
 use crate::transport_sockets::tls::failure;
+use crate::transport_sockets::tls::fingerprint::{self, Fingerprints};
 
 /// The filter, compiled.
 #[derive(Debug)]
 pub struct TlsInspector {
     most: usize,
     closes_on_errors: bool,
+    tells_ja3: bool,
+    tells_ja4: bool,
     stats: Scope<TlsInspectorStats>,
 }
 
@@ -28,8 +31,17 @@ impl TlsInspector {
         TlsInspector {
             most: usize::try_from(model.max_client_hello_bytes).unwrap_or(usize::MAX),
             closes_on_errors: model.close_connection_on_client_hello_parsing_errors,
+            tells_ja3: model.ja3_fingerprinting,
+            tells_ja4: model.ja4_fingerprinting,
             stats: context.registry.tls_inspector(),
         }
+    }
+
+    fn fingerprints(&self, hello: &ClientHello) -> Option<Box<Fingerprints>> {
+        let ja3 = self.tells_ja3.then(|| fingerprint::ja3(hello));
+        let ja4 = self.tells_ja4.then(|| fingerprint::ja4(hello));
+        (ja3.is_some() || ja4.is_some())
+            .then(|| Box::new(Fingerprints { ja3: ja3.unwrap_or_default(), ja4: ja4.unwrap_or_default() }))
     }
 }
 
@@ -66,6 +78,7 @@ impl WorkerTlsInspector {
                     [] => TlsInspectorStat::AlpnNotFound,
                     _ => TlsInspectorStat::AlpnFound,
                 });
+                info.fingerprints = self.filter.fingerprints(&hello);
                 info.detected_transport_protocol = "tls";
                 info.requested_server_name = hello.server_name;
                 let protocols = hello.application_protocols.iter();

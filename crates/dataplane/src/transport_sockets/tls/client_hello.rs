@@ -22,6 +22,8 @@ pub struct ClientHello {
     pub speaks_tls13: bool,
     /// The ticket of a session of TLS 1.2; empty: none.
     pub session_ticket: Vec<u8>,
+    /// All of it, without the header of the message.
+    pub body: Vec<u8>,
 }
 
 /// What bytes are.
@@ -65,10 +67,11 @@ pub fn find(bytes: &[u8]) -> Found {
         if let Some(&[_, high, middle, low]) = message.get(..MESSAGE_HEADER) {
             let length = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
             if let Some(body) = message.get(MESSAGE_HEADER..MESSAGE_HEADER + length) {
-                let hello = read(body);
-                return hello.map_or(Found::Malformed, |hello| {
-                    Found::ClientHello(Box::new(hello), seen + record_end.min(rest.len()))
-                });
+                let Some(mut hello) = read(body) else { return Found::Malformed };
+                message.truncate(MESSAGE_HEADER + length);
+                message.drain(..MESSAGE_HEADER);
+                hello.body = message;
+                return Found::ClientHello(Box::new(hello), seen + record_end.min(rest.len()));
             }
         }
         match rest.get(record_end..) {
@@ -101,32 +104,49 @@ fn number16(rest: &mut &[u8]) -> Option<u16> {
     take(rest, 2)?.try_into().ok().map(u16::from_be_bytes)
 }
 
-fn read(mut body: &[u8]) -> Option<ClientHello> {
+/// The parts of a first message.
+pub(super) struct Parts<'a> {
+    /// That of old: TLS 1.3 has an extension for it.
+    pub version: u16,
+    /// Two bytes each.
+    pub cipher_suites: &'a [u8],
+    extensions: &'a [u8],
+}
+
+/// Takes a first message apart.
+pub(super) fn parts(mut body: &[u8]) -> Option<Parts<'_>> {
     let rest = &mut body;
-    take(rest, 2 + 32)?;
+    let version = number16(rest)?;
+    take(rest, 32)?;
     vector8(rest)?;
-    let ciphers = vector16(rest)?;
+    let cipher_suites = vector16(rest)?;
     let compressions = vector8(rest)?;
-    if ciphers.is_empty() || ciphers.len() % 2 != 0 || compressions.is_empty() {
+    if cipher_suites.is_empty() || cipher_suites.len() % 2 != 0 || compressions.is_empty() {
         return None;
     }
+    let extensions = if rest.is_empty() { &[] } else { vector16(rest)? };
+    rest.is_empty().then_some(Parts { version, cipher_suites, extensions })
+}
+
+impl<'a> Parts<'a> {
+    /// Takes the next extension: its kind and its content. `None`: there is none, or it is not whole.
+    pub fn extension(&mut self) -> Option<(u16, &'a [u8])> {
+        Some((number16(&mut self.extensions)?, vector16(&mut self.extensions)?))
+    }
+}
+
+fn read(body: &[u8]) -> Option<ClientHello> {
+    let mut parts = parts(body)?;
     let mut hello = ClientHello::default();
-    if rest.is_empty() {
-        return Some(hello);
-    }
-    let mut extensions = vector16(rest)?;
-    if !rest.is_empty() {
-        return None;
-    }
-    while !extensions.is_empty() {
-        let kind = number16(&mut extensions)?;
-        let mut content = vector16(&mut extensions)?;
+    while !parts.extensions.is_empty() {
+        let (kind, mut content) = parts.extension()?;
         match kind {
             0 => hello.server_name = server_name(&mut content)?,
             16 => hello.application_protocols = protocols(&mut content)?,
             35 => hello.session_ticket = content.to_vec(),
             43 => {
-                let versions = vector8(&mut content)?;
+                // As in Envoy, a broken list is none yet: the handshake refuses it.
+                let versions = vector8(&mut content).unwrap_or_default();
                 hello.speaks_tls13 = versions.chunks_exact(2).any(|version| version == [3, 4]);
             }
             _ => {}
@@ -186,6 +206,7 @@ mod tests {
             application_protocols: vec![b"h2".to_vec()],
             speaks_tls13: true,
             session_ticket: Vec::new(),
+            body: message[MESSAGE_HEADER..].to_vec(),
         };
         for at in 1..message.len() {
             let (first, second) = message.split_at(at);

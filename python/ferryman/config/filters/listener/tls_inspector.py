@@ -14,8 +14,8 @@ from ferryman.config.fields import Fields
 TYPE: Final = "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
 _TLS_INSPECTOR = Fields(
     TYPE,
-    "max_client_hello_size close_connection_on_client_hello_parsing_errors",
-    same={"enable_ja3_fingerprinting": False, "enable_ja4_fingerprinting": False},
+    "max_client_hello_size close_connection_on_client_hello_parsing_errors enable_ja3_fingerprinting"
+    " enable_ja4_fingerprinting",
     no_effect={"initial_read_buffer_size": "bytes are looked at as they come, and stay in the socket"},
 )
 _MAX_CLIENT_HELLO_BYTES: Final = 16 * 1024
@@ -31,4 +31,8 @@ def lower(cursor: Cursor) -> model.TlsInspector:
         close_connection_on_client_hello_parsing_errors=fields.get(
             "close_connection_on_client_hello_parsing_errors", False
         ),
+        ja3_fingerprinting="enable_ja3_fingerprinting" in fields
+        and fields["enable_ja3_fingerprinting"].value,
+        ja4_fingerprinting="enable_ja4_fingerprinting" in fields
+        and fields["enable_ja4_fingerprinting"].value,
     )
