@@ -94,6 +94,7 @@ impl FilterChain {
         model: &model::listener::FilterChain,
         number: usize,
         listener: &str,
+        listener_name: &str,
         limit: usize,
         context: &CompileContext<'_>,
     ) -> Result<Self, String> {
@@ -105,7 +106,7 @@ impl FilterChain {
             ),
         };
         let compile_tls = |tls| {
-            let place = Place { listener, chain: (&model.name, number) };
+            let place = Place { listener, listener_name, chain: (&model.name, number) };
             let timeout_ms = model.transport_socket_connect_timeout_ms;
             DownstreamContext::compile(tls, timeout_ms, place, context.registry)
         };
@@ -134,8 +135,9 @@ impl Listener {
         let limit = usize::try_from(model.per_connection_buffer_limit_bytes).unwrap_or(usize::MAX);
         let prefix = stat_prefix(&model);
         let _matching = context.registry.matching(model.stats_matcher.as_ref());
-        let compile =
-            |(number, chain)| FilterChain::compile(chain, number, &prefix, limit, context).map_err(at);
+        let compile = |(number, chain)| {
+            FilterChain::compile(chain, number, &prefix, &model.name, limit, context).map_err(at)
+        };
         let registry = context.registry;
         Ok(Listener {
             name: model.name.as_str().into(),

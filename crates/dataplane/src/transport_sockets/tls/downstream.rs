@@ -58,6 +58,8 @@ struct Parts {
 pub struct Place<'a> {
     /// The prefix of the listener's statistics.
     pub listener: &'a str,
+    /// The listener's name: several may count together.
+    pub listener_name: &'a str,
     /// The filter chain's name and number.
     pub chain: (&'a str, usize),
 }
@@ -73,8 +75,8 @@ impl DownstreamContext {
         place: Place<'_>,
         registry: &Registry,
     ) -> Result<Arc<Self>, String> {
-        let Place { listener, chain: (name, number) } = place;
-        let place = format!("{listener}|{name}|{number}|");
+        let Place { listener, listener_name, chain: (name, number) } = place;
+        let place = format!("{listener}|{listener_name}|{name}|{number}|");
         let parts = Parts::compile(model, &place)?;
         let stats = registry.listener_ssl(listener);
         let expirations = [0, 1].map(|which| {
@@ -239,7 +241,10 @@ fn resume(config: &mut ServerConfig, model: &DownstreamTls, place: &str) -> Resu
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     if model.stateless_resumption {
-        let model_bytes = rmp_serde::to_vec(model).map_err(|error| error.to_string())?;
+        // Not to the keys: what an older one has encrypted is still to be decrypted.
+        let mut bound = model.clone();
+        bound.session_ticket_keys.clear();
+        let model_bytes = rmp_serde::to_vec(&bound).map_err(|error| error.to_string())?;
         let bound_to = digest(&SHA256, &[place.as_bytes(), &model_bytes].concat());
         let secrets: Vec<&[u8]> = model.session_ticket_keys.iter().map(|key| key.0.as_slice()).collect();
         config.ticketer = SessionTickets::new(&secrets, bound_to.as_ref(), model.session_timeout_s)?;
