@@ -19,7 +19,7 @@ from pathlib import Path
 from ferryman.api import extensions, schema
 from ferryman.config.extensions import built_types
 from ferryman.config.fields import DECLARED, EMPTY, Fields
-from ferryman.config.operators import NEED_FORMATTERS, NOT_BUILT
+from ferryman.config.operators import BUILT_BY_FORMATTERS, NEED_FORMATTERS, NOT_BUILT
 from ferryman.envoy_flags import WITHOUT_MEANING, flag_of
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -104,7 +104,7 @@ def not_supported_page() -> str:
     ]
     whole = [declared.message for declared, lines in sections if not lines]
     parts.append("### Supported whole\n\n" + "\n".join(f"- `{message}`" for message in whole) + "\n")
-    operators = [f"`%{name}%`" for name in sorted({*NOT_BUILT, *NEED_FORMATTERS})]
+    operators = [f"`%{name}%`" for name in sorted({*NOT_BUILT, *NEED_FORMATTERS} - BUILT_BY_FORMATTERS)]
     parts.append(f"{OPERATORS_HEAD}\n{wrapped(', '.join(operators))}\n")
     flags = [wrapped(f"- `{flag_of(name)}`: {reason}") for name, reason in sorted(WITHOUT_MEANING.items())]
     parts.append(f"{FLAGS_HEAD}\n" + "\n".join(flags) + "\n")

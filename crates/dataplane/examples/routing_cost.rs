@@ -19,7 +19,7 @@ use ferryman_dataplane::model::route::{
     Action as ActionModel, ClusterSpecifier, HeaderMutations, PathMatch, RequireTls, Route, RouteAction,
     RouteConfiguration, RouteMatch, RoutingPriority, VirtualHost,
 };
-use ferryman_dataplane::route::{Action, RouteTable};
+use ferryman_dataplane::route::{Action, Circumstances, RouteTable};
 use ferryman_dataplane::stream_info::{Address, ConnectionInfo, StreamInfo};
 
 const ROUNDS: usize = 300;
@@ -311,7 +311,7 @@ fn forward_cost(manager: &HttpConnectionManager, table: &RouteTable) -> Result<f
         let Some(matched) = table.find(block, 0) else { return };
         let Action::Forward(action) = &matched.route.action else { return };
         black_box(action.set_timeouts(block, false, false));
-        let weighted = action.cluster(block, 0).and_then(|choice| choice.weighted);
+        let weighted = action.cluster(block, Circumstances::default()).and_then(|choice| choice.weighted);
         matched.finalize_request(block, weighted, &context, true, &mut scratch);
     });
     Ok(all)

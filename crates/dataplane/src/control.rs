@@ -109,6 +109,9 @@ impl Control {
         if let Some(watch) = self.state.serving().certificate_watch.take() {
             tokio::task::spawn_local(watch.run());
         }
+        if let Some(watch) = self.state.serving().file_watch.take() {
+            tokio::task::spawn_local(watch.run());
+        }
         if !self.state.flush_on_admin {
             tokio::task::spawn_local(flush_stats(Arc::clone(&self.state), self.stats_flush_interval));
         }

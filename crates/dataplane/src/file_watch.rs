@@ -1,9 +1,9 @@
 //! Notices that files and symbolic links were replaced.
 //!
 //! Owns: the system's notices of names that are moved into a folder (inotify). Does not own: what is done then
-//! (`runtime`, `transport_sockets/tls/reload.rs`).
+//! (`runtime`, `transport_sockets/tls/reload.rs`, `format/file_content.rs`).
 //! As Envoy, it takes notice of what is renamed over its predecessor: what is changed in place could be read half-way.
-//! A folder may be watched for that too, and is then noticed when whoever wrote a file closes it.
+//! A folder or a file may be watched for that too, and is then noticed when whoever wrote a file closes it.
 
 use std::collections::BTreeSet;
 use std::ffi::{CString, OsStr, OsString};
@@ -22,6 +22,8 @@ const EVENT_BYTES: usize = 16;
 pub(crate) enum Watched<'a> {
     /// The name itself; it needs not be there, but the folder that it is in.
     Link(&'a Path),
+    /// The file itself, when it is written in place.
+    File(&'a Path),
     /// All names in a folder; `modified`: also what is written in place.
     Folder { path: &'a Path, modified: bool },
 }
@@ -79,12 +81,14 @@ impl Watch {
 }
 
 fn watch(notices: &OwnedFd, watched: Watched<'_>) -> Result<Entry, String> {
-    let (Watched::Link(path) | Watched::Folder { path, .. }) = watched;
+    let (Watched::Link(path) | Watched::File(path) | Watched::Folder { path, .. }) = watched;
     let failed = |why: &dyn std::fmt::Display| format!("cannot watch {}: {why}", path.display());
     let (folder, mask, name) = match watched {
-        Watched::Link(path) => {
+        Watched::Link(path) | Watched::File(path) => {
             let name = path.file_name().ok_or_else(|| failed(&"it is no path of a file"))?;
-            (path.parent().unwrap_or(Path::new("")), libc::IN_MOVED_TO, Some(name.to_owned()))
+            let is_link = matches!(watched, Watched::Link(_));
+            let mask = if is_link { libc::IN_MOVED_TO } else { libc::IN_CLOSE_WRITE };
+            (path.parent().unwrap_or(Path::new("")), mask, Some(name.to_owned()))
         }
         Watched::Folder { path, modified: false } => (path, libc::IN_MOVED_TO, None),
         Watched::Folder { path, modified: true } => (path, libc::IN_MOVED_TO | libc::IN_CLOSE_WRITE, None),
@@ -142,13 +146,17 @@ mod tests {
             fs::create_dir_all(folder.join(name)).unwrap();
         }
         let (link, two, three) = (folder.join("current"), folder.join("two"), folder.join("three"));
+        let (written, moved) = (folder.join("one/written"), folder.join("two/link"));
         let watched = [
             Watched::Link(&link),
             Watched::Folder { path: &two, modified: false },
             Watched::Folder { path: &three, modified: false },
             Watched::Folder { path: &three, modified: true },
+            Watched::File(&written),
+            Watched::File(&moved),
         ];
         let watch = Watch::new(watched.into_iter()).unwrap();
+        fs::write(&written, "1").unwrap();
         symlink("one", &link).unwrap();
         fs::write(folder.join("one/file"), "1").unwrap();
         fs::write(folder.join("two/file"), "1").unwrap();
@@ -174,7 +182,7 @@ mod tests {
                 () = done => {}
             }
         });
-        assert_eq!(seen.into_inner(), BTreeSet::from([0, 1, 3]));
+        assert_eq!(seen.into_inner(), BTreeSet::from([0, 1, 3, 4]));
         fs::remove_dir_all(&folder).unwrap();
     }
 

@@ -22,6 +22,7 @@ pub(crate) mod calendar;
 mod certificate_field;
 mod coalesce;
 mod duration;
+pub(crate) mod file_content;
 mod filter_state_field;
 pub(crate) mod grpc_status;
 mod header_field;

@@ -18,6 +18,7 @@ use crate::cluster::Cluster;
 use crate::control::{Control, FormerHandlers, Order};
 use crate::drain::Drain;
 use crate::explain::FailedStreams;
+use crate::format::file_content::FileContentWatch;
 use crate::listener::{BoundSocket, CompileContext, Listener, bind};
 use crate::matcher::StringMatcher;
 use crate::model;
@@ -179,6 +180,7 @@ impl Proxy {
         // Now it is known which keys are asked for.
         self.state.runtime.load();
         let certificate_watch = CertificateWatch::new(tls_contexts(compiled.iter(), &snapshot))?;
+        let file_watch = FileContentWatch::new()?;
         let mut bound = Vec::with_capacity(compiled.len());
         for listener in compiled {
             let sockets =
@@ -200,6 +202,7 @@ impl Proxy {
         let mut serving = self.state.serving();
         serving.snapshot = Some(Arc::clone(&snapshot));
         serving.certificate_watch = certificate_watch;
+        serving.file_watch = file_watch;
         serving.listeners = bound.iter().map(|(listener, sockets)| status(listener, sockets)).collect();
         drop(serving);
         self.applied =

@@ -45,7 +45,7 @@ pub use cluster_choice::{ClusterChoice, ClusterName, WeightedCluster};
 pub use condition::Circumstances;
 pub use counted_in::{CountedIn, WorkerRouteStats};
 pub(crate) use grpc_timeout::write as write_grpc_timeout;
-pub use internal_redirect::{InternalRedirectPolicy, RedirectHistory, Target};
+pub use internal_redirect::{InternalRedirectPolicy, RedirectHistory, Redirected, Target};
 pub use redirect::Redirect;
 pub(crate) use redirect::own_url;
 pub use regex_rewrite::RegexRewrite;

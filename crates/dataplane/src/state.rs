@@ -17,6 +17,7 @@ use crate::application_log;
 use crate::control::Order;
 use crate::drain::Phase;
 use crate::explain::FailedStreams;
+use crate::format::file_content::FileContentWatch;
 use crate::format::{AccessLogType, FormatContext};
 use crate::listener::Listener;
 use crate::matcher::StringMatcher;
@@ -62,6 +63,8 @@ pub(crate) struct Serving {
     pub(crate) listeners: Vec<ServedListener>,
     /// Until the control thread has it.
     pub(crate) certificate_watch: Option<CertificateWatch>,
+    /// As that.
+    pub(crate) file_watch: Option<FileContentWatch>,
     pub(crate) is_live: bool,
 }
 

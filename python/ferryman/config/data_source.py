@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ferryman.config.fields import Fields
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _DATA_SOURCE = Fields(
     "envoy.config.core.v3.DataSource", "filename inline_bytes inline_string environment_variable"
 )
+
+_FORBIDDEN: Final = ("/dev", "/sys", "/proc")
 
 
 def read_data_source(
@@ -46,11 +48,23 @@ def read_data_source(
 
 
 def _read_file(cursor: Cursor, name: str) -> bytes | None:
-    try:
-        return Path(name).read_bytes()
-    except OSError as error:
-        cursor.problem(f"cannot read {name}: {error.strerror or error}", field="filename")
+    complaint = forbidden_path(name)
+    if complaint is None:
+        try:
+            return Path(name).read_bytes()
+        except OSError as error:
+            complaint = error.strerror or str(error)
+    cursor.problem(f"cannot read {name}: {complaint}", field="filename")
+    return None
+
+
+def forbidden_path(name: str) -> str | None:
+    """Why Envoy does not read there, whatever it finds; None: it does, as it does descriptors."""
+    if name.startswith("/dev/fd/"):
         return None
+    real = os.path.realpath(name)
+    found = [folder for folder in _FORBIDDEN if real.startswith(folder)]
+    return f"no file below {found[0]} is read" if found else None
 
 
 def _read_environment(cursor: Cursor, name: str) -> bytes | None:

@@ -92,8 +92,6 @@ def built_types() -> dict[str, frozenset[str]]:
         original_ip_detection,
         pipeline,  # noqa: F401
         protocol_options,
-        route_action,
-        route_match,
         stats_sinks,
         substitution_format,
         transport_socket,
@@ -124,9 +122,8 @@ def built_types() -> dict[str, frozenset[str]]:
         "envoy.filters.udp_listener": frozenset(udp_listener.BUILT),
         "envoy.load_balancing_policies": frozenset(load_balancing_policies.BUILT),
         **_built_matching(),
+        **_built_routing(),
         "envoy.udp_packet_writer": frozenset(udp_listeners.WRITERS),
-        "envoy.path.match": frozenset(route_match.PATH_POLICIES),
-        "envoy.path.rewrite": frozenset(route_action.PATH_POLICIES),
         "envoy.rbac.matchers": frozenset(network.rbac.MATCHERS),
         "envoy.rbac.principals": frozenset(network.rbac.PRINCIPALS),
         "envoy.regex_engines": frozenset(bootstrap.REGEX_ENGINES),
@@ -140,14 +137,26 @@ def built_types() -> dict[str, frozenset[str]]:
 
 def _built_matching() -> dict[str, frozenset[str]]:
     """Those of match trees."""
-    from ferryman.config import match_input, match_predicate, match_tree, route
+    from ferryman.config import cluster_specifier, match_input, match_predicate, match_tree, route
 
     return {
-        "envoy.matching.action": frozenset(route.MATCH_ACTIONS),
+        "envoy.matching.action": frozenset([*route.MATCH_ACTIONS, *cluster_specifier.CLUSTER_ACTIONS]),
         "envoy.matching.http.custom_matchers": frozenset(match_tree.CUSTOM),
         "envoy.matching.http.input": frozenset(match_input.HTTP),
         "envoy.matching.network.custom_matchers": frozenset(match_tree.CUSTOM),
         "envoy.matching.network.input": frozenset(match_input.NETWORK),
         "envoy.matching.common_inputs": frozenset(match_input.COMMON),
         "envoy.matching.input_matchers": frozenset(match_predicate.BUILT),
+    }
+
+
+def _built_routing() -> dict[str, frozenset[str]]:
+    """Those of routes."""
+    from ferryman.config import cluster_specifier, internal_redirect, route_action, route_match
+
+    return {
+        "envoy.internal_redirect_predicates": frozenset(internal_redirect.BUILT),
+        "envoy.path.match": frozenset(route_match.PATH_POLICIES),
+        "envoy.path.rewrite": frozenset(route_action.PATH_POLICIES),
+        cluster_specifier.CATEGORY: frozenset(cluster_specifier.BUILT),
     }

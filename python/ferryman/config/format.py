@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import difflib
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ferryman.config import model, operators
+from ferryman.config.data_source import forbidden_path
 from ferryman.config.fields import refuse
 from ferryman.config.native_checks import check_operator
 
@@ -91,6 +93,8 @@ def _lower_command(
         cursor.problem(complaint, _name_hint(name), field, "format")
     elif name in operators.NOT_BUILT:
         refuse(cursor, f"%{name}% is not supported yet", field=field)
+    elif name == operators.FILE_CONTENT:
+        _check_file(cursor, argument or "", field)
     else:
         check_operator(cursor, name, argument, field)
     return model.Operator(name=name, argument=argument, max_length=length)
@@ -114,6 +118,29 @@ def _complaint(name: str, argument: str | None, length: int | None) -> str | Non
     if length is not None and name not in operators.LENGTH_ALLOWED:
         return f"%{name}% takes no length"
     return _argument_complaint(name, argument) if argument is not None else None
+
+
+def _check_file(cursor: Cursor, argument: str, field: str | None) -> None:
+    """Report what is wrong with the `PATH` or `PATH:FOLDER` of %FILE_CONTENT%."""
+    parts = [part for part in argument.split(":") if part]
+    if not 1 <= len(parts) <= 2:
+        text = f"%{operators.FILE_CONTENT}% takes PATH or PATH:FOLDER, not `{argument}`"
+        cursor.problem(text, None, field, "format")
+        return
+    complaint = forbidden_path(parts[0])
+    if complaint is None:
+        try:
+            with Path(parts[0]).open("rb") as file:
+                file.read(1)
+        except IsADirectoryError:
+            pass  # to Envoy, an empty file
+        except OSError as error:
+            complaint = error.strerror or str(error)
+    if complaint is not None:
+        cursor.problem(f"cannot read {parts[0]}: {complaint}", None, field)
+    for folder in parts[1:]:
+        if not Path(folder).exists():
+            cursor.problem(f"cannot watch {folder}: there is no such directory", None, field)
 
 
 def _argument_complaint(name: str, argument: str) -> str | None:

@@ -30,6 +30,9 @@ _PREDICATES: Final = "envoy.extensions.internal_redirect"
 _SAFE = Fields(f"{_PREDICATES}.safe_cross_scheme.v3.SafeCrossSchemeConfig")
 _ALLOW = Fields(f"{_PREDICATES}.allow_listed_routes.v3.AllowListedRoutesConfig", "allowed_route_names")
 _PREVIOUS = Fields(f"{_PREDICATES}.previous_routes.v3.PreviousRoutesConfig")
+_FILTER_STATE = Fields(
+    f"{_PREDICATES}.filter_state.v3.FilterStateConfig", "redirect_enabled_key redirect_if_absent"
+)
 
 _CODES: Final = (301, 302, 303, 307, 308)
 _HANDLE: Final = 1
@@ -49,10 +52,18 @@ def _previous(cursor: Cursor) -> model.InternalRedirectPredicate:
     return model.PreviousRoutes()
 
 
+def _filter_state(cursor: Cursor) -> model.InternalRedirectPredicate:
+    fields = _FILTER_STATE.read(cursor)
+    return model.RedirectsOfFilterState(
+        key=fields.get("redirect_enabled_key", ""), if_absent=fields.get("redirect_if_absent", False)
+    )
+
+
 BUILT: Final[Mapping[str, Callable[[Cursor], model.InternalRedirectPredicate]]] = {
     _SAFE.message: _safe,
     _ALLOW.message: _allow,
     _PREVIOUS.message: _previous,
+    _FILTER_STATE.message: _filter_state,
 }
 """The predicates that are built, by the type of their configuration."""
 

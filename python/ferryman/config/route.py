@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ferryman.config import header, match_input, model
+from ferryman.config.cluster_specifier import Plugins, lower_plugins
 from ferryman.config.cursor import Cursor
 from ferryman.config.extensions import open_extension
 from ferryman.config.fields import Fields, word
@@ -38,7 +39,8 @@ _TABLE = Fields(
     "envoy.config.route.v3.RouteConfiguration",
     "name virtual_hosts internal_only_headers most_specific_header_mutations_wins validate_clusters"
     " max_direct_response_body_size_bytes ignore_port_in_host_matching vhost_header"
-    " ignore_path_parameters_in_path_matching typed_per_filter_config " + header.FIELDS,
+    " ignore_path_parameters_in_path_matching typed_per_filter_config cluster_specifier_plugins "
+    + header.FIELDS,
     no_effect={"metadata": _NO_METADATA},
 )
 _VIRTUAL_HOST = Fields(
@@ -76,7 +78,7 @@ def lower_route_configuration(cursor: Cursor, references: References) -> model.R
     fields = _TABLE.read(cursor)
     checked = fields["validate_clusters"].value if "validate_clusters" in fields else True
     limit = _body_limit(cursor, fields)
-    table = _Table(references if checked else None, limit)
+    table = _Table(references if checked else None, limit, lower_plugins(cursor))
     lowered = model.RouteConfiguration(
         name=fields.get("name", ""),
         filter_config=lower_filter_configs(cursor, fields),
@@ -124,8 +126,9 @@ def _check_domains(cursor: Cursor, hosts: list[model.VirtualHost]) -> None:
 class _Table:
     """What the virtual hosts and routes of one table need to know of it."""
 
-    def __init__(self, references: References | None, max_body_bytes: int) -> None:
+    def __init__(self, references: References | None, max_body_bytes: int, plugins: Plugins) -> None:
         self._references = references
+        self._plugins = plugins
         self.max_body_bytes = max_body_bytes
 
     def lower_virtual_host(self, cursor: Cursor) -> model.VirtualHost:
@@ -203,7 +206,7 @@ class _Table:
             if name in fields:
                 declared.read(cursor.child(name))
                 return lower_not_forwarded()
-        return lower_route_action(cursor.child("route"), references, cursor)
+        return lower_route_action(cursor.child("route"), references, cursor, self._plugins)
 
 
 def _items(cursor: Cursor, fields: dict[str, Any], name: str) -> list[Cursor]:

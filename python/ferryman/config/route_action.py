@@ -1,7 +1,6 @@
 """What a route does with a request: forward it, redirect it, answer it.
 
-Owns RouteAction with its weighted clusters, RedirectAction and DirectResponseAction. That the clusters exist
-is checked by `references.py`, unless the route table says otherwise.
+Owns RouteAction and DirectResponseAction. Which cluster it is says `cluster_specifier.py`.
 
 Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/config/route/v3/route_components.proto#config-route-v3-routeaction
 """
@@ -11,7 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ferryman.api.schema import new_message
-from ferryman.config import header, model, uri_template
+from ferryman.config import cluster_specifier, model, uri_template
 from ferryman.config.cursor import Cursor
 from ferryman.config.data_source import read_data_source
 from ferryman.config.duration import milliseconds, off_if_zero
@@ -25,20 +24,17 @@ from ferryman.config.problems import Problems
 from ferryman.config.proxy_protocol import lower_bare_header
 from ferryman.config.rate_limit import lower_route_rate_limits
 from ferryman.config.references import References
-from ferryman.config.route_filter_config import lower_filter_configs
-
-_NO_SUBSETS: Final = "subset load balancing, which reads it, is not built"
 
 _ROUTE = Fields(
     "envoy.config.route.v3.RouteAction",
-    "cluster cluster_header weighted_clusters cluster_not_found_response_code prefix_rewrite regex_rewrite"
+    f"{cluster_specifier.FIELDS} cluster_not_found_response_code prefix_rewrite regex_rewrite"
     " path_rewrite_policy path_rewrite host_rewrite_literal auto_host_rewrite host_rewrite_header"
     " host_rewrite_path_regex host_rewrite append_x_forwarded_host timeout idle_timeout flush_timeout"
     " max_stream_duration"
     " priority upgrade_configs max_grpc_timeout grpc_timeout_offset internal_redirect_policy"
     " internal_redirect_action max_internal_redirects rate_limits include_vh_rate_limits",
     no_effect={
-        "metadata_match": _NO_SUBSETS,
+        "metadata_match": "subset load balancing, which reads it, is not built",
         "early_data_policy": "without TLS there is no early data",
     },
 )
@@ -49,19 +45,6 @@ _MAX_STREAM_DURATION = Fields(
 _UPGRADE = Fields("envoy.config.route.v3.RouteAction.UpgradeConfig", "upgrade_type enabled connect_config")
 _CONNECT = Fields(
     "envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig", "allow_post proxy_protocol_config"
-)
-_WEIGHTED = Fields(
-    "envoy.config.route.v3.WeightedCluster",
-    "clusters header_name runtime_key_prefix",
-    no_effect={
-        "total_weight": "Envoy 1.40 takes the sum of the weights",
-        "use_hash_policy": "hash_policy, which it reads, is refused; without one, chance decides",
-    },
-)
-_CLUSTER_WEIGHT = Fields(
-    "envoy.config.route.v3.WeightedCluster.ClusterWeight",
-    f"name cluster_header weight host_rewrite_literal typed_per_filter_config {header.FIELDS}",
-    no_effect={"metadata_match": _NO_SUBSETS},
 )
 _DIRECT_RESPONSE = Fields("envoy.config.route.v3.DirectResponseAction", "status body body_format")
 
@@ -79,10 +62,11 @@ PATH_POLICIES: Final = {uri_template.REWRITE.message: uri_template.lower_templat
 _NOT_FOUND_CODES: Final = {0: 503, 1: 404, 2: 500}
 _PRIORITIES: Final = ("default", "high")
 _TIMEOUT_MS: Final = 15_000
-_MAX_WEIGHT: Final = 2**32 - 1
 
 
-def lower_route_action(cursor: Cursor, references: References | None, route: Cursor) -> model.RouteAction:
+def lower_route_action(
+    cursor: Cursor, references: References | None, route: Cursor, plugins: cluster_specifier.Plugins
+) -> model.RouteAction:
     """The RouteAction of a route; `references` None: its clusters need not exist."""
     fields = _ROUTE.read(cursor)
     _check_rewrites(cursor, fields, route)
@@ -94,7 +78,7 @@ def lower_route_action(cursor: Cursor, references: References | None, route: Cur
     duration = cursor.child("max_stream_duration")
     durations = _MAX_STREAM_DURATION.read(duration) if "max_stream_duration" in fields else {}
     return model.RouteAction(
-        cluster=_cluster(cursor, fields, references),
+        cluster=cluster_specifier.lower_cluster_specifier(cursor, fields, references, plugins),
         cluster_not_found_response_code=_NOT_FOUND_CODES.get(code, 503),
         prefix_rewrite=fields.get("prefix_rewrite"),
         regex_rewrite=regex_rewrite,
@@ -124,7 +108,7 @@ def lower_not_forwarded() -> model.RouteAction:
     """A NonForwardingAction or a FilterAction: to Envoy a RouteAction without a cluster."""
     empty = Cursor(new_message(_ROUTE.message), Problems(), None)
     return lower_route_action(
-        empty, None, Cursor(new_message("envoy.config.route.v3.Route"), Problems(), None)
+        empty, None, Cursor(new_message("envoy.config.route.v3.Route"), Problems(), None), {}
     )
 
 
@@ -169,54 +153,6 @@ def _format(cursor: Cursor, fields: dict[str, Any], name: str) -> model.Format |
 
 def _optional(cursor: Cursor, field: str, fields: dict[str, Any]) -> int | None:
     return milliseconds(cursor, field, fields, 0) if field in fields else None
-
-
-def _cluster(cursor: Cursor, fields: dict[str, Any], references: References | None) -> model.ClusterSpecifier:
-    if "weighted_clusters" in fields:
-        return _weighted_clusters(cursor.child("weighted_clusters"), references)
-    if "cluster_header" in fields:
-        return model.ClusterHeader(name=fields["cluster_header"].lower())
-    name: str = fields.get("cluster", "")
-    if references is not None:
-        references.use_cluster(name, cursor, "cluster")
-    return model.ClusterName(name=name)
-
-
-def _weighted_clusters(cursor: Cursor, references: References | None) -> model.WeightedClusters:
-    fields = _WEIGHTED.read(cursor)
-    clusters = [_cluster_weight(item, references) for item in cursor.items("clusters")]
-    total = sum(cluster.weight for cluster in clusters)
-    if clusters and total == 0:
-        cursor.problem("the weights must be more than 0 in sum", field="clusters")
-    elif total > _MAX_WEIGHT:
-        cursor.problem(f"the weights must be at most {_MAX_WEIGHT} in sum", field="clusters")
-    header_name = fields.get("header_name", "").lower() or None
-    return model.WeightedClusters(
-        clusters=clusters,
-        header_name=header_name,
-        runtime_key_prefix=fields.get("runtime_key_prefix", ""),
-    )
-
-
-def _cluster_weight(cursor: Cursor, references: References | None) -> model.WeightedCluster:
-    fields = _CLUSTER_WEIGHT.read(cursor)
-    name = fields.get("name", "")
-    if name and "cluster_header" in fields:
-        cursor.problem("name and cluster_header cannot both be set", "remove one", "name")
-    elif not name and "cluster_header" not in fields:
-        cursor.problem("name is required", field="name", code="required")
-    if "weight" not in fields:
-        cursor.problem("weight is required", field="weight", code="required")
-    if references is not None:
-        references.use_cluster(name, cursor, "name")
-    return model.WeightedCluster(
-        name=name,
-        cluster_header=fields["cluster_header"].lower() if "cluster_header" in fields else None,
-        weight=fields["weight"].value if "weight" in fields else 1,
-        headers=header.lower_header_mutations(cursor, fields),
-        host_rewrite_literal=fields.get("host_rewrite_literal") or None,
-        filter_config=lower_filter_configs(cursor, fields),
-    )
 
 
 def _upgrade_configs(cursor: Cursor, fields: dict[str, Any]) -> list[model.RouteUpgradeConfig]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from ferryman.config import model
+from ferryman.config import model, operators
 from ferryman.config.cursor import Cursor
 from ferryman.config.data_source import read_data_source
 from ferryman.config.extensions import open_extension
@@ -37,10 +37,12 @@ _FORMATTER = Fields(
 )
 _REQ_WITHOUT_QUERY = Fields("envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery")
 _METADATA = Fields("envoy.extensions.formatter.metadata.v3.Metadata")
+_FILE_CONTENT = Fields("envoy.extensions.formatter.file_content.v3.FileContent")
 
 BUILT: Final[Mapping[str, tuple[Fields, str]]] = {
     _REQ_WITHOUT_QUERY.message: (_REQ_WITHOUT_QUERY, "REQ_WITHOUT_QUERY"),
     _METADATA.message: (_METADATA, "METADATA"),
+    _FILE_CONTENT.message: (_FILE_CONTENT, operators.FILE_CONTENT),
 }
 """The formatters that are built, by the type of their configuration, and the operator that each adds."""
 

@@ -84,6 +84,9 @@ class Composer:
                 return None
             root = self._node(self._get(), 0)
         except yaml.MarkedYAMLError as error:
+            if "nesting depth" in (error.problem or ""):  # the scanner, ahead of the parser, has had enough
+                mark = error.problem_mark or error.context_mark
+                raise _too_deep(mark.index if mark else 0) from None
             raise explain(self._text, error) from None
         except yaml.reader.ReaderError as error:
             raise TextError(error.position, f"is not YAML: {error.reason}") from None
@@ -181,4 +184,8 @@ def value_of(event: Any) -> Any:
 
 def _check_depth(event: Any, depth: int) -> None:
     if depth >= MAX_DEPTH:
-        raise TextError(event.start_mark.index, f"is nested more than {MAX_DEPTH} levels deep")
+        raise _too_deep(event.start_mark.index)
+
+
+def _too_deep(index: int) -> TextError:
+    return TextError(index, f"is nested more than {MAX_DEPTH} levels deep")

@@ -35,13 +35,16 @@ impl Coalesce {
             return Err("COALESCE: 'operators' array must not be empty".to_owned());
         }
         let compile = |(index, entry)| {
-            match entry {
-                Entry::Name(name) => Operator::compile(&name, None, None),
-                Entry::Detailed { command, param, max_length } => {
-                    Operator::compile(&command, param.as_deref(), max_length)
-                }
-            }
-            .map_err(|error| format!("COALESCE: failed to parse operator at index {index}: {error}"))
+            let (command, param, max_length) = match entry {
+                Entry::Name(name) => (name, None, None),
+                Entry::Detailed { command, param, max_length } => (command, param, max_length),
+            };
+            // As in Envoy, to which formatters add nothing here.
+            let compiled = match command.as_str() {
+                "FILE_CONTENT" => Err(format!("unknown command: '{command}'")),
+                command => Operator::compile(command, param.as_deref(), max_length),
+            };
+            compiled.map_err(|error| format!("COALESCE: failed to parse operator at index {index}: {error}"))
         };
         let operators =
             configuration.operators.into_iter().enumerate().map(compile).collect::<Result<_, _>>()?;

@@ -10,6 +10,7 @@ use super::asked_for;
 use super::certificate_field::CertificateField;
 use super::coalesce::Coalesce;
 use super::duration::DurationField;
+use super::file_content::FileContent;
 use super::filter_state_field::FilterStateField;
 use super::grpc_status::GrpcStatusStyle;
 use super::header_field::{HeaderField, HeaderSource};
@@ -64,6 +65,7 @@ enum Source {
     Coalesce(Coalesce),
     Metadata(MetadataField),
     FilterState(FilterStateField),
+    File(FileContent),
     Tls(TlsField),
 }
 
@@ -71,7 +73,7 @@ enum Source {
 const NEVER: &[&str] = &["ROUNDTRIP_DURATION", "SPAN_ID", "TRACE_ID"];
 
 /// Envoy has these; what they read is not built yet.
-const NOT_BUILT: &[&str] = &["CEL", "FILE_CONTENT", "SECRET"];
+const NOT_BUILT: &[&str] = &["CEL", "SECRET"];
 
 impl Operator {
     /// Compiles `%name(argument):max_length%`.
@@ -173,6 +175,7 @@ impl Source {
             | "COMMON_DURATION"
             | "DYNAMIC_METADATA"
             | "ENVIRONMENT"
+            | "FILE_CONTENT"
             | "FILTER_STATE"
             | "METADATA"
             | "QUERY_PARAM"
@@ -208,6 +211,7 @@ impl Source {
                 FilterStateField::compile(argument, of_upstream).map(Source::FilterState)
             }
             "ENVIRONMENT" => Ok(Source::Environment(environment(argument))),
+            "FILE_CONTENT" => FileContent::compile(argument).map(Source::File),
             "PATH" => PathField::compile(argument).map(Source::Path),
             "QUERY_PARAM" => Ok(Source::QueryParameter(QueryParameter::new(argument))),
             "QUERY_PARAMS" => QueryParameters::compile(argument).map(Source::QueryParameters),
@@ -240,6 +244,7 @@ impl Source {
                 | Source::QueryParameters(_)
                 | Source::Coalesce(_)
                 | Source::FilterState(_)
+                | Source::File(_)
         ) || matches!(self, Source::Metadata(field) if field.takes_length())
     }
 
@@ -269,6 +274,10 @@ impl Source {
             Source::Coalesce(field) => field.write(context, out),
             Source::Metadata(field) => field.write(context, out),
             Source::FilterState(field) => field.write(context, false, out),
+            Source::File(content) => {
+                content.write(out);
+                Written::Text
+            }
             Source::Tls(field) => field.write(context, out),
         }
     }

@@ -12,7 +12,8 @@ use ferryman_codec::{BodyFraming, HeaderBlock, KnownName, RequestHead, RequestKi
 use crate::cluster::WorkerCluster;
 use crate::error::{Error, ErrorKind};
 use crate::http_codec::BodyReader;
-use crate::route::{InternalRedirectPolicy, Matched, Target};
+use crate::matcher::VisibleState;
+use crate::route::{InternalRedirectPolicy, Matched, Redirected, Target};
 use crate::stats::{ClusterStat, HttpStat, RouterStat};
 use crate::stream_info::TimePoint;
 
@@ -187,8 +188,16 @@ impl HttpStream<'_> {
             None => Err(RouterStat::PassthroughInternalRedirectNoRoute),
             Some(matched) => {
                 let history = self.state.redirects.get_or_insert_default();
-                let from = from.map_or("", |name| name);
-                if policy.accepts(history, from, &matched.route.name, target.is_http()) {
+                let redirect = Redirected {
+                    from: from.map_or("", |name| name),
+                    to: &matched.route.name,
+                    to_http: target.is_http(),
+                    state: VisibleState {
+                        stream: Some(&self.state.info.filter_state),
+                        connection: Some(&self.connection.info.filter_state),
+                    },
+                };
+                if policy.accepts(history, &redirect) {
                     return Ok(());
                 }
                 Err(RouterStat::PassthroughInternalRedirectPredicate)

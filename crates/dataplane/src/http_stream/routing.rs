@@ -23,13 +23,8 @@ impl HttpStream<'_> {
         let settings = self.settings();
         let is_timed = asked_for::ROUTE_RESOLUTION_TIME.is_asked_for();
         let asked_at = (is_timed || self.manager.route_resolution.is_some()).then(Instant::now);
-        let known = Circumstances {
-            random: self.random,
-            metadata: self.state.info.dynamic_metadata.all(),
-            connection: Some(ConnectionData::of_stream(self.connection.info, &self.state.info)),
-        };
         let table = settings.routes.of(&self.state.request);
-        self.matched = table.and_then(|table| table.find_in(&self.state.request, known));
+        self.matched = table.and_then(|table| table.find_in(&self.state.request, self.circumstances()));
         if let Some(asked_at) = asked_at {
             *self.state.info.route_resolution_time.get_or_insert_default() += asked_at.elapsed();
         }
@@ -41,7 +36,7 @@ impl HttpStream<'_> {
         let Some(matched) = self.matched else { return self.state.info.set_route("", "") };
         let mut choice = None;
         if let Action::Forward(action) = &matched.route.action {
-            choice = action.cluster(&self.state.request, self.random);
+            choice = action.cluster(&self.state.request, self.circumstances());
             if choice.is_none() {
                 // As in Envoy, a route is none that the runtime leaves no cluster.
                 self.matched = None;
@@ -61,6 +56,15 @@ impl HttpStream<'_> {
             self.state.info.upstream.cluster = cluster.map(|cluster| Rc::clone(&cluster.info));
             self.cluster = cluster.cloned();
             self.choice = Some(choice);
+        }
+    }
+
+    /// What is known beside the request's head.
+    fn circumstances(&self) -> Circumstances<'_> {
+        Circumstances {
+            random: self.random,
+            metadata: self.state.info.dynamic_metadata.all(),
+            connection: Some(ConnectionData::of_stream(self.connection.info, &self.state.info)),
         }
     }
 

@@ -3,9 +3,12 @@
 //! Owns: Envoy's `FilterStateMatcher`. Does not own: the objects (`stream_info/filter_state.rs`), nor whose are matched.
 //! Follows: Envoy's `type.matcher.v3.FilterStateMatcher`. An object that is not there matches nothing.
 
+use std::rc::Rc;
+
 use crate::ip_range::IpRange;
 use crate::model::matcher as model;
 use crate::stream_info::FilterState;
+use crate::stream_info::filter_state::FilterStateObject;
 
 use super::StringMatcher;
 
@@ -16,6 +19,15 @@ pub struct VisibleState<'a> {
     pub stream: Option<&'a FilterState>,
     /// The connection's.
     pub connection: Option<&'a FilterState>,
+}
+
+impl<'a> VisibleState<'a> {
+    /// The object of a name.
+    #[must_use]
+    pub fn object(&self, name: &str) -> Option<&'a Rc<dyn FilterStateObject>> {
+        let of = |state: Option<&'a FilterState>| state?.object(name);
+        of(self.stream).or_else(|| of(self.connection))
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -53,8 +65,7 @@ impl FilterStateMatcher {
     /// Whether there is such an object, and it matches.
     #[must_use]
     pub fn matches(&self, state: VisibleState<'_>) -> bool {
-        let of = |state: Option<&'_ FilterState>| state?.object(&self.key).cloned();
-        let Some(object) = of(state.stream).or_else(|| of(state.connection)) else { return false };
+        let Some(object) = state.object(&self.key) else { return false };
         match &self.value {
             Value::Text(matcher) => object.serialize().is_some_and(|text| matcher.matches(&text)),
             Value::Address { ranges, invert } => {
@@ -67,8 +78,6 @@ impl FilterStateMatcher {
 
 #[cfg(test)]
 mod tests {
-    use std::rc::Rc;
-
     use super::*;
     use crate::model::address::CidrRange;
     use crate::stream_info::StringObject;

@@ -119,6 +119,11 @@ pub enum ClusterSpecifier {
         header_name: Option<String>,
         runtime_key_prefix: String,
     },
+    Matcher {
+        tree: MatchTree,
+        clusters: Vec<String>,
+    },
+    None {},
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -144,6 +149,7 @@ pub enum InternalRedirectPredicate {
     SafeCrossScheme {},
     AllowListedRoutes { names: Vec<String> },
     PreviousRoutes {},
+    FilterState { key: String, if_absent: bool },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]

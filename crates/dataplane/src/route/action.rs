@@ -16,6 +16,7 @@ use crate::rate_limit::RateLimits;
 
 use super::Resolve;
 use super::cluster_choice::{ClusterChoice, ClusterSpecifier};
+use super::condition::Circumstances;
 use super::grpc_timeout::GrpcTimeout;
 use super::internal_redirect::InternalRedirectPolicy;
 use super::redirect::Redirect;
@@ -136,11 +137,11 @@ impl ForwardAction {
         })
     }
 
-    /// The cluster for one request; `random` is any number. None: the runtime left none to choose from.
+    /// The cluster for one request. None: there is nothing to choose from.
     #[inline]
     #[must_use]
-    pub fn cluster(&self, request: &HeaderBlock, random: u64) -> Option<ClusterChoice<'_>> {
-        self.clusters.choose(request, random)
+    pub fn cluster(&self, request: &HeaderBlock, known: Circumstances<'_>) -> Option<ClusterChoice<'_>> {
+        self.clusters.choose(request, known)
     }
 
     /// How the request's body is the payload of a TCP connection to the host, if it is.

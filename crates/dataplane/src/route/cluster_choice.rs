@@ -1,7 +1,8 @@
 //! Which cluster a route forwards a request to.
 //!
-//! Owns: the choice by name, header or weight. Does not own: the clusters, nor what happens when there is none of the name.
-//! Follows Envoy's `RouteAction.cluster_specifier`.
+//! Owns: the choice by name, header, weight or match tree. Does not own: the clusters, nor what happens when there is none
+//! of the name.
+//! Follows Envoy's `RouteAction.cluster_specifier` and `envoy.router.cluster_specifier_plugin.matcher`.
 
 use std::borrow::Cow;
 
@@ -11,10 +12,14 @@ use crate::decimal;
 use crate::filters::http::RouteFilters;
 use crate::header_mutation::HeaderMutations;
 use crate::header_name;
+use crate::matcher::input::MatchingData;
+use crate::matcher::tree::{MatchTree, Outcome};
 use crate::model;
 use crate::runtime::RuntimeKey;
+use crate::stats::Registry;
 
 use super::Resolve;
+use super::condition::Circumstances;
 
 /// A cluster that the configuration names, with its place among the snapshot's clusters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +73,9 @@ pub(super) enum ClusterSpecifier {
     Cluster(ClusterName),
     ClusterHeader(HeaderName),
     WeightedClusters(WeightedClusters),
+    Matcher(MatchTree, Vec<ClusterName>),
+    /// What was to choose is not there.
+    Nothing,
 }
 
 /// Several clusters, each taken as often as its weight says.
@@ -162,23 +170,44 @@ impl ClusterSpecifier {
                 let clusters = WeightedClusters::compile(clusters, header_name, runtime_key_prefix, resolve)?;
                 Self::WeightedClusters(clusters)
             }
+            Model::Matcher { tree, clusters } => {
+                let clusters = clusters.iter().map(|name| ClusterName::resolve(name, resolve)).collect();
+                Self::Matcher(MatchTree::compile(tree)?, clusters)
+            }
+            Model::None {} => Self::Nothing,
         })
     }
 
-    /// `random` is any number; weighted clusters share out all of its values. None, when the runtime took all weights away
-    /// or made their sum too large.
+    /// Opens the statistics that its matchers have.
+    pub(super) fn open_stats(&self, registry: &Registry) {
+        if let Self::Matcher(tree, _) = self {
+            tree.open_stats(registry);
+        }
+    }
+
+    /// Weighted clusters share out all values of the random number. None, when the runtime took all weights away or made
+    /// their sum too large, and where nothing is there that could choose.
     #[inline]
-    pub(super) fn choose(&self, request: &HeaderBlock, random: u64) -> Option<ClusterChoice<'_>> {
+    pub(super) fn choose(
+        &self,
+        request: &HeaderBlock,
+        known: Circumstances<'_>,
+    ) -> Option<ClusterChoice<'_>> {
         Some(match self {
             Self::Cluster(cluster) => ClusterChoice::fixed(cluster, None),
             Self::ClusterHeader(header) => ClusterChoice::named_by(header, request, None),
             Self::WeightedClusters(clusters) => {
-                let weighted = clusters.choose(request, random)?;
+                let weighted = clusters.choose(request, known.random)?;
                 match &weighted.header {
                     Some(header) => ClusterChoice::named_by(header, request, Some(weighted)),
                     None => ClusterChoice::fixed(&weighted.cluster, Some(weighted)),
                 }
             }
+            Self::Matcher(tree, clusters) => match found(tree, request, known) {
+                Some(place) => ClusterChoice::fixed(clusters.get(place)?, None),
+                None => ClusterChoice::of_no_name(),
+            },
+            Self::Nothing => return None,
         })
     }
 }
@@ -189,8 +218,26 @@ impl<'a> ClusterChoice<'a> {
         ClusterChoice { name: Cow::Owned(name), slot: None, from_header: true, weighted }
     }
 
+    /// As a header names that is not there, but nothing is looked up.
+    fn of_no_name() -> Self {
+        ClusterChoice { name: Cow::Borrowed(""), slot: None, from_header: false, weighted: None }
+    }
+
     fn fixed(cluster: &'a ClusterName, weighted: Option<&'a WeightedCluster>) -> Self {
         ClusterChoice { name: Cow::Borrowed(&cluster.name), slot: cluster.slot, from_header: false, weighted }
+    }
+}
+
+/// The place of the cluster that the tree finds.
+fn found(tree: &MatchTree, request: &HeaderBlock, known: Circumstances<'_>) -> Option<usize> {
+    let data = MatchingData {
+        request_headers: Some(request),
+        connection: known.connection,
+        ..MatchingData::default()
+    };
+    match tree.find(&data, &mut |_| ()) {
+        Outcome::Action(place) => Some(place),
+        Outcome::NoMatch | Outcome::InsufficientData => None,
     }
 }
 
@@ -227,6 +274,10 @@ mod tests {
         )
     }
 
+    fn of(random: u64) -> Circumstances<'static> {
+        Circumstances { random, ..Circumstances::default() }
+    }
+
     fn request(fields: &[(&str, &str)]) -> HeaderBlock {
         let mut request = HeaderBlock::new();
         for (name, value) in fields {
@@ -239,26 +290,27 @@ mod tests {
     fn by_name_and_by_header() {
         let named =
             ClusterSpecifier::compile(&Model::Cluster { name: "b".to_owned() }, &resolve).expect("named");
-        let choice = named.choose(&HeaderBlock::new(), 7).expect("choice");
+        let choice = named.choose(&HeaderBlock::new(), of(7)).expect("choice");
         assert_eq!((&*choice.name, choice.slot, choice.from_header), ("b", Some(1), false));
         let by_header =
             ClusterSpecifier::compile(&Model::ClusterHeader { name: "X-Cluster".to_owned() }, &resolve)
                 .expect("header");
         let head = request(&[("x-cluster", "c"), ("x-cluster", "d")]);
-        let choice = by_header.choose(&head, 7).expect("choice");
+        let choice = by_header.choose(&head, of(7)).expect("choice");
         assert_eq!((&*choice.name, choice.slot, choice.from_header), ("c", None, true));
-        assert_eq!(by_header.choose(&HeaderBlock::new(), 7).expect("choice").name, "");
+        assert_eq!(by_header.choose(&HeaderBlock::new(), of(7)).expect("choice").name, "");
     }
 
     #[test]
     fn by_weight() {
         let clusters = weighted(&[("a", 1), ("b", 0), ("c", 3)], None).expect("weights");
         let none = HeaderBlock::new();
-        let names: Vec<_> =
-            (0..8).map(|random| clusters.choose(&none, random).expect("choice").name.into_owned()).collect();
+        let names: Vec<_> = (0..8)
+            .map(|random| clusters.choose(&none, of(random)).expect("choice").name.into_owned())
+            .collect();
         assert_eq!(names.join(""), "acccaccc");
         assert_eq!(
-            clusters.choose(&none, 1).expect("choice").weighted.map(|cluster| cluster.cluster.slot),
+            clusters.choose(&none, of(1)).expect("choice").weighted.map(|cluster| cluster.cluster.slot),
             Some(Some(2))
         );
         assert!(weighted(&[("a", 0)], None).is_err());
@@ -275,7 +327,37 @@ mod tests {
             (&[("x-random", "1"), ("x-random", "1")], "a"),
             (&[], "a"),
         ] {
-            assert_eq!(clusters.choose(&request(fields), 0).expect("choice").name, expected, "{fields:?}");
+            assert_eq!(
+                clusters.choose(&request(fields), of(0)).expect("choice").name,
+                expected,
+                "{fields:?}"
+            );
         }
+    }
+
+    #[test]
+    fn by_a_match_tree() {
+        let tree = serde_json::json!({
+            "kind": "exact_match_map",
+            "input": {"kind": "header", "part": "request_headers", "name": "x-c"},
+            "map": [{"key": "one", "on_match": {"kind": "action", "index": 0, "keep_matching": false}},
+                    {"key": "two", "on_match": {"kind": "action", "index": 1, "keep_matching": false}}],
+            "on_no_match": null,
+        });
+        let tree = serde_json::from_value(tree).expect("tree");
+        let clusters = vec!["b".to_owned(), "nowhere".to_owned()];
+        let chooser =
+            ClusterSpecifier::compile(&Model::Matcher { tree, clusters }, &resolve).expect("plugin");
+        for (fields, expected) in [
+            (&[("x-c", "one")][..], ("b", Some(1))),
+            (&[("x-c", "two")], ("nowhere", None)),
+            (&[], ("", None)),
+        ] {
+            let choice = chooser.choose(&request(fields), of(0)).expect("choice");
+            assert_eq!((&*choice.name, choice.slot), expected, "{fields:?}");
+            assert!(!choice.from_header);
+        }
+        let skipped = ClusterSpecifier::compile(&Model::None {}, &resolve).expect("nothing");
+        assert!(skipped.choose(&request(&[]), of(0)).is_none());
     }
 }

@@ -4,10 +4,15 @@
 //! not own: sending the request again (`http_stream/internal_redirect.rs`).
 //! Follows Envoy's `InternalRedirectPolicy` and `envoy.internal_redirect_predicates`; RFC 3986 section 3.
 
+use std::rc::Rc;
+
 use ferryman_codec::{HeaderBlock, HeaderName};
 
 use crate::header_name;
+use crate::matcher::VisibleState;
 use crate::model::route as model;
+use crate::stream_info::filter_state::FilterStateObject;
+use crate::stream_info::filter_state_objects::BoolObject;
 
 /// A compiled policy.
 #[derive(Debug)]
@@ -28,6 +33,8 @@ enum Predicate {
     AllowListedRoutes(Box<[Box<str>]>),
     /// No redirect of this route led to the same one before.
     PreviousRoutes,
+    /// A filter has left `true` under this key; where there is nothing, `if_absent` counts.
+    FilterState { key: Box<str>, if_absent: bool },
 }
 
 /// What is remembered of the redirects of one request.
@@ -43,6 +50,19 @@ impl RedirectHistory {
     pub fn follow(&mut self) {
         self.followed = self.followed.saturating_add(1);
     }
+}
+
+/// A redirect that the predicates judge.
+#[derive(Debug, Clone, Copy)]
+pub struct Redirected<'a> {
+    /// The name of the route that it leads away from.
+    pub from: &'a str,
+    /// The name of the one that it leads to.
+    pub to: &'a str,
+    /// Whether its scheme is plain HTTP.
+    pub to_http: bool,
+    /// What filters left.
+    pub state: VisibleState<'a>,
 }
 
 /// Where a redirect leads.
@@ -65,6 +85,9 @@ impl InternalRedirectPolicy {
                 Predicate::AllowListedRoutes(names.iter().map(|name| name.as_str().into()).collect())
             }
             Model::PreviousRoutes {} => Predicate::PreviousRoutes,
+            Model::FilterState { key, if_absent } => {
+                Predicate::FilterState { key: key.as_str().into(), if_absent: *if_absent }
+            }
         };
         let names = model.response_headers_to_copy.iter();
         Ok(InternalRedirectPolicy {
@@ -95,8 +118,9 @@ impl InternalRedirectPolicy {
         history.followed < self.most
     }
 
-    /// Whether the redirect may lead from a route to another one; `to_http`: its scheme is plain HTTP.
-    pub fn accepts(&self, history: &mut RedirectHistory, from: &str, to: &str, to_http: bool) -> bool {
+    /// Whether the redirect may lead from a route to another one.
+    pub fn accepts(&self, history: &mut RedirectHistory, redirect: &Redirected<'_>) -> bool {
+        let Redirected { from, to, to_http, state } = *redirect;
         self.predicates.iter().all(|predicate| match predicate {
             Predicate::SafeCrossScheme => to_http,
             Predicate::AllowListedRoutes(names) => names.iter().any(|name| **name == *to),
@@ -106,6 +130,13 @@ impl InternalRedirectPolicy {
                     history.routes.push((from.into(), to.into()));
                 }
                 is_new
+            }
+            Predicate::FilterState { key, if_absent } => {
+                // As in Envoy, where another object says no.
+                let truth = |object: &Rc<dyn FilterStateObject>| {
+                    object.as_any().downcast_ref() == Some(&BoolObject(true))
+                };
+                state.object(key).map_or(*if_absent, truth)
             }
         })
     }
@@ -185,6 +216,8 @@ fn is_host(host: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stream_info::filter_state::SharedWithUpstream;
+    use crate::stream_info::{FilterState, StringObject};
 
     fn parts(location: &str) -> Option<(String, String, String)> {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -193,6 +226,10 @@ mod tests {
     }
 
     /// Judged by Envoy 1.40.
+    fn between<'a>(from: &'a str, to: &'a str, to_http: bool) -> Redirected<'a> {
+        Redirected { from, to, to_http, state: VisibleState::default() }
+    }
+
     #[test]
     fn locations() {
         for (location, expected) in [
@@ -230,17 +267,51 @@ mod tests {
         let mut history = RedirectHistory::default();
         let plain = policy(Vec::new());
         assert!(plain.takes(302) && !plain.takes(301));
-        assert!(plain.allows_another(&history) && plain.accepts(&mut history, "a", "b", false));
+        assert!(plain.allows_another(&history) && plain.accepts(&mut history, &between("a", "b", false)));
         let target = Target::parse(b"https://a/").expect("target");
         assert!(!plain.allows_scheme(&target));
         let named = policy(vec![Model::AllowListedRoutes { names: vec!["b".to_owned()] }]);
-        assert!(named.accepts(&mut history, "a", "b", true) && !named.accepts(&mut history, "a", "c", true));
-        assert!(!policy(vec![Model::SafeCrossScheme {}]).accepts(&mut history, "a", "b", false));
+        assert!(
+            named.accepts(&mut history, &between("a", "b", true))
+                && !named.accepts(&mut history, &between("a", "c", true))
+        );
+        assert!(!policy(vec![Model::SafeCrossScheme {}]).accepts(&mut history, &between("a", "b", false)));
         let new = policy(vec![Model::PreviousRoutes {}]);
-        assert!(new.accepts(&mut history, "a", "b", true));
-        assert!(!new.accepts(&mut history, "a", "b", true));
-        assert!(new.accepts(&mut history, "b", "b", true), "it is another route that is left");
+        assert!(new.accepts(&mut history, &between("a", "b", true)));
+        assert!(!new.accepts(&mut history, &between("a", "b", true)));
+        assert!(new.accepts(&mut history, &between("b", "b", true)), "it is another route that is left");
         history.follow();
         assert!(!plain.allows_another(&history));
+    }
+
+    #[test]
+    fn a_filter_decides() {
+        let mut stream = FilterState::default();
+        for if_absent in [false, true] {
+            let policy = InternalRedirectPolicy::compile(&model::InternalRedirectPolicy {
+                max_internal_redirects: 1,
+                redirect_response_codes: vec![302],
+                allow_cross_scheme_redirect: false,
+                response_headers_to_copy: Vec::new(),
+                predicates: vec![model::InternalRedirectPredicate::FilterState {
+                    key: "may".to_owned(),
+                    if_absent,
+                }],
+            })
+            .expect("policy");
+            let judge = |stream: &FilterState, connection: &FilterState| {
+                let state = VisibleState { stream: Some(stream), connection: Some(connection) };
+                policy.accepts(
+                    &mut RedirectHistory::default(),
+                    &Redirected { state, ..between("a", "b", true) },
+                )
+            };
+            assert_eq!(judge(&FilterState::default(), &FilterState::default()), if_absent);
+            let mut connection = FilterState::default();
+            connection.set("may", Rc::new(StringObject(b"true"[..].into())), SharedWithUpstream::None);
+            assert!(!judge(&FilterState::default(), &connection), "a text is no truth");
+            stream.set("may", Rc::new(BoolObject(!if_absent)), SharedWithUpstream::None);
+            assert_eq!(judge(&stream, &connection), !if_absent);
+        }
     }
 }

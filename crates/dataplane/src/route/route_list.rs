@@ -15,7 +15,7 @@ use crate::stats::Registry;
 use super::condition::Circumstances;
 use super::path_index::PathIndex;
 use super::path_match::{path_of, without_parameters};
-use super::{CompileError, Resolve, Route};
+use super::{Action, CompileError, Resolve, Route};
 
 /// The routes of a virtual host.
 #[derive(Debug)]
@@ -120,8 +120,17 @@ impl Routes {
     }
 
     pub(super) fn open_stats(&self, registry: &Registry) {
-        if let Routes::Tree(tree, _) = self {
-            tree.open_stats(registry);
+        let lists = match self {
+            Routes::List(list) => std::slice::from_ref(list),
+            Routes::Tree(tree, lists) => {
+                tree.open_stats(registry);
+                lists
+            }
+        };
+        for route in lists.iter().flat_map(|list| &list.routes) {
+            if let Action::Forward(action) = &route.action {
+                action.clusters.open_stats(registry);
+            }
         }
     }
 

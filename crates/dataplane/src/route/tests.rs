@@ -152,7 +152,7 @@ fn levels(config: &RouteConfiguration, path: &str) -> (String, String) {
     let mut request = request("h", path);
     let matched = table.find(&request, 0).expect("route");
     let Action::Forward(action) = &matched.route.action else { panic!("forwards") };
-    let weighted = action.cluster(&request, 0).unwrap().weighted;
+    let weighted = action.cluster(&request, Circumstances::default()).unwrap().weighted;
     let (mut response, mut scratch) = (HeaderBlock::new(), MutationScratch::default());
     with_context(|context| {
         matched.finalize_request(&mut request, weighted, context, true, &mut scratch);
@@ -353,7 +353,7 @@ fn a_weighted_clusters_host_leaves_no_trace() {
         let mut head = request("rw", "/");
         let matched = table.find(&head, 0).expect("route");
         let Action::Forward(action) = &matched.route.action else { panic!("forwards") };
-        let chosen = action.cluster(&head, 0);
+        let chosen = action.cluster(&head, Circumstances::default());
         with_context(|context| {
             matched.finalize_request(
                 &mut head,

@@ -109,7 +109,18 @@ class WeightedClusters(Tagged, tag="weighted_clusters", frozen=True):
     runtime_key_prefix: str
 
 
-ClusterSpecifier = ClusterName | ClusterHeader | WeightedClusters
+class ClusterMatcher(Tagged, tag="matcher", frozen=True):
+    """The cluster that a match tree names by its place in `clusters`; none matches: there is no cluster."""
+
+    tree: MatchTree
+    clusters: list[str]
+
+
+class NoCluster(Tagged, tag="none", frozen=True):
+    """Left by a plugin that was skipped: requests have no route then."""
+
+
+ClusterSpecifier = ClusterName | ClusterHeader | WeightedClusters | ClusterMatcher | NoCluster
 
 
 class HostRewriteLiteral(Tagged, tag="literal", frozen=True):
@@ -174,7 +185,14 @@ class PreviousRoutes(Tagged, tag="previous_routes", frozen=True):
     """No redirect of this route led to the same route before, for the same request."""
 
 
-InternalRedirectPredicate = SafeCrossScheme | AllowListedRoutes | PreviousRoutes
+class RedirectsOfFilterState(Tagged, tag="filter_state", frozen=True):
+    """A filter has left `true` under `key`; where there is nothing, `if_absent` counts."""
+
+    key: str
+    if_absent: bool
+
+
+InternalRedirectPredicate = SafeCrossScheme | AllowListedRoutes | PreviousRoutes | RedirectsOfFilterState
 
 
 class InternalRedirectPolicy(Model, frozen=True):
