@@ -171,6 +171,23 @@ impl ReadBuffer {
         polled
     }
 
+    /// Takes bytes that were received elsewhere, as many as the limit leaves room for; answers how many.
+    pub fn append(&mut self, data: &[u8], pool: &BlockPool) -> usize {
+        let room = data.len().min(self.limit.saturating_sub(self.len()));
+        if room == 0 {
+            return 0;
+        }
+        let end = self.end_with_tail(room, pool);
+        let tail = self.block.as_deref_mut().and_then(|block| block.get_mut(end..)).unwrap_or_default();
+        let count = room.min(tail.len());
+        if let (Some(into), Some(from)) = (tail.get_mut(..count), data.get(..count)) {
+            into.copy_from_slice(from);
+        }
+        self.end += count;
+        self.received += u64::try_from(count).unwrap_or(u64::MAX);
+        count
+    }
+
     fn poll_read(
         &mut self,
         socket: &mut TransportSocket,
@@ -348,5 +365,18 @@ mod tests {
         assert_eq!(free(&pool), [SMALL_BLOCKS_KEPT, LARGE_BLOCKS_KEPT]);
         let next = pool.take(SMALL_BLOCK);
         assert_eq!(next.as_ptr(), last, "the one given back last comes first");
+    }
+
+    #[test]
+    fn bytes_from_elsewhere_keep_to_the_limit() {
+        let pool = BlockPool::new();
+        let mut buffer = ReadBuffer::new(5);
+        assert_eq!(buffer.append(b"abc", &pool), 3);
+        assert_eq!(buffer.append(b"defg", &pool), 2);
+        assert_eq!(buffer.append(b"h", &pool), 0);
+        assert_eq!((buffer.readable(), buffer.received_bytes()), (&b"abcde"[..], 5));
+        buffer.consume(5, &pool);
+        assert_eq!(buffer.append(b"", &pool), 0);
+        assert!(buffer.is_empty());
     }
 }

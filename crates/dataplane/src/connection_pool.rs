@@ -26,6 +26,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+pub use connecting::can_create_connection;
 pub use http2_upstream::{Http2Lease, Http2Upstream};
 pub use pool_key::{PoolKey, PoolProtocol};
 pub use request_permit::{Overflow, RequestPermit};

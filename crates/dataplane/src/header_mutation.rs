@@ -30,6 +30,8 @@ pub struct MutationScratch {
 pub struct HeaderMutations {
     request: Edits,
     response: Edits,
+    /// Whether formats of the request's edits see its head.
+    sees_request: bool,
     /// Whether formats of the response's edits see its head.
     sees_response: bool,
 }
@@ -65,6 +67,7 @@ impl HeaderMutations {
         Ok(HeaderMutations {
             request: Edits::compile(&model.request_headers_to_add, &model.request_headers_to_remove)?,
             response: Edits::compile(&model.response_headers_to_add, &model.response_headers_to_remove)?,
+            sees_request: true,
             sees_response: true,
         })
     }
@@ -80,8 +83,17 @@ impl HeaderMutations {
         Ok(HeaderMutations {
             request: Edits::compile(to_request, &[])?,
             response: Edits::compile(to_response, &[])?,
+            sees_request: true,
             sees_response: false,
         })
+    }
+
+    /// Additions to a request of our own, whose formats do not see it.
+    ///
+    /// # Errors
+    /// As `compile`.
+    pub fn of_own_request(add: &[model::route::HeaderValueOption]) -> Result<Self, String> {
+        Ok(HeaderMutations { sees_request: false, ..Self::of_filter(add, &[])? })
     }
 
     /// Additions to a response alone.
@@ -101,7 +113,7 @@ impl HeaderMutations {
         scratch: &mut MutationScratch,
     ) {
         if !self.request.is_empty() {
-            self.request.apply((Side::Request, true), request, context, scratch);
+            self.request.apply((Side::Request, self.sees_request), request, context, scratch);
         }
     }
 

@@ -55,13 +55,72 @@ fn is_reset(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::ConnectionReset
 }
 
+/// What bytes come from and go to.
+pub trait Endpoint {
+    /// Reads once into the buffer; 0 is the end.
+    ///
+    /// # Errors
+    /// It is broken.
+    fn poll_fill(
+        &mut self,
+        buffer: &mut ReadBuffer,
+        cx: &mut Context<'_>,
+        blocks: &BlockPool,
+    ) -> Poll<io::Result<usize>>;
+
+    /// Takes some of the bytes; answers how many.
+    ///
+    /// # Errors
+    /// It is broken.
+    fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>>;
+
+    /// Sends what it has taken and kept.
+    ///
+    /// # Errors
+    /// It is broken.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Ends what goes to it.
+    ///
+    /// # Errors
+    /// It is broken.
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+}
+
+impl Endpoint for TransportSocket {
+    #[inline]
+    fn poll_fill(
+        &mut self,
+        buffer: &mut ReadBuffer,
+        cx: &mut Context<'_>,
+        blocks: &BlockPool,
+    ) -> Poll<io::Result<usize>> {
+        buffer.poll_fill(self, cx, blocks, usize::MAX)
+    }
+
+    #[inline]
+    fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        TransportSocket::poll_write(self, cx, &[IoSlice::new(data)])
+    }
+
+    #[inline]
+    fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    #[inline]
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        TransportSocket::poll_shutdown(self, cx)
+    }
+}
+
 /// The two connections between which bytes go.
 #[derive(Debug)]
-pub struct Sides<'a> {
+pub struct Sides<'a, U = TransportSocket> {
     /// The client's.
     pub downstream: &'a mut TransportSocket,
     /// The upstream host's.
-    pub upstream: &'a mut TransportSocket,
+    pub upstream: &'a mut U,
 }
 
 /// What has happened in one direction.
@@ -137,7 +196,12 @@ impl Relay {
     }
 
     /// Moves what can be moved. Ready at the end; it must not be called again then.
-    pub fn poll(&mut self, sides: &mut Sides<'_>, cx: &mut Context<'_>, blocks: &BlockPool) -> Poll<End> {
+    pub fn poll<U: Endpoint>(
+        &mut self,
+        sides: &mut Sides<'_, U>,
+        cx: &mut Context<'_>,
+        blocks: &BlockPool,
+    ) -> Poll<End> {
         loop {
             let up = self.poll_to_upstream(sides, cx, blocks);
             let down = self.poll_to_downstream(sides, cx, blocks);
@@ -158,9 +222,9 @@ impl Relay {
         }
     }
 
-    fn poll_to_upstream(
+    fn poll_to_upstream<U: Endpoint>(
         &mut self,
-        sides: &mut Sides<'_>,
+        sides: &mut Sides<'_, U>,
         cx: &mut Context<'_>,
         blocks: &BlockPool,
     ) -> Poll<Result<(), (Side, io::Error)>> {
@@ -172,9 +236,9 @@ impl Relay {
         polled.map_err(|failure| failure.of(Side::Downstream, Side::Upstream))
     }
 
-    fn poll_to_downstream(
+    fn poll_to_downstream<U: Endpoint>(
         &mut self,
-        sides: &mut Sides<'_>,
+        sides: &mut Sides<'_, U>,
         cx: &mut Context<'_>,
         blocks: &BlockPool,
     ) -> Poll<Result<(), (Side, io::Error)>> {
@@ -262,8 +326,8 @@ impl Direction {
     /// Ready when the source has ended and the sink was told.
     fn poll(
         &mut self,
-        source: &mut TransportSocket,
-        sink: &mut TransportSocket,
+        source: &mut impl Endpoint,
+        sink: &mut impl Endpoint,
         cx: &mut Context<'_>,
         blocks: &BlockPool,
     ) -> Poll<Result<(), Failure>> {
@@ -285,7 +349,14 @@ impl Direction {
                     return Poll::Pending;
                 }
                 State::Open => {
-                    let filled = ready!(self.buffer.poll_fill(source, cx, blocks, usize::MAX));
+                    let Poll::Ready(filled) = source.poll_fill(&mut self.buffer, cx, blocks) else {
+                        let flushed = sink.poll_flush(cx).map_err(Failure::Sink);
+                        return if let Poll::Ready(Err(failure)) = flushed {
+                            Poll::Ready(Err(failure))
+                        } else {
+                            Poll::Pending
+                        };
+                    };
                     let count = filled.map_err(Failure::Source)?;
                     if count == 0 {
                         self.state = State::Ending;
@@ -300,11 +371,11 @@ impl Direction {
 
     fn poll_write(
         &mut self,
-        sink: &mut TransportSocket,
+        sink: &mut impl Endpoint,
         cx: &mut Context<'_>,
         blocks: &BlockPool,
     ) -> Poll<io::Result<()>> {
-        let Poll::Ready(written) = sink.poll_write(cx, &[IoSlice::new(self.buffer.readable())]) else {
+        let Poll::Ready(written) = sink.poll_write(cx, self.buffer.readable()) else {
             self.traffic.paused += u64::from(!self.is_paused);
             self.is_paused = true;
             return Poll::Pending;

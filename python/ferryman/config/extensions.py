@@ -92,6 +92,7 @@ def built_types() -> dict[str, frozenset[str]]:
         original_ip_detection,
         pipeline,  # noqa: F401
         protocol_options,
+        request_id,
         stats_sinks,
         substitution_format,
         transport_socket,
@@ -113,7 +114,7 @@ def built_types() -> dict[str, frozenset[str]]:
         "envoy.guarddog_actions": frozenset(watchdog.WATCHDOG_ACTIONS),
         "envoy.http.early_header_mutation": frozenset(early_header_mutation.BUILT),
         "envoy.http.original_ip_detection": frozenset(original_ip_detection.BUILT),
-        "envoy.request_id": frozenset(network.http_connection_manager.REQUEST_IDS),
+        "envoy.request_id": frozenset(request_id.REQUEST_IDS),
         "envoy.http.stateful_header_formatters": frozenset(header_key_format.BUILT),
         "envoy.filters.http": frozenset(http.BUILT),
         "envoy.filters.http.upstream": frozenset(upstream_http_filters.BUILT),

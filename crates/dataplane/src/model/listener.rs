@@ -6,14 +6,15 @@ use serde::{Deserialize, Serialize};
 use super::access_log::{AccessLog, AccessLogEvents};
 use super::address::{Address, CidrRange, SocketOption, TcpKeepalive};
 use super::bootstrap::StatsMatcher;
+use super::format::FormatPart;
 use super::http_connection_manager::HttpConnectionManager;
 use super::listener_filter::ListenerFilter;
 use super::match_tree::MatchTree;
 use super::metadata::Metadata;
 use super::network_filter::{ConnectionLimit, DirectResponse, Echo, LocalRatelimit, Rbac, SetFilterState};
+use super::route::HeaderValueOption;
 use super::tls::DownstreamTls;
 use super::udp::UdpListener;
-
 use super::upstream_connection::{Tlv, TlvMergePolicy};
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -46,8 +47,27 @@ pub struct TcpProxy {
     pub check_drain_close: bool,
     pub proxy_protocol_tlvs: Vec<Tlv>,
     pub proxy_protocol_tlv_merge_policy: TlvMergePolicy,
+    pub tunneling: Option<Tunneling>,
     pub access_log: Vec<AccessLog>,
     pub access_log_events: AccessLogEvents,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tunneling {
+    pub hostname: Vec<FormatPart>,
+    pub post_path: Option<String>,
+    pub headers_to_add: Vec<HeaderValueOption>,
+    pub propagate_response_headers: bool,
+    pub propagate_response_trailers: bool,
+    pub request_id: Option<TunnelRequestId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct TunnelRequestId {
+    pub header: String,
+    pub metadata_key: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]

@@ -136,6 +136,26 @@ stats_group! {
 }
 
 stats_group! {
+    /// Of tunnels: `tcp.<stat prefix>.tcpproxy_tunneling.`. Envoy 1.40 lists them, and counts none unless a runtime
+    /// feature that is off has tunnels go through its router.
+    TcpTunnelingStats (Tcp)
+    TcpTunnelingStat {
+        NoCluster counter "no_cluster",
+        NoRoute counter "no_route",
+        PassthroughInternalRedirectBadLocation counter "passthrough_internal_redirect_bad_location",
+        PassthroughInternalRedirectNoRoute counter "passthrough_internal_redirect_no_route",
+        PassthroughInternalRedirectPredicate counter "passthrough_internal_redirect_predicate",
+        PassthroughInternalRedirectTooManyRedirects counter "passthrough_internal_redirect_too_many_redirects",
+        PassthroughInternalRedirectUnsafeScheme counter "passthrough_internal_redirect_unsafe_scheme",
+        RqDirectResponse counter "rq_direct_response",
+        RqOverloadLocalReply counter "rq_overload_local_reply",
+        RqRedirect counter "rq_redirect",
+        RqResetAfterDownstreamResponseStarted counter "rq_reset_after_downstream_response_started",
+        RqTotal counter "rq_total",
+    }
+}
+
+stats_group! {
     /// Of the TCP proxies with one stat prefix: `tcp.<stat prefix>.`
     TcpStats (Tcp)
     TcpStat {

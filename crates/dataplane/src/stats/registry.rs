@@ -23,7 +23,7 @@ use super::json::Json;
 use super::listener::{
     ConnectionLimitStats, ListenerExtensionStats, ListenerManagerStats, ListenerRateLimitStats, ListenerStat,
     ListenerStats, ListenerWorkerStats, NetworkRateLimitStats, ProxyProtocolErrorStats, ProxyProtocolStats,
-    ProxyProtocolVersionStats, RbacShadowStats, RbacStats, TcpStats,
+    ProxyProtocolVersionStats, RbacShadowStats, RbacStats, TcpStats, TcpTunnelingStats,
 };
 use super::listing::{self, Render};
 use super::matcher::IpMatcherStats;
@@ -367,6 +367,11 @@ impl Registry {
     /// `tcp.<stat prefix>.`
     pub fn tcp(&self, stat_prefix: &str) -> Scope<TcpStats> {
         self.scope(&format!("tcp.{}.", sanitize(stat_prefix)))
+    }
+
+    /// `tcp.<stat prefix>.tcpproxy_tunneling.`
+    pub fn tcp_tunneling(&self, stat_prefix: &str) -> Scope<TcpTunnelingStats> {
+        self.scope(&format!("tcp.{}.tcpproxy_tunneling.", sanitize(stat_prefix)))
     }
 
     /// `proxy_proto.`, or `proxy_proto.<stat prefix>.`

@@ -164,6 +164,7 @@ mod tests {
         sorted::<ListenerWorkerStats>();
         sorted::<ListenerManagerStats>();
         sorted::<TcpStats>();
+        sorted::<TcpTunnelingStats>();
         sorted::<UdpListenerStats>();
         sorted::<UdpStats>();
         sorted::<ClusterUdpStats>();

@@ -17,6 +17,8 @@ use crate::model::filter_state::ObjectFactory;
 pub const TCP_PROXY_CLUSTER: &str = "envoy.tcp_proxy.cluster";
 /// Under this name tcp_proxy finds how long a session may be idle.
 pub const TCP_PROXY_IDLE_TIMEOUT: &str = "envoy.tcp_proxy.per_connection_idle_timeout_ms";
+/// Under this name tcp_proxy finds that a session is not tunnelled.
+pub const TCP_PROXY_DISABLE_TUNNELING: &str = "envoy.tcp_proxy.disable_tunneling";
 
 /// A truth value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

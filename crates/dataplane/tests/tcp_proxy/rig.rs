@@ -137,6 +137,7 @@ impl Rig {
             proxy_protocol_tlv_merge_policy:
                 ferryman_dataplane::model::upstream_connection::TlvMergePolicy::AddIfAbsent,
             max_connect_attempts: 1,
+            tunneling: None,
             access_log: vec![log_model(folder.path("log"))],
             access_log_events: AccessLogEvents::default(),
         };

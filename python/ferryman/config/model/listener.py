@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ferryman.config.model.access_log import AccessLog, AccessLogEvents
 from ferryman.config.model.address import Address, CidrRange, SocketOption, TcpKeepalive
+from ferryman.config.model.format import Format
+from ferryman.config.model.header import HeaderValueOption
 from ferryman.config.model.http_connection_manager import HttpConnectionManager
 from ferryman.config.model.listener_filter import ListenerFilter
 from ferryman.config.model.match_tree import MatchTree
@@ -37,6 +39,24 @@ class Backoff(Model, frozen=True):
     max_interval_ms: int
 
 
+class TunnelRequestId(Model, frozen=True):
+    """A new UUID for each request that opens a tunnel, and where it goes."""
+
+    header: str
+    metadata_key: str  # in the namespace of tcp_proxy
+
+
+class Tunneling(Model, frozen=True):
+    """How sessions go to hosts as the payload of an HTTP request."""
+
+    hostname: Format
+    post_path: str | None  # None: CONNECT, else POST
+    headers_to_add: list[HeaderValueOption]
+    propagate_response_headers: bool
+    propagate_response_trailers: bool
+    request_id: TunnelRequestId | None
+
+
 class TcpProxy(Tagged, tag="tcp_proxy", frozen=True):
     """`envoy.filters.network.tcp_proxy`. `place` is where it stands in the configuration."""
 
@@ -53,6 +73,7 @@ class TcpProxy(Tagged, tag="tcp_proxy", frozen=True):
     check_drain_close: bool
     proxy_protocol_tlvs: list[Tlv]
     proxy_protocol_tlv_merge_policy: str  # add_if_absent | overwrite_by_type | append
+    tunneling: Tunneling | None
     access_log: list[AccessLog]
     access_log_events: AccessLogEvents
 

@@ -23,10 +23,14 @@ mod counted;
 mod early_data;
 mod proxy_protocol_tlvs;
 mod session;
+mod tunnel;
+mod tunnel_fields;
+mod tunneling;
 
 use early_data::EarlyDataSettings;
 use proxy_protocol_tlvs::ProxyProtocolTlvs;
 use session::Session;
+use tunneling::Tunneling;
 
 /// A TCP proxy, compiled; shared by all workers.
 #[derive(Debug)]
@@ -42,6 +46,7 @@ pub struct TcpProxy {
     early_data: EarlyDataSettings,
     check_drain_close: bool,
     proxy_protocol_tlvs: ProxyProtocolTlvs,
+    tunneling: Option<Tunneling>,
     access_log: Arc<AccessLogSet>,
     stats: Scope<TcpStats>,
     buffer_limit: usize,
@@ -64,6 +69,10 @@ impl TcpProxy {
         buffer_limit: usize,
         context: &CompileContext<'_>,
     ) -> Result<Self, String> {
+        let tunneling = model.tunneling.as_ref();
+        let tunneling = tunneling.map(|tunneling| {
+            Tunneling::compile(tunneling, context.registry.tcp_tunneling(&model.stat_prefix))
+        });
         Ok(TcpProxy {
             place: model.place.as_str().into(),
             clusters: weighted(&model.clusters)?,
@@ -79,6 +88,7 @@ impl TcpProxy {
             },
             check_drain_close: model.check_drain_close,
             proxy_protocol_tlvs: ProxyProtocolTlvs::compile(model),
+            tunneling: tunneling.transpose()?,
             access_log: Arc::new(
                 AccessLogSet::open(&model.access_log, context.logs)?.with_events(&model.access_log_events),
             ),

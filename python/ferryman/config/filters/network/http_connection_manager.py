@@ -8,7 +8,6 @@ Follows https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/http/http_con
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from ferryman.config import model
@@ -18,7 +17,7 @@ from ferryman.config.client_certificate import lower_client_certificate
 from ferryman.config.cursor import Cursor
 from ferryman.config.duration import milliseconds, off_if_zero
 from ferryman.config.early_header_mutation import lower_early_header_mutations
-from ferryman.config.extensions import UUID_REQUEST_ID, open_extension, refuse_typed_config
+from ferryman.config.extensions import refuse_typed_config
 from ferryman.config.fields import Fields, word
 from ferryman.config.filters.http import lower_http_filters
 from ferryman.config.http2_options import lower_http2_options
@@ -28,6 +27,7 @@ from ferryman.config.original_ip_detection import lower_ip_detection
 from ferryman.config.protocol_options import DownstreamHttp, lower_downstream_http, percent
 from ferryman.config.proxy_status import lower_proxy_status
 from ferryman.config.references import References
+from ferryman.config.request_id import lower_request_id_extension
 from ferryman.config.route import lower_route_configuration
 from ferryman.config.scoped_routes import lower_scoped_routes
 
@@ -69,14 +69,6 @@ _FORWARD_PROTO = Fields(
     "https_destination_ports http_destination_ports",
 )
 _INTERNAL = Fields(f"{TYPE}.InternalAddressConfig", "unix_sockets cidr_ranges")
-
-_UUID = Fields(
-    UUID_REQUEST_ID,
-    "pack_trace_reason",
-    no_effect={"use_request_id_for_trace_sampling": "nothing is traced"},
-)
-REQUEST_IDS: Final[Mapping[str, Fields]] = {_UUID.message: _UUID}
-"""The request ID extensions that are built, by the type of their configuration."""
 
 _SWITCHES: Final = (
     "skip_xff_append",
@@ -247,12 +239,7 @@ def _pack_trace_reason(cursor: Cursor, fields: dict[str, Any]) -> bool:
     """Whether the reason of a trace is put into `x-request-id`; the extension is always that of UUIDs."""
     if "request_id_extension" not in fields:
         return True
-    opened = open_extension(cursor.child("request_id_extension"), "envoy.request_id", REQUEST_IDS)
-    if opened is None:
-        return True
-    inner, declared = opened
-    read = declared.read(inner)
-    return bool(read["pack_trace_reason"].value) if "pack_trace_reason" in read else True
+    return lower_request_id_extension(cursor.child("request_id_extension"))
 
 
 def _internal_addresses(cursor: Cursor, fields: dict[str, Any]) -> tuple[list[model.CidrRange], bool]:

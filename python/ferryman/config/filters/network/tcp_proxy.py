@@ -15,6 +15,7 @@ from ferryman.config.fields import Fields, word
 from ferryman.config.protocol_options import HOUR_MS
 from ferryman.config.proxy_protocol import lower_tlvs
 from ferryman.config.references import References
+from ferryman.config.tcp_tunneling import lower_tcp_tunneling
 
 TYPE: Final = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
 _NO_SUBSETS: Final = "subset load balancing, which reads it, is not built"
@@ -25,7 +26,7 @@ _TCP_PROXY = Fields(
     " max_connect_attempts access_log access_log_options access_log_flush_interval"
     " flush_access_log_on_connected max_downstream_connection_duration_jitter_percentage backoff_options"
     " upstream_connect_mode max_early_data_bytes check_drain_close proxy_protocol_tlvs"
-    " proxy_protocol_tlv_merge_policy",
+    " proxy_protocol_tlv_merge_policy tunneling_config",
     no_effect={
         "metadata_match": _NO_SUBSETS,
         "hash_policy": "the policies that read the hash (ring_hash, maglev) are not built",
@@ -77,6 +78,7 @@ def lower(cursor: Cursor, references: References) -> model.TcpProxy:
         max_early_data_bytes=None if early is None else early.value,
         proxy_protocol_tlvs=lower_tlvs(cursor, "proxy_protocol_tlvs"),
         proxy_protocol_tlv_merge_policy=word(cursor, "proxy_protocol_tlv_merge_policy", _MERGE_POLICIES),
+        tunneling=lower_tcp_tunneling(cursor) if "tunneling_config" in fields else None,
         check_drain_close="check_drain_close" in fields and fields["check_drain_close"].value,
         access_log=lower_access_logs(cursor),
         access_log_events=lower_access_log_events(cursor, fields, _ACCESS_LOG_OPTIONS),

@@ -11,15 +11,24 @@ use crate::stats::{ClusterStat, ClusterStats, LocalScope, TcpStat, TcpStats};
 pub(super) struct Counted<'a> {
     tcp: &'a LocalScope<TcpStats>,
     cluster: &'a LocalScope<ClusterStats>,
+    /// Whether the bytes are those on the wire; else who carries them counts those.
+    is_wire: bool,
     pub to_upstream: Traffic,
     pub to_downstream: Traffic,
     is_flushing: bool,
 }
 
 impl<'a> Counted<'a> {
-    pub fn new(tcp: &'a LocalScope<TcpStats>, cluster: &'a WorkerCluster) -> Self {
+    pub fn new(tcp: &'a LocalScope<TcpStats>, cluster: &'a WorkerCluster, is_tunnel: bool) -> Self {
         let (to_upstream, to_downstream) = (Traffic::default(), Traffic::default());
-        Counted { tcp, cluster: &cluster.stats, to_upstream, to_downstream, is_flushing: false }
+        Counted {
+            tcp,
+            cluster: &cluster.stats,
+            is_wire: !is_tunnel,
+            to_upstream,
+            to_downstream,
+            is_flushing: false,
+        }
     }
 
     /// Counts what has happened since. Answers whether anything has.
@@ -51,10 +60,10 @@ impl<'a> Counted<'a> {
                 tcp.add(TcpStat::DownstreamCxRxBytesBuffered, 0);
             }
         }
-        if up.written != before.written {
+        if self.is_wire && up.written != before.written {
             cluster.add(ClusterStat::UpstreamCxTxBytesTotal, up.written - before.written);
         }
-        if up.waiting() != before.waiting() {
+        if self.is_wire && up.waiting() != before.waiting() {
             cluster.add(ClusterStat::UpstreamCxTxBytesBuffered, up.waiting());
             cluster.sub(ClusterStat::UpstreamCxTxBytesBuffered, before.waiting());
         }
@@ -69,7 +78,7 @@ impl<'a> Counted<'a> {
     fn count_to_downstream(&mut self, down: Traffic) {
         let before = std::mem::replace(&mut self.to_downstream, down);
         let (tcp, cluster) = (self.tcp, self.cluster);
-        if down.read != before.read {
+        if self.is_wire && down.read != before.read {
             cluster.add(ClusterStat::UpstreamCxRxBytesTotal, down.read - before.read);
         }
         if down.written != before.written {
@@ -91,7 +100,7 @@ impl<'a> Counted<'a> {
 impl Drop for Counted<'_> {
     /// What still waits is not going to be written.
     fn drop(&mut self) {
-        if self.to_upstream.waiting() > 0 {
+        if self.is_wire && self.to_upstream.waiting() > 0 {
             self.cluster.sub(ClusterStat::UpstreamCxTxBytesBuffered, self.to_upstream.waiting());
         }
         if self.to_downstream.waiting() > 0 {

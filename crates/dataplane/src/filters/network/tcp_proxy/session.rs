@@ -1,12 +1,11 @@
 //! One session of a TCP proxy: a client, and the host that it is connected to.
 //!
-//! Owns: the attempts to connect, the time limits, what is counted and remembered on the way, and the end of both
-//! connections. Does not own: the configuration (`tcp_proxy`), moving the bytes (`relay`).
+//! Owns: the time limits, what is counted and remembered on the way, and the end of both connections. Does not own: the
+//! configuration (`tcp_proxy`), the attempts to connect (`session::connecting`), moving the bytes (`relay`).
 //! Follows Envoy's pages "TCP proxy" and "Access logging".
 
 use std::borrow::Cow;
 use std::future::poll_fn;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -15,31 +14,30 @@ use std::time::{Duration, Instant};
 use super::TcpProxy;
 use super::counted::Counted;
 use super::early_data::EarlyData;
+use super::tunnel;
 use crate::application_log::{OfConnection, log_at};
-use crate::cluster::{WorkerCluster, WorkerHost};
-use crate::connection_pool::{PoolError, TcpUpstream, connect_tcp};
+use crate::cluster::WorkerCluster;
+use crate::connection_pool::TcpUpstream;
 use crate::error::ErrorKind;
 use crate::format::{AccessLogType, FormatContext};
-use crate::model::route::RoutingPriority;
 use crate::random::thread_random;
 use crate::relay::{End, Relay, Side, Sides};
 use crate::stats::{ClusterStat, LocalScope, TcpStat, TcpStats};
-use crate::stream_info::filter_state::FilterState;
-use crate::stream_info::filter_state_objects::{
-    ClusterObject, MillisecondsObject, TCP_PROXY_CLUSTER, TCP_PROXY_IDLE_TIMEOUT,
-};
-use crate::stream_info::{
-    Cause, ConnectionInfo, DetectedCloseType, PoolAnswer, ResponseFlag, StreamInfo, TimePoint,
-};
+use crate::stream_info::filter_state_objects::{MillisecondsObject, TCP_PROXY_IDLE_TIMEOUT};
+use crate::stream_info::{Cause, ConnectionInfo, DetectedCloseType, ResponseFlag, StreamInfo, TimePoint};
 use crate::timer::{LazyTimer, earliest};
 use crate::transport_sockets::TransportSocket;
 use crate::uuid;
 use crate::worker::Worker;
 
+mod connecting;
 mod outcome;
 mod remember;
+mod tunnel_attempt;
+mod upstream;
 
 use outcome::{GivenUp, Outcome, TimeLimit, reset};
+pub(super) use upstream::SessionUpstream;
 
 /// As `%DOWNSTREAM_LOCAL_CLOSE_REASON%` tells of a drain.
 const DRAINED: &str = "tcp_proxy_drain_close";
@@ -92,172 +90,6 @@ impl<'a> Session<'a> {
             missing_cluster: Box::default(),
             is_over: false,
             info,
-        }
-    }
-
-    /// Connects to a host; after a failure to another one, perhaps of another cluster.
-    pub(super) async fn connect(&mut self, downstream: &mut TransportSocket) -> Result<TcpUpstream, GivenUp> {
-        if self.proxy.early_data.connects_on_data {
-            poll_fn(|cx| self.poll_first_data(downstream, cx)).await?;
-        }
-        let mut attempts = 0;
-        loop {
-            let cluster = self.choose_cluster()?;
-            if attempts >= self.proxy.max_connect_attempts {
-                cluster.stats.inc(ClusterStat::UpstreamCxConnectAttemptsExceeded);
-                self.stream.set_flag(ResponseFlag::UpstreamRetryLimitExceeded);
-                return Err(GivenUp::ConnectFailed);
-            }
-            let Some(host) = cluster.choose_host() else {
-                self.stream.set_flag(ResponseFlag::NoHealthyUpstream);
-                return Err(GivenUp::NoHealthyUpstream);
-            };
-            if let Some(upstream) = self.attempt(&cluster, &host, downstream).await? {
-                return Ok(upstream);
-            }
-            attempts += 1;
-            if attempts < self.proxy.max_connect_attempts {
-                self.back_off(attempts).await?;
-            }
-        }
-    }
-
-    /// Waits for the first bytes of the client.
-    fn poll_first_data(
-        &mut self,
-        downstream: &mut TransportSocket,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), GivenUp>> {
-        match self.poll_early_data(downstream, cx) {
-            Poll::Ready(Ok(())) if self.early.as_ref().is_some_and(|early| early.buffer.is_empty()) => {
-                Poll::Ready(Err(GivenUp::ClientGone))
-            }
-            Poll::Ready(read) => Poll::Ready(read),
-            Poll::Pending => self.poll_time(cx).map(|limit| Err(GivenUp::OutOfTime(limit))),
-        }
-    }
-
-    /// Reads what comes before there is a host, where that is asked for.
-    fn poll_early_data(
-        &mut self,
-        downstream: &mut TransportSocket,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), GivenUp>> {
-        let Some(early) = &mut self.early else { return Poll::Pending };
-        let is_first = early.buffer.is_empty();
-        match ready!(early.poll_read(downstream, cx, &self.worker.blocks)) {
-            Ok(count) => {
-                if is_first && count > 0 {
-                    self.stats.inc(TcpStat::EarlyDataReceivedCountTotal);
-                }
-                Poll::Ready(Ok(()))
-            }
-            Err(_) => Poll::Ready(Err(GivenUp::ClientGone)),
-        }
-    }
-
-    async fn back_off(&mut self, failed: u32) -> Result<(), GivenUp> {
-        let Some(time) = self.proxy.backoff(failed, &self.worker.random) else { return Ok(()) };
-        let mut waiting = pin!(tokio::time::sleep(time));
-        poll_fn(|cx| match waiting.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(Ok(())),
-            Poll::Pending => self.poll_time(cx).map(|limit| Err(GivenUp::OutOfTime(limit))),
-        })
-        .await
-    }
-
-    fn choose_cluster(&mut self) -> Result<Rc<WorkerCluster>, GivenUp> {
-        let snapshot = self.worker.snapshot();
-        let chosen = self.info.filter_state.get::<ClusterObject>(TCP_PROXY_CLUSTER);
-        let name =
-            chosen.map_or_else(|| self.proxy.choose_cluster(&self.worker.random), |cluster| &cluster.0);
-        let Some(cluster) = snapshot.cluster_by_name(name) else {
-            log_at!(Filter, Debug, "{} unknown cluster '{name}'", OfConnection(self.info.id));
-            self.missing_cluster = name.into();
-            self.cluster = None;
-            self.stats.inc(TcpStat::DownstreamCxNoRoute);
-            self.stream.set_flag(ResponseFlag::NoClusterFound);
-            return Err(GivenUp::NoCluster);
-        };
-        log_at!(Filter, Debug, "{} creating connection to cluster '{name}'", OfConnection(self.info.id));
-        self.stream.upstream.cluster = Some(Rc::clone(&cluster.info));
-        self.cluster = Some(Rc::clone(cluster));
-        Ok(Rc::clone(cluster))
-    }
-
-    /// One attempt to connect; `None`: it failed, and another one may be made.
-    async fn attempt(
-        &mut self,
-        cluster: &Rc<WorkerCluster>,
-        host: &Rc<WorkerHost>,
-        downstream: &mut TransportSocket,
-    ) -> Result<Option<TcpUpstream>, GivenUp> {
-        let start = Instant::now();
-        self.stream.begin_connect_attempt(&host.info);
-        self.stream.decisions.host = Some(host.index);
-        self.stream.decisions.pool = PoolAnswer::Waiting;
-        let shared = FilterState::for_upstream(&self.info.filter_state, &self.stream.filter_state);
-        self.stream.upstream.filter_state.clone_from(&shared);
-        let mut connecting = pin!(connect_tcp(cluster, host, RoutingPriority::Default, shared));
-        let connected = poll_fn(|cx| {
-            if let Poll::Ready(connected) = connecting.as_mut().poll(cx) {
-                return Poll::Ready(Ok(connected));
-            }
-            while let Poll::Ready(read) = self.poll_early_data(downstream, cx) {
-                if let Err(gone) = read {
-                    return Poll::Ready(Err(gone));
-                }
-            }
-            self.poll_time(cx).map(|limit| Err(GivenUp::OutOfTime(limit)))
-        })
-        .await;
-        match connected {
-            Ok(Ok(upstream)) => {
-                log_at!(
-                    Filter,
-                    Debug,
-                    "{} TCP session with {} on upstream connection [C{}]",
-                    OfConnection(self.info.id),
-                    host.info.address,
-                    upstream.id(),
-                );
-                self.stream.mark(TimePoint::UpstreamConnectStart, start);
-                let now = Instant::now();
-                self.stream.mark(TimePoint::UpstreamConnectEnd, now);
-                self.stream.mark(TimePoint::UpstreamPoolReady, now);
-                self.stream.attempt_connected(upstream.id(), upstream.local_address.clone(), None);
-                self.stream.upstream.tls = upstream.socket.tls();
-                self.stream.decisions.pool = PoolAnswer::Connected;
-                Ok(Some(upstream))
-            }
-            Ok(Err(PoolError::Overflow)) => {
-                self.stream.take_back_attempt();
-                self.stream.decisions.pool = PoolAnswer::TooManyPending;
-                self.stream.set_flag(ResponseFlag::UpstreamOverflow);
-                Err(GivenUp::Overflow)
-            }
-            Ok(Err(error)) => {
-                self.stream.set_flag(ResponseFlag::UpstreamConnectionFailure);
-                self.note_failed_attempt(error);
-                Ok(None)
-            }
-            Err(given_up) => {
-                // As in Envoy, which knows the host of an attempt only once that has ended.
-                self.stream.upstream.host = None;
-                Err(given_up)
-            }
-        }
-    }
-
-    fn note_failed_attempt(&mut self, error: PoolError) {
-        match error {
-            PoolError::Connect { reason } => {
-                self.stream.decisions.pool = PoolAnswer::Failed;
-                self.stream.upstream.transport_failure_reason = Cow::Owned(reason);
-            }
-            PoolError::PoolOverflow => self.stream.decisions.pool = PoolAnswer::TooManyPools,
-            // It was still waited for.
-            PoolError::ConnectTimeout | PoolError::Overflow => {}
         }
     }
 
@@ -334,8 +166,10 @@ impl<'a> Session<'a> {
     }
 
     /// Moves bytes until both sides have ended, one breaks, or time is up.
-    pub(super) async fn relay(mut self, downstream: &mut TransportSocket, mut upstream: TcpUpstream) {
-        self.send_proxy_header(&mut upstream).await;
+    pub(super) async fn relay(mut self, downstream: &mut TransportSocket, mut upstream: SessionUpstream) {
+        if let SessionUpstream::Tcp(upstream) = &mut upstream {
+            self.send_proxy_header(upstream).await;
+        }
         if self.proxy.access_log.on_connected() {
             self.log(AccessLogType::TcpUpstreamConnected, Instant::now());
         }
@@ -344,8 +178,8 @@ impl<'a> Session<'a> {
         if let Some(early) = self.early.take() {
             relay.begin_with(early.buffer, early.ended);
         }
-        let mut counted = Counted::new(self.stats, &cluster);
-        let mut sides = Sides { downstream: &mut *downstream, upstream: &mut upstream.socket };
+        let mut counted = Counted::new(self.stats, &cluster, upstream.is_tunnel());
+        let mut sides = Sides { downstream: &mut *downstream, upstream: &mut upstream };
         self.touch();
         let (worker, drained_by) = (self.worker, self.info.drained_by);
         let outcome = poll_fn(|cx| {
@@ -363,7 +197,7 @@ impl<'a> Session<'a> {
                 Poll::Pending => {
                     if has_moved {
                         self.touch();
-                        self.note_bytes(&counted);
+                        self.note_bytes(&counted, sides.upstream);
                     }
                     self.poll_time(cx).map(Outcome::OutOfTime)
                 }
@@ -371,8 +205,11 @@ impl<'a> Session<'a> {
         })
         .await;
         relay.release(&worker.blocks);
-        self.note_bytes(&counted);
+        self.note_bytes(&counted, &mut upstream);
         drop(counted);
+        if let SessionUpstream::Tunnel(tunnel) = &mut upstream {
+            self.note_end_of_tunnel(tunnel);
+        }
         self.end(&outcome, downstream, &mut upstream);
     }
 
@@ -396,24 +233,31 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn note_bytes(&mut self, counted: &Counted<'_>) {
+    fn note_bytes(&mut self, counted: &Counted<'_>, upstream: &mut SessionUpstream) {
         let (received, answered) = (counted.to_upstream.read, counted.to_downstream.read);
         let stream = &mut self.stream;
         (stream.bytes_received, stream.bytes_sent) = (received, answered);
         stream.downstream.wire_bytes_received = received;
         stream.downstream.wire_bytes_sent = answered;
-        stream.upstream.bytes.wire_bytes_received = answered;
-        stream.upstream.bytes.wire_bytes_sent = received;
+        match upstream {
+            SessionUpstream::Tcp(_) => {
+                stream.upstream.bytes.wire_bytes_received = answered;
+                stream.upstream.bytes.wire_bytes_sent = received;
+            }
+            SessionUpstream::Tunnel(tunnel) => stream.upstream.bytes = tunnel.bytes(),
+        }
     }
 
     /// Sees to it that both connections end as they should, and notes how.
-    fn end(&mut self, outcome: &Outcome, downstream: &TransportSocket, upstream: &mut TcpUpstream) {
+    fn end(&mut self, outcome: &Outcome, downstream: &TransportSocket, upstream: &mut SessionUpstream) {
         self.is_over = true;
         match outcome {
             Outcome::OutOfTime(limit) => {
                 self.note_time_limit(*limit);
                 self.info.local_close_reason = Cow::Borrowed(limit.close_reason());
-                self.stream.upstream.local_close_reason = Cow::Borrowed(limit.close_reason());
+                if !upstream.is_tunnel() {
+                    self.stream.upstream.local_close_reason = Cow::Borrowed(limit.close_reason());
+                }
                 self.fail(limit.cause());
             }
             Outcome::Drained => {
@@ -436,8 +280,11 @@ impl<'a> Session<'a> {
                 self.fail(Cause::Error(ErrorKind::DownstreamDisconnect));
                 if end.is_reset() {
                     self.info.detected_close_type = DetectedCloseType::RemoteReset;
-                    reset(&upstream.socket);
+                    upstream.reset();
                 }
+            }
+            Outcome::Ended(End::Broken { side: Side::Upstream, error }) if tunnel::is_end(error) => {
+                upstream.set_closed_by_remote();
             }
             Outcome::Ended(end @ End::Broken { side: Side::Upstream, .. }) => {
                 upstream.set_closed_by_remote();
@@ -457,12 +304,17 @@ impl<'a> Session<'a> {
             return;
         }
         self.name_stream();
+        self.take_over_metadata();
+        let context = FormatContext::new(&self.stream, self.info, occasion, now, thread_random);
+        self.proxy.access_log.log(&self.worker.logs, &context);
+    }
+
+    /// What was said of the connection is said of its session.
+    fn take_over_metadata(&mut self) {
         let metadata = self.info.told_metadata();
         if !metadata.is_empty() {
             self.stream.dynamic_metadata = metadata.clone();
         }
-        let context = FormatContext::new(&self.stream, self.info, occasion, now, thread_random);
-        self.proxy.access_log.log(&self.worker.logs, &context);
     }
 
     fn name_stream(&mut self) {
