@@ -23,6 +23,7 @@ use crate::format::{AccessLogType, FormatContext};
 use crate::random::thread_random;
 use crate::relay::{End, Relay, Side, Sides};
 use crate::stats::{ClusterStat, LocalScope, TcpStat, TcpStats};
+use crate::stream_info::FilterState;
 use crate::stream_info::filter_state_objects::{MillisecondsObject, TCP_PROXY_IDLE_TIMEOUT};
 use crate::stream_info::{Cause, ConnectionInfo, DetectedCloseType, ResponseFlag, StreamInfo, TimePoint};
 use crate::timer::{LazyTimer, earliest};
@@ -167,6 +168,9 @@ impl<'a> Session<'a> {
 
     /// Moves bytes until both sides have ended, one breaks, or time is up.
     pub(super) async fn relay(mut self, downstream: &mut TransportSocket, mut upstream: SessionUpstream) {
+        // As in Envoy, where it is the connection's and known when that stands.
+        self.stream.upstream.filter_state =
+            FilterState::for_upstream(&self.info.filter_state, &self.stream.filter_state);
         if let SessionUpstream::Tcp(upstream) = &mut upstream {
             self.send_proxy_header(upstream).await;
         }

@@ -141,9 +141,7 @@ impl<'a> Session<'a> {
         self.stream.begin_connect_attempt(&host.info);
         self.stream.decisions.host = Some(host.index);
         self.stream.decisions.pool = PoolAnswer::Waiting;
-        let shared = FilterState::for_upstream(&self.info.filter_state, &self.stream.filter_state);
-        self.stream.upstream.filter_state.clone_from(&shared);
-        shared
+        FilterState::for_upstream(&self.info.filter_state, &self.stream.filter_state)
     }
 
     /// Waits for what belongs to the attempt, while the client is read where that is asked for.
