@@ -273,7 +273,7 @@ impl<'c> Exchange<'c> {
         }
         if state.request_body.data(&stream.connection.codec).is_empty() {
             if stream.request_body_is_ended() {
-                if stream.endless && !self.ends_by_frames(stream) {
+                if stream.endless && !self.ends_by_halves(stream.head.version) {
                     // What it sent last still goes on.
                     if self.codec.poll_flush(cx).is_pending() {
                         return Ok(Poll::Pending);
@@ -317,9 +317,9 @@ impl<'c> Exchange<'c> {
         }
     }
 
-    /// Whether each side of a tunnel ends on its own, by a frame, both for the client and for the host.
-    fn ends_by_frames(&self, stream: &HttpStream<'_>) -> bool {
-        stream.head.version == Version::Http2 && self.codec.is_multiplexed()
+    /// Whether each side of a tunnel ends on its own, both for the client and for the host: by a frame, or as TCP does.
+    fn ends_by_halves(&self, version: Version) -> bool {
+        version == Version::Http2 && (self.codec.is_multiplexed() || self.content == Content::Payload)
     }
 
     fn poll_response_head(

@@ -22,7 +22,7 @@ use crate::http_codec::{BodyReader, ReadError, UpstreamCodec};
 use crate::model::route::RoutingPriority;
 use crate::relay::Endpoint;
 use crate::stats::ClusterStat;
-use crate::stream_info::ByteMeter;
+use crate::stream_info::{Address, ByteMeter};
 
 /// Why there is no tunnel.
 #[derive(Debug)]
@@ -51,6 +51,8 @@ pub(super) struct Tunnel {
     field_bytes: u64,
     /// What followed the payload.
     pub trailers: HeaderBlock,
+    /// Whether the answer says that the connection ends.
+    announces_close: bool,
     /// Whether we have ended it.
     is_closed: bool,
     /// Whether the connection broke.
@@ -100,6 +102,7 @@ impl Tunnel {
             status: 0,
             field_bytes: 0,
             trailers: HeaderBlock::new(),
+            announces_close: false,
             is_closed: false,
             is_broken: false,
         };
@@ -108,7 +111,11 @@ impl Tunnel {
 
     /// Waits for the host's answer, whose head is in `fields` then. Answers whether it agrees.
     pub(super) async fn answer(&mut self, blocks: &BlockPool) -> bool {
-        poll_fn(|cx| self.poll_answer(cx, blocks)).await
+        let agrees = poll_fn(|cx| self.poll_answer(cx, blocks)).await;
+        if let (Upstream::Http1(connection), true) = (&mut self.upstream, self.announces_close) {
+            connection.close_notify();
+        }
+        agrees
     }
 
     fn poll_answer(&mut self, cx: &mut Context<'_>, blocks: &BlockPool) -> Poll<bool> {
@@ -128,6 +135,7 @@ impl Tunnel {
                 Ok(head) => {
                     self.field_bytes += to_u64(head.field_bytes);
                     self.status = head.status;
+                    self.announces_close = head.announces_close;
                     let agrees = agrees(&head);
                     if agrees && self.kind == RequestKind::Connect {
                         codec.begin_tunnel();
@@ -159,10 +167,12 @@ impl Tunnel {
         self.fields.clear();
     }
 
-    /// The peer has reset the connection: its end counts as remote. As in Envoy, any other end is our own.
+    /// The peer has reset the connection: its end counts as remote. As in Envoy, any other end is our own, unless it is
+    /// that of an internal listener.
     pub(super) fn note_end(&mut self) {
         if let Upstream::Http1(connection) = &mut self.upstream {
-            if self.is_broken {
+            let is_internal = matches!(connection.host().info.address, Address::Internal(_));
+            if self.is_broken || is_internal && connection.codec.reader.is_closed() {
                 connection.set_closed_by_remote();
             }
         }
