@@ -185,6 +185,8 @@ def test_protocols_that_are_not_as_expected_are_told(upstream: SampleUpstream) -
 def test_a_web_socket_sends_back_what_it_is_told() -> None:
     service = web_socket.WebSocketService()
     assert web_socket.echo(("127.0.0.1", service.port), "/", ["", "a", "b" * 125], None) == ""
+    with pytest.raises(OSError):
+        web_socket.echo_over_http2(("127.0.0.1", service.port), "/", ["a"], None)
     service.close()
 
 
@@ -195,4 +197,6 @@ def test_the_demo_ends_well() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Every route answered as expected." in done.stdout
     assert done.stderr == ""
+    (live,) = [line for line in done.stdout.splitlines() if line.startswith("WebSocket")]
+    assert live.count("echoed") == len(protocols.TRANSPORTS)
     assert sum(line.endswith(" ok") for line in done.stdout.splitlines()) == 2 * len(PROBES) + 5

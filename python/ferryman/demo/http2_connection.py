@@ -1,6 +1,6 @@
-"""A client of HTTP/2 for the demo: one connection, one request after the other.
+"""A client of HTTP/2 for the demo: one connection, one request after the other, or another protocol within.
 
-Owns the connection; the wire format is the library's (h2).
+Owns the connection; the wire format is the library's (h2). Follows RFC 8441 for what is within.
 """
 
 from __future__ import annotations
@@ -51,6 +51,25 @@ class Http2Connection:
             pass
         return answer
 
+    def switch(self, protocol: str, path: str) -> tuple[int, Http2Tunnel]:
+        """Asks for another protocol (RFC 8441): the status, and where its bytes go. Raises OSError."""
+        head = [(":method", "CONNECT"), (":protocol", protocol), (":scheme", self.scheme)]
+        stream = self._h2.get_next_available_stream_id()
+        self._h2.send_headers(stream, [*head, (":authority", self.authority), (":path", path)])
+        answer = Answer()
+        while not answer.status:
+            self._is_over(stream, answer)
+        return answer.status, Http2Tunnel(self, stream, answer)
+
+    def send(self, stream: int, data: bytes) -> None:
+        """Sends data that one frame and the windows have room for."""
+        self._h2.send_data(stream, data)
+
+    def fill(self, stream: int, answer: Answer, size: int) -> None:
+        """Waits until so much of the body is there, or all. Raises OSError."""
+        while len(answer.body) < size and not self._is_over(stream, answer):
+            pass
+
     def _is_over(self, stream: int, answer: Answer) -> bool:
         self._socket.sendall(self._h2.data_to_send())
         data = self._socket.recv(65536)
@@ -80,3 +99,22 @@ class Http2Connection:
     def close(self) -> None:
         """Ends the connection."""
         self._socket.close()
+
+
+class Http2Tunnel:
+    """The bytes of another protocol on a stream."""
+
+    def __init__(self, connection: Http2Connection, stream: int, answer: Answer) -> None:
+        """Of a stream that was agreed upon."""
+        self._connection, self._stream, self._answer = connection, stream, answer
+
+    def sendall(self, data: bytes) -> None:
+        """Sends with the next read."""
+        self._connection.send(self._stream, data)
+
+    def read(self, size: int) -> bytes:
+        """So many bytes; less if it ends. Raises OSError."""
+        self._connection.fill(self._stream, self._answer, size)
+        body = self._answer.body
+        self._answer.body = body[size:]
+        return body[:size]

@@ -82,6 +82,7 @@ class Services:
             {"name": "live", "match": {"path": "/live"}, "route": {"cluster": "live", "timeout": "0s"}},
         ]
         manager["upgrade_configs"] = [{"upgrade_type": "websocket"}]
+        manager.setdefault("http2_protocol_options", {})["allow_connect"] = True
         resources["listeners"].append(self._over_tls(http))
         chat = _cluster("chat", self._chat_port)
         http2: dict[str, Any] = {"explicit_http_config": {"http2_protocol_options": {}}}
@@ -148,11 +149,7 @@ def rows(plain: tuple[str, int], tls: tuple[str, int], certificates: DemoCertifi
         found.append(_ask_for_certificate(asking))
     found.append(_without_certificate(tls, certificates))
     found.append(_chat(plain, tls, certificates))
-    talks = [_told(lambda to=to, context=context: web_socket.echo(to, "/live", MESSAGES, context))  # type: ignore[misc]
-             for to, context in ((plain, None), (tls, contexts["http/1.1"]))]  # fmt: skip
-    wrong = "; ".join(filter(None, talks))
-    echoed = ["–" if talk else "echoed" for talk in talks]
-    found.append(Row("WebSocket /live, 3 messages", (echoed[0], "", echoed[1], ""), wrong))
+    found.append(_live(plain, tls, contexts))
     return found
 
 
@@ -302,6 +299,24 @@ def _talk(channel: Any) -> str:
         return str(error)
     finally:
         sent.put(None)
+
+
+def _live(plain: tuple[str, int], tls: tuple[str, int], contexts: dict[str, ssl.SSLContext]) -> Row:
+    asking = [
+        (web_socket.echo, plain, None),
+        (web_socket.echo_over_http2, plain, None),
+        (web_socket.echo, tls, contexts["http/1.1"]),
+        (web_socket.echo_over_http2, tls, contexts["h2"]),
+    ]
+    talks = [
+        _told(lambda echo=echo, to=to, context=context: echo(to, "/live", MESSAGES, context))  # type: ignore[misc]
+        for echo, to, context in asking
+    ]
+    wrong = "; ".join(
+        f"{transport}: {talk}" for transport, talk in zip(TRANSPORTS, talks, strict=True) if talk
+    )
+    answers = tuple("–" if talk else "echoed" for talk in talks)
+    return Row(f"WebSocket /live, {len(MESSAGES)} messages", answers, wrong)
 
 
 def _told(talk: Callable[[], str]) -> str:

@@ -1,6 +1,6 @@
-"""A WebSocket echo service and its client, for the demo: short text messages, whole, on HTTP/1.1.
+"""A WebSocket echo service on HTTP/1.1 and its client on either version, for the demo: short texts, whole.
 
-Owns both ends. Follows RFC 6455, of which it knows what the demo needs.
+Owns both ends. Follows RFC 6455 and RFC 8441, of which it knows what the demo needs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import socket
 import ssl
 import threading
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 _SALT = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _TEXT, _CLOSE, _FINAL, _MASKED = 1, 8, 0x80, 0x80
@@ -66,12 +66,35 @@ def echo(address: tuple[str, int], path: str, messages: list[str], context: ssl.
         fields = _fields(reader)
         if fields[""].split()[1:2] != ["101"] or fields.get("sec-websocket-accept") != _accept_key(key):
             return f"the handshake was answered {fields['']!r}"
-        for message in messages:
-            mask, text = os.urandom(4), message.encode()
-            masked = bytes(byte ^ mask[place % 4] for place, byte in enumerate(text))
-            connection.sendall(bytes([_FINAL | _TEXT, _MASKED | len(text)]) + mask + masked)
-            if (back := _receive(reader)) != text:
-                return f"{message!r} came back as {back!r}"
+        return _talk(connection, reader, messages)
+
+
+def echo_over_http2(
+    address: tuple[str, int], path: str, messages: list[str], context: ssl.SSLContext | None
+) -> str:
+    """The same on a stream of HTTP/2. Raises OSError."""
+    from ferryman.demo.http2_connection import Http2Connection
+
+    with contextlib.closing(Http2Connection(address, context)) as connection:
+        status, tunnel = connection.switch("websocket", path)
+        return _talk(tunnel, tunnel, messages) if status == 200 else f"the handshake was answered {status}"
+
+
+class _Reader(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+class _Writer(Protocol):
+    def sendall(self, data: bytes, /) -> None: ...
+
+
+def _talk(writer: _Writer, reader: _Reader, messages: list[str]) -> str:
+    for message in messages:
+        mask, text = os.urandom(4), message.encode()
+        masked = bytes(byte ^ mask[place % 4] for place, byte in enumerate(text))
+        writer.sendall(bytes([_FINAL | _TEXT, _MASKED | len(text)]) + mask + masked)
+        if (back := _receive(reader)) != text:
+            return f"{message!r} came back as {back!r}"
     return ""
 
 
@@ -84,7 +107,7 @@ def _fields(reader: BinaryIO) -> dict[str, str]:
     return found
 
 
-def _receive(reader: BinaryIO) -> bytes | None:
+def _receive(reader: _Reader) -> bytes | None:
     """A text message; None at the end, or if it is anything else."""
     head = reader.read(2)
     if len(head) < 2 or head[0] != _FINAL | _TEXT or head[1] & _LONGEST + 2 > _LONGEST:

@@ -273,7 +273,8 @@ impl<'c> Exchange<'c> {
         }
         if state.request_body.data(&stream.connection.codec).is_empty() {
             if stream.request_body_is_ended() {
-                if stream.endless && !self.ends_by_halves(stream.head.version) {
+                // With HTTP/2 a client may end its half and go on reading; a host of HTTP/1.1 is not told, as in Envoy.
+                if stream.endless && stream.head.version != Version::Http2 {
                     // What it sent last still goes on.
                     if self.codec.poll_flush(cx).is_pending() {
                         return Ok(Poll::Pending);
@@ -315,11 +316,6 @@ impl<'c> Exchange<'c> {
             }
             Poll::Pending => Ok(Poll::Pending),
         }
-    }
-
-    /// Whether each side of a tunnel ends on its own, both for the client and for the host: by a frame, or as TCP does.
-    fn ends_by_halves(&self, version: Version) -> bool {
-        version == Version::Http2 && (self.codec.is_multiplexed() || self.content == Content::Payload)
     }
 
     fn poll_response_head(

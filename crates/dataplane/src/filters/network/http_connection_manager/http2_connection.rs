@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use ferryman_codec::{ErrorCode, HeaderBlock, Http2Error, Http2ErrorKind, RequestHead, Version};
+use ferryman_codec::{ErrorCode, HeaderBlock, Http2Error, Http2ErrorKind, RequestHead, RequestKind, Version};
 use futures_util::Stream as _;
 use futures_util::stream::FuturesUnordered;
 
@@ -25,7 +25,7 @@ use crate::error::ErrorKind;
 use crate::http_codec::{ActiveHttp2, Http2Session, Http2Stream, NewStream, StreamCodec};
 use crate::http_stream::{Downstream, Finished, HttpStream, StreamState, StreamTimers};
 use crate::stats::{Http2Stat, Http2Stats, HttpStat, LocalScope};
-use crate::stream_info::ConnectionInfo;
+use crate::stream_info::{ConnectionInfo, ResponseFlag};
 use crate::timer::LazyTimer;
 use crate::transport_sockets::TransportSocket;
 use crate::worker::Worker;
@@ -346,6 +346,7 @@ async fn run_stream(shared: Shared<'_>, arrival: Arrival) -> Finished {
     let Shared { manager, worker, session, facts, info } = shared;
     let timeouts = &manager.settings.timeouts;
     let mut head = head_of(&new);
+    let asks_for_tunnel = head.upgrade || head.kind == RequestKind::Connect;
     let mut codec = Http2Stream::begin(session, new);
     let mut timer = LazyTimer::new();
     let mut timers = StreamTimers::new(now, timeouts.stream_idle, None, timeouts.request);
@@ -375,7 +376,10 @@ async fn run_stream(shared: Shared<'_>, arrival: Arrival) -> Finished {
         timers = StreamTimers::new(Instant::now(), timeouts.stream_idle, None, None);
     };
     if finished == Finished::Abort {
-        codec.reset_with(ErrorCode::InternalError);
+        // RFC 9113 section 8.5: the tunnel's other connection is what failed. All upgrades of HTTP/2 are CONNECT.
+        let is_gone = state.info.response_flags.contains(ResponseFlag::UpstreamConnectionTermination);
+        let is_tunnel_error = asks_for_tunnel && is_gone;
+        codec.reset_with(if is_tunnel_error { ErrorCode::ConnectError } else { ErrorCode::InternalError });
     }
     drop(codec);
     worker.give_stream(state);
