@@ -13,6 +13,8 @@ from harness.proxy_process import ProxyProcess
 TYPES = "type.googleapis.com/envoy.extensions"
 WATCHED_S = 2.0
 EXIT_S = 2.0
+QUIET = ["--file-flush-interval-msec", "10000"]
+"""Else flushing is all that is seen."""
 
 
 def tcp_proxy(cluster: str) -> dict[str, Any]:
@@ -63,7 +65,9 @@ def test_as_quiet_and_as_prompt_as_without(tmp_path: Path) -> None:
         for is_nested in (False, True):
             directory = tmp_path / str(is_nested)
             directory.mkdir()
-            process = ProxyProcess("ferryman", configuration(host.getsockname()[1], is_nested), directory, [])
+            process = ProxyProcess(
+                "ferryman", configuration(host.getsockname()[1], is_nested), directory, QUIET
+            )
             stack.callback(process.stop)
             processes.append(process)
             client = stack.enter_context(socket.create_connection(process.listeners()["out"]))  # type: ignore[arg-type]

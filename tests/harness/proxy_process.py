@@ -65,10 +65,11 @@ class ProxyProcess:
         self._admin_file = directory / f"{which}.admin"
         self._output = directory / f"{which}.out"
         workers = [] if "--concurrency" in flags else ["--concurrency", "1"]
+        flush = [] if "--file-flush-interval-msec" in flags else ["--file-flush-interval-msec", "1"]
         command = [
             *binary(which), "-c", str(self.config), *workers, "-l", "error",
             "--admin-address-path", str(self._admin_file), "--disable-hot-restart",
-            "--file-flush-interval-msec", "1", *flags,
+            *flush, *flags,
         ]  # fmt: skip
         with self._output.open("wb") as output:
             self.process = subprocess.Popen(
